@@ -1,0 +1,144 @@
+"""Applying a plan: the only code in the kit that writes to AWS.
+
+Each call is sent once, in the plan's order; what an answer binds is handed to the calls that
+refer to it. A crash in the middle loses nothing: the next plan starts from what AWS holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slpnb.aws import Aws, error_code, explain
+from slpnb.errors import AwsError, Refusal
+from slpnb.plan import Call, Change, Plan, Ref, Secret, Wait, references, substitute
+
+RETRY_DELAY_SECONDS = 3
+RETRY_TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `Plan.apply` did: one line a change. ``written`` is false for a plan that was only shown."""
+
+    step: str
+    written: bool
+    lines: tuple[str, ...]
+    calls: int = 0
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def apply(plan: Plan, aws: Aws, confirm: str = "") -> Applied:
+    """Send the pending changes of ``plan``; see `Plan.apply`."""
+    allowed, why = aws.may_write(confirm)
+    if not plan:
+        return Applied(plan.step, allowed, (f"{plan.step}: nothing to do",))
+    if not allowed:
+        return Applied(plan.step, False, (f"{plan.step}: plan only, nothing written: {why}",))
+    _demand_known(plan)
+    sender = _Sender(aws, {(key, "id"): found.id for key, found in plan.observed.items()}, plan)
+    lines = [sender.send(change) for change in plan.pending]
+    return Applied(plan.step, True, tuple(lines), sender.calls)
+
+
+def _demand_known(plan: Plan) -> None:
+    """Refuse before the first write when a call needs what no earlier call makes and AWS does not hold."""
+    made: set[tuple[str, str]] = set()
+    for change in plan.pending:
+        for call in change.calls:
+            for ref in references(call.params):
+                found = plan.observed.get(ref.key)
+                if (ref.key, ref.attribute) not in made and (found is None or found.value(ref.attribute) is None):
+                    earlier = f"run {ref.step} first" if ref.step else "it is looked up, not made"
+                    raise Refusal(
+                        f"{plan.step}: {change.title} {change.name} needs {ref}, which does not exist: {earlier}"
+                    )
+            made |= {(change.key, name) for name in call.binds}
+
+
+class _Sender:
+    """Sends changes one after the other and remembers what their answers bound."""
+
+    def __init__(self, aws: Aws, known: dict[tuple[str, str], Any], plan: Plan):
+        self.aws, self.known, self.plan = aws, known, plan
+        self.done: list[str] = []
+        self.calls = 0
+
+    def send(self, change: Change) -> str:
+        for call in change.calls:
+            self._send_call(change, call)
+        done = {"+": "created", "~": "updated", "-": "deleted"}[change.action]
+        self.done.append(f"{change.title} {change.name}")
+        return f"{change.action} {change.title} {change.name} {done}"
+
+    def _send_call(self, change: Change, call: Call) -> None:
+        try:
+            answer = self._retrying(call, self._ready(call.params))
+            self.calls += 1
+            for name, path in call.binds.items():
+                self.known[change.key, name] = jmespath.search(path, answer)
+            if call.wait:
+                self._wait(call.service, call.wait)
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed(change, call, error) from error
+
+    def _retrying(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        waited = 0
+        while True:
+            try:
+                answer: dict[str, Any] = getattr(self.aws.client(call.service), call.operation)(**params)
+                return answer
+            except ClientError as error:
+                if error_code(error) in call.gone:
+                    return {}
+                if error_code(error) not in call.retry or waited >= RETRY_TIMEOUT_SECONDS:
+                    raise
+            self.aws.sleep(RETRY_DELAY_SECONDS)
+            waited += RETRY_DELAY_SECONDS
+
+    def _wait(self, service: str, wait: Wait) -> None:
+        waited = 0.0
+        while True:
+            answer = getattr(self.aws.client(service), wait.operation)(**self._ready(wait.params))
+            seen = jmespath.search(wait.path, answer)
+            if seen == wait.until:
+                return
+            if seen in wait.fails or waited >= wait.timeout_seconds:
+                raise AwsError(
+                    f"{service} {wait.operation}: {wait.path} is {seen} after {waited:.0f} s, not {wait.until}"
+                )
+            self.aws.sleep(wait.delay_seconds)
+            waited += wait.delay_seconds
+
+    def _ready(self, params: Any) -> dict[str, Any]:
+        filled = _fill_secrets(substitute(params, self._value))
+        return dict(filled)
+
+    def _value(self, ref: Ref) -> Any:
+        if (ref.key, ref.attribute) in self.known:
+            return self.known[ref.key, ref.attribute]
+        return self.plan.observed[ref.key].value(ref.attribute)  # _demand_known saw that it is there
+
+    def _failed(self, change: Change, call: Call, error: Exception) -> AwsError:
+        reason = explain(error) if isinstance(error, ClientError) else str(error)
+        names = [f"{c.title} {c.name}" for c in self.plan.pending]
+        left = [name for name in names if name not in self.done]
+        return AwsError(
+            f"{call.service} {call.operation} for {change.title} {change.name}: {reason} "
+            f"(done: {', '.join(self.done) or 'nothing'}; not done: {', '.join(left)}; run again to go on from here)"
+        )
+
+
+def _fill_secrets(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.make()
+    if isinstance(value, dict):
+        return {key: _fill_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill_secrets(item) for item in value]
+    return value

@@ -1,0 +1,167 @@
+"""The AWS edge: one session, one place that knows the endpoint, and the guard before writes.
+
+Steps read through `Aws.read` and `Aws.pages`; only `slpnb.apply` writes. No other module
+makes a boto3 client.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import boto3
+import jmespath
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slpnb.config import Config
+from slpnb.errors import AwsError, GuardError
+
+RETRIES = BotoConfig(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
+TAG_ENVIRONMENT = "slpnb:environment"
+TAG_STEP = "slpnb:step"
+
+
+@dataclass
+class Aws:
+    """A guarded view of one account and region.
+
+    ``sleep`` is how waiting passes time: the embedded AWS advances its own clock instead.
+    ``simulated`` says in words what stands in for AWS; empty on the real one.
+    """
+
+    config: Config
+    session: boto3.Session
+    endpoint_url: str | None = None
+    sleep: Callable[[float], None] = time.sleep
+    simulated: str = ""
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service, made once, with adaptive retries."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(
+                service,  # type: ignore[call-overload]
+                region_name=self.config.aws.region,
+                endpoint_url=self.endpoint_url,
+                config=RETRIES,
+            )
+        return self._clients[service]
+
+    def read(self, service: str, operation: str, *, absent: Iterable[str] = (), **params: Any) -> dict[str, Any] | None:
+        """Call a reading operation; None when AWS answers one of the ``absent`` error codes.
+
+        Only those codes mean absent: anything else raises `AwsError`, a denied call too.
+        """
+        try:
+            answer: dict[str, Any] = getattr(self.client(service), operation)(**params)
+        except ClientError as error:
+            if error_code(error) in tuple(absent):
+                return None
+            raise AwsError(f"{service} {operation}: {explain(error)}") from error
+        except BotoCoreError as error:
+            raise AwsError(f"{service} {operation}: {error}") from error
+        return answer
+
+    def pages(self, service: str, operation: str, path: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
+        """Everything at ``path`` (JMESPath) of a listing operation, over all its pages."""
+        client = self.client(service)
+        if not client.can_paginate(operation):
+            return jmespath.search(path, self.read(service, operation, absent=absent, **params) or {}) or []
+        try:
+            pages = client.get_paginator(operation).paginate(**params)
+            return [item for page in pages for item in jmespath.search(path, page) or []]
+        except ClientError as error:
+            if error_code(error) in tuple(absent):
+                return []
+            raise AwsError(f"{service} {operation}: {explain(error)}") from error
+        except BotoCoreError as error:
+            raise AwsError(f"{service} {operation}: {error}") from error
+
+    @cached_property
+    def caller(self) -> Mapping[str, str]:
+        """Account and ARN of whoever the credentials belong to."""
+        return self.read("sts", "get_caller_identity") or {}
+
+    @property
+    def account_id(self) -> str:
+        """The caller's account."""
+        return self.caller["Account"]
+
+    @property
+    def region(self) -> str:
+        """The region of the parameters, which the guard has compared with the session's."""
+        return self.config.aws.region
+
+    def may_write(self, confirm: str = "") -> tuple[bool, str]:
+        """Whether a plan may be applied now, and the reason in words.
+
+        ``apply: local`` writes on the embedded AWS only; production needs its confirmation
+        everywhere (design.md, Parameters).
+        """
+        config = self.config
+        if config.apply is False or (config.apply == "local" and config.backend != "local"):
+            return False, f"apply is {str(config.apply).lower()}"
+        if config.environment == "production" and "production" not in (confirm, config.confirm):
+            return False, 'production applies only with confirm = "production"'
+        return True, "apply"
+
+
+def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) -> Aws:
+    """Open the account that the parameters name, or refuse: the account and the region must be theirs.
+
+    With an ``endpoint_url`` (the embedded AWS) the credentials are placeholders, so that no
+    real ones are ever sent there. Raises `GuardError`.
+    """
+    if endpoint_url:
+        session = boto3.Session("embedded", "embedded", region_name=config.aws.region)
+        return Aws(config, session, endpoint_url, **options)
+    aws = Aws(config, boto3.Session(profile_name=config.aws.profile or None), None, **options)
+    _guard(aws)
+    return aws
+
+
+def _guard(aws: Aws) -> None:
+    wanted, source = aws.config.aws.account_id, f"params/{aws.config.environment}.yaml: aws"
+    if not wanted:
+        raise GuardError(
+            f"{source}.account_id is empty; give the twelve digits of the account, so that no other is touched"
+        )
+    if aws.session.region_name not in (None, aws.region):
+        raise GuardError(f"{source}.region is {aws.region}, but the session's region is {aws.session.region_name}")
+    if aws.account_id != wanted:
+        raise GuardError(f"{source}.account_id is {wanted}, but the credentials belong to {aws.account_id}")
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's code of an error, such as ``AccessDeniedException``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def explain(error: ClientError) -> str:
+    """AWS's code and message, in one line."""
+    return " ".join(f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}".split())
+
+
+def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    """Tags as a dict, whether the service says Key/Value, key/value or TagKey/TagValue."""
+    return dict(_tag_pairs(tags or ()))
+
+
+def _tag_pairs(tags: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    for tag in tags:
+        lower = {name.lower().removeprefix("tag"): value for name, value in tag.items()}
+        yield lower["key"], lower.get("value", "")
+
+
+def tag_list(tags: Mapping[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
+    """A dict as AWS's list of tags, sorted; ECS says ``key``/``value``, KMS ``TagKey``/``TagValue``."""
+    return [{key: name, value: tags[name]} for name in sorted(tags)]
+
+
+def made_by(tags: Mapping[str, str], config: Config) -> str:
+    """The step that made a resource for this environment, by its tags; empty when the kit did not."""
+    return tags.get(TAG_STEP, "") if tags.get(TAG_ENVIRONMENT) == config.environment else ""

@@ -1,0 +1,101 @@
+"""Any plan as AWS CLI commands, so that a reader can check or repeat it by hand.
+
+Values that only exist once a command has run become shell variables: ``$FILE_SYSTEM_ID`` is
+set by the command that creates the file system and used by those that follow.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from botocore import xform_name
+
+from slpnb.plan import Call, Change, Plan, Secret, substitute
+
+
+def script(plan: Plan) -> str:
+    """A shell script of the plan's pending changes; a comment line before each says why."""
+    return "\n".join(line for change in plan.pending for line in _commands(change, plan)) or "# nothing to do"
+
+
+def _commands(change: Change, plan: Plan) -> Iterator[str]:
+    yield f"# {change.action} {change.title} {change.name}: {change.reason}"
+    for call in change.calls:
+        yield from command(call, change.key)
+
+
+def command(call: Call, key: str = "") -> list[str]:
+    """One call as the line (or, with bound values, the lines) that would do the same."""
+    line = " ".join(
+        ["aws", _service(call.service), xform_name(call.operation, "-").replace("_", "-"), *_options(call.params)]
+    )
+    if not call.binds:
+        return [line]
+    paths = list(call.binds.items())
+    first = [f"{variable(key, paths[0][0])}=$({line} --query '{paths[0][1]}' --output text)"]
+    if len(paths) == 1:
+        return first
+    answer = variable(key, "answer")
+    return [f"{answer}=$({line})"] + [
+        f"{variable(key, name)}=$(jq -r '{_jq(path)}' <<< \"${answer}\")" for name, path in paths
+    ]
+
+
+def variable(key: str, attribute: str = "id") -> str:
+    """The shell variable that stands for a resource's value: file-system, id -> FILE_SYSTEM_ID."""
+    return re.sub(r"\W+", "_", f"{key}_{attribute}").upper()
+
+
+def _service(name: str) -> str:
+    return {"events": "events"}.get(name, name)
+
+
+def _jq(path: str) -> str:
+    return "." + path
+
+
+def _options(params: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in params.items():
+        option = "--" + xform_name(name, "-")
+        if isinstance(value, bool):
+            yield option if value else f"--no-{option[2:]}"
+        else:
+            yield f"{option} {_quote(value)}"
+
+
+def _quote(value: Any) -> str:
+    """Quote for a shell, leaving the variables of `Ref` and `Secret` values to be expanded."""
+    marks: dict[str, str] = {}
+    marked = _mark(substitute(value, lambda ref: _Shell(f"${{{variable(ref.key, ref.attribute)}}}")), marks)
+    if isinstance(marked, (list, tuple)) and all(isinstance(item, (str, int)) for item in marked) and marked:
+        return " ".join(_expand(shlex.quote(str(item)), marks) for item in marked)
+    text = marked if isinstance(marked, str) else json.dumps(marked)
+    return _expand(shlex.quote(text), marks)
+
+
+class _Shell(str):
+    """Text that the shell must expand."""
+
+
+def _mark(value: Any, marks: dict[str, str]) -> Any:
+    if isinstance(value, (_Shell, Secret)):
+        mark = f"SLPNB{len(marks)}MARK"
+        marks[mark] = value.shell if isinstance(value, Secret) else str(value)
+        return mark
+    if isinstance(value, Mapping):
+        return {key: _mark(item, marks) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mark(item, marks) for item in value]
+    return value
+
+
+def _expand(quoted: str, marks: Mapping[str, str]) -> str:
+    for mark, shell in marks.items():
+        if quoted == mark:
+            return f'"{shell}"'
+        quoted = quoted.replace(mark, f"'\"{shell}\"'")
+    return quoted

@@ -1,0 +1,51 @@
+"""What can go wrong, typed: one sentence each, and the exit code that goes with it.
+
+Inside Jupyter these errors print their sentence without a traceback: the reader made a
+mistake or AWS said no, and the frames in between would teach nothing.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SlpnbError(Exception):
+    """Something the user can act on. ``str(error)`` is one clear sentence."""
+
+    exit_code: ClassVar[int] = 1
+
+    def _render_traceback_(self) -> list[str]:  # IPython's hook for what a cell shows
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ParameterError(SlpnbError):
+    """A parameter is unknown, of the wrong unit, or contradicts another one."""
+
+    exit_code = 2
+
+
+class Refusal(SlpnbError):
+    """AWS would accept the request and then leave it stuck, so the kit does not send it."""
+
+    exit_code = 3
+
+
+class GuardError(SlpnbError):
+    """The caller is not whom the parameters name: another account or another region."""
+
+    exit_code = 4
+
+
+class AwsError(SlpnbError):
+    """AWS denied, throttled or failed a call; says what was done and what was not."""
+
+    exit_code = 5
+
+
+class VerificationError(SlpnbError):
+    """What was applied does not read back from AWS as wanted."""
+
+    exit_code = 6
+
+
+EXIT_CODES = {error.__name__: error.exit_code for error in SlpnbError.__subclasses__()}

@@ -1,0 +1,436 @@
+"""The parameters of the runbook, typed: one section a notebook, units in the names.
+
+The description of each field is what the notebooks and the JSON schema show. What the models
+cannot say about one field alone (two settings that contradict each other) is in `RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Mib = Annotated[int, Field(ge=6, le=25_165_824)]  # ECS accepts no less than 6 MiB
+Percent = Annotated[int, Field(ge=0, le=400)]
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+Count = Annotated[int, Field(ge=0, le=5000)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_.-]{0,126}$")]
+Architecture = Literal["arm64", "x86_64"]
+
+
+class Section(BaseModel):
+    """A section: unknown keys are errors, values are not coerced, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class AwsSection(Section):
+    """Which account, and by which credentials."""
+
+    account_id: Annotated[str, Field(pattern=r"^(\d{12})?$")] = ""
+    """twelve digits, in quotes; on backend aws it must be the caller's account"""
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-east-1"
+    """region of everything in this environment"""
+    profile: str = ""
+    """profile of ~/.aws/config; empty: the default chain of credentials"""
+
+
+class StartSection(Section):
+    """00_start: where the containers run."""
+
+    compute: Literal["ec2", "fargate", "external"] = "ec2"
+    """the research notebook chose EC2 instances; the kit builds nothing else"""
+
+
+class ImageSection(Section):
+    """10_image: the repository and the image in it."""
+
+    repository: Name
+    """ECR repository; made by the kit"""
+    tag: Annotated[str, Field(pattern=r"^[\w][\w.-]{0,127}$")]
+    """version of the image, as /VERSION.txt answers it; tags are immutable"""
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    """the image itself: what the task definition runs, so that a tag cannot change under it"""
+    keep_images: Annotated[int, Field(ge=1, le=1000)] = 20
+    """images that the lifecycle policy keeps"""
+    encryption: Literal["AES256", "KMS"] = "AES256"
+    """how ECR encrypts the layers; fixed at creation"""
+
+
+class NetworkSection(Section):
+    """20_network: the existing VPC, and the security groups that the kit makes."""
+
+    vpc_name: Name = "slp-cluster-vpc"
+    """Name tag of the existing VPC"""
+    vpc_cidr: str = "172.30.0.0/16"
+    """its IPv4 range; a VPC of this name with another range is refused"""
+    vpc_tenancy: Literal["default", "dedicated"] = "default"
+    """its tenancy"""
+    subnets: Annotated[dict[str, str], Field(min_length=1)]
+    """Name tag of the existing subnet to use in each availability zone"""
+    security_group: Name = "MySLP-ECS-Services"
+    """group of the load balancer: HTTPS, and HTTP for the redirect, from anywhere"""
+    http_from_cidr: str = "0.0.0.0/0"
+    """who may open ports 443 and 80 of the load balancer"""
+    ports_open: list[Literal[80, 443]] = [80, 443]
+    """ports of the load balancer's group; nothing else is ever open to the world"""
+    ssh_from_cidr: str = ""
+    """one address (a /32) that may open port 22 of the instances; empty: nobody"""
+    nfs_from: Literal["auto", "instances", "tasks", "nobody"] = "auto"
+    """whose group may open port 2049 of the file system; auto: whoever mounts it in the task's network mode"""
+
+
+class EfsSection(Section):
+    """30_efs: the shared uploads."""
+
+    name: Name
+    """Name tag of the file system; made by the kit"""
+    vpc_name: str = ""
+    """VPC of the mount targets; empty: network.vpc_name. EFS mounts only inside one VPC"""
+    throughput_mode: Literal["elastic", "bursting", "provisioned"] = "elastic"
+    """said explicitly: the API's own default is bursting, the console's elastic"""
+    provisioned_mibps: Annotated[float, Field(ge=1, le=3414)] | None = None
+    """MiB/s, with throughput mode provisioned only"""
+    performance_mode: Literal["generalPurpose", "maxIO"] = "generalPurpose"
+    """fixed at creation"""
+    archive_after_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 30
+    """days without access until a file moves to Infrequent Access; null: never"""
+    backups: bool = True
+    """daily AWS Backup of the file system"""
+    uid: Annotated[int, Field(ge=0, le=65_534)] = 33
+    """POSIX user of the access point; 33 is www-data in Debian and Ubuntu images"""
+    gid: Annotated[int, Field(ge=0, le=65_534)] = 33
+    """POSIX group of the access point"""
+    directory: Annotated[str, Field(pattern=r"^/[\w./-]*$")] = "/uploads"
+    """directory of the file system that the access point shows as its root"""
+    permissions: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "0755"
+    """mode of that directory when the access point creates it"""
+
+
+class SecretsSection(Section):
+    """40_secrets: keys, secrets and roles."""
+
+    kms_alias: Annotated[str, Field(pattern=r"^alias/[\w/-]+$")]
+    """alias of the key that encrypts this environment's secrets"""
+    prefix: Name
+    """names of secrets and roles begin with it"""
+    database_instance: Name
+    """identifier of the existing RDS instance; never changed by the kit"""
+    database_name: Annotated[str, Field(pattern=r"^\w{1,64}$")] = "wordpress"
+    """database of the WordPress network"""
+    database_user: Annotated[str, Field(pattern=r"^\w{1,32}$")] = "wordpress"
+    """MySQL user of the service; its password is generated, once"""
+    recovery_days: Annotated[int, Field(ge=7, le=30)] = 7
+    """days in which a deleted secret or key can be recovered"""
+
+
+class ClusterSection(Section):
+    """50_cluster: the instances."""
+
+    name: Name
+    """ECS cluster"""
+    instance_type: str
+    """EC2 instance type of the Auto Scaling group"""
+    ami_parameter: str = ""
+    """SSM parameter of the AMI; empty: the ECS-optimized Amazon Linux 2023 of the task's architecture"""
+    min_instances: Count = 1
+    """the group never goes below"""
+    max_instances: Annotated[int, Field(ge=1, le=5000)] = 3
+    """the group never goes above"""
+    reserved_memory_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 256
+    """ECS_RESERVED_MEMORY: kept from tasks for the agent, Docker and the kernel"""
+    target_capacity_percent: Annotated[int, Field(ge=1, le=100)] = 100
+    """managed scaling: how full the instances may be"""
+    instance_warmup_seconds: Annotated[int, Field(ge=0, le=10_000)] = 300
+    """managed scaling: time until a new instance counts"""
+    termination_protection: bool = False
+    """managed termination protection: instances with tasks are not scaled in"""
+    root_volume_gib: Annotated[int, Field(ge=30, le=16_384)] = 30
+    """encrypted gp3 volume of each instance; the AMI's snapshot needs 30"""
+    public_ip: bool = True
+    """instances get a public address: how they reach ECR and ECS in public subnets without NAT"""
+    container_insights: Literal["enabled", "enhanced", "disabled"] = "enabled"
+    """CloudWatch Container Insights"""
+    awsvpc_trunking: bool = False
+    """the account opted in to ENI trunking: more tasks an instance in network mode awsvpc"""
+
+
+class SizingSection(Section):
+    """60_sizing: what the parameters' choice is compared with."""
+
+    candidates: Annotated[list[str], Field(min_length=1)] = [
+        "c6i.large",
+        "c6g.large",
+        "c6g.xlarge",
+        "c7g.xlarge",
+        "m7g.large",
+    ]
+    """instance types in the comparison"""
+    memory_steps_mib: Annotated[list[Mib], Field(min_length=1)] = [1024, 2048, 2560, 3584, 4096, 8192]
+    """task sizes in the comparison"""
+
+
+class ContainerHealthCheck(Section):
+    """The container's own health check: PHP, database and uploads, inside the container."""
+
+    command: Annotated[list[str], Field(min_length=1)] = [
+        "CMD-SHELL",
+        "curl -fsS http://127.0.0.1/healthz/deep || exit 1",
+    ]
+    """CMD or CMD-SHELL, then the words"""
+    interval_seconds: Annotated[int, Field(ge=5, le=300)] = 30
+    """time between two checks"""
+    timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
+    """time until a check has failed"""
+    retries: Annotated[int, Field(ge=1, le=10)] = 3
+    """failures until the container is UNHEALTHY"""
+    start_period_seconds: Annotated[int, Field(ge=0, le=300)] = 60
+    """failures in this time do not count"""
+
+
+class TaskSection(Section):
+    """70_task: the task definition."""
+
+    family: Name
+    """family of the task definition"""
+    container_name: Name = "slp-saas-fe-be"
+    """its one container"""
+    architecture: Architecture = "arm64"
+    """CPU architecture of runtimePlatform; image, AMI and instance type must agree"""
+    cpu_units: Annotated[int, Field(ge=128, le=196_608)] = 2048
+    """1024 units are one vCPU"""
+    memory_mib: Mib = 2560
+    """task memory: what ECS subtracts from an instance"""
+    container_memory_mib: Mib = 2048
+    """hard limit: above it the container is killed"""
+    container_reservation_mib: Mib = 2048
+    """soft limit"""
+    gpus: Count = 0
+    """GPUs of the container"""
+    network_mode: Literal["bridge", "awsvpc", "host", "none"] = "bridge"
+    """bridge: Docker's network on the instance, a host port per task; awsvpc: an ENI and address of its own; host: the instance's ports; none: no network"""
+    container_port: Annotated[int, Field(ge=1, le=65_535)] = 80
+    """port on which nginx listens"""
+    container_protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+    """what it speaks there"""
+    host_port: Port = 0
+    """port of the instance in bridge mode; 0: a free one for each task"""
+    uploads_volume: Literal["efs", "ebs", "host"] = "efs"
+    """what holds the uploads; only efs is shared among instances"""
+    volume_name: Name = "efs-uploads"
+    """name of the volume in the task definition"""
+    uploads_path: Annotated[str, Field(pattern=r"^/")] = "/var/www/html/wp-content/uploads"
+    """where the container mounts it"""
+    read_only_root: bool = True
+    """the container's own disk cannot be written; uploads and tmpfs can"""
+    stop_timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 60
+    """time between SIGTERM and SIGKILL, for requests in flight"""
+    open_files: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
+    """ulimit nofile"""
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
+    """CloudWatch Logs keeps the container's log"""
+    health_check: ContainerHealthCheck = ContainerHealthCheck()
+    """the container's own health check"""
+
+
+class HealthCheck(Section):
+    """The load balancer's health check of a target."""
+
+    path: Annotated[str, Field(pattern=r"^/")] = "/VERSION.txt"
+    """answered by nginx itself whatever the Host: a multisite would redirect"""
+    interval_seconds: Annotated[int, Field(ge=5, le=300)] = 30
+    """time between two checks"""
+    timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 5
+    """time until a check has failed"""
+    healthy_count: Annotated[int, Field(ge=2, le=10)] = 5
+    """successes until a target is healthy"""
+    unhealthy_count: Annotated[int, Field(ge=2, le=10)] = 2
+    """failures until a target is unhealthy"""
+
+
+class ServiceSection(Section):
+    """80_service: the load balancer, the service and its scaling."""
+
+    name: Name
+    """ECS service (replica, rolling update)"""
+    vpc_name: str = ""
+    """VPC of load balancer and tasks; empty: network.vpc_name"""
+    desired_tasks: Count = 1
+    """copies at first; afterwards auto scaling decides"""
+    min_tasks: Count = 1
+    """auto scaling never goes below"""
+    max_tasks: Annotated[int, Field(ge=1, le=5000)] = 5
+    """auto scaling never goes above"""
+    minimum_healthy_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    """of the desired tasks, kept running during a deployment (rounded up)"""
+    maximum_percent: Annotated[int, Field(ge=100, le=400)] = 200
+    """of the desired tasks, allowed during a deployment (rounded down)"""
+    circuit_breaker: bool = True
+    """give up a deployment whose tasks keep failing, and roll back"""
+    placement: Literal["az_balanced_spread", "az_balanced_binpack", "binpack", "one_per_instance"] = (
+        "az_balanced_spread"
+    )
+    """placement template, by the console's names"""
+    load_balancer: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,32}$")]
+    """Application Load Balancer"""
+    target_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,32}$")]
+    """target group"""
+    target_protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+    """what the load balancer speaks to the container: TLS ends at the load balancer"""
+    tls_policy: str = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    """security policy of the HTTPS listener"""
+    certificate_domain: str
+    """domain of the existing ACM certificate"""
+    host_name: str
+    """name under which the service is reached: a DNS alias to the load balancer"""
+    hosted_zone: str
+    """existing Route 53 zone of that name"""
+    health_check: HealthCheck = HealthCheck()
+    """the load balancer's health check"""
+    health_check_grace_seconds: Seconds = 120
+    """time in which failing health checks do not stop a new task; AWS's default is 0"""
+    deregistration_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    """time for requests in flight when a target leaves; AWS's default is 300"""
+    scaling_policy: Name
+    """target tracking policy"""
+    cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    """ECSServiceAverageCPUUtilization to hold"""
+    cooldown_seconds: Seconds = 300
+    """between two scaling activities, out or in"""
+    deletion_protection: bool = False
+    """of the load balancer"""
+    alarms: bool = False
+    """CloudWatch alarms on unhealthy targets, errors, and capacity that does not come"""
+    alarm_topic: str = ""
+    """existing SNS topic that the alarms notify, by name; empty: nobody"""
+    stable_timeout_minutes: Annotated[int, Field(ge=1, le=120)] = 30
+    """how long the runbook waits for the requested revision"""
+
+
+class DestroySection(Section):
+    """99_destroy: what may go."""
+
+    confirm: str = ""
+    """production is destroyed only with "destroy production" here"""
+    delete_data: bool = False
+    """delete a file system that holds data"""
+
+
+class Parameters(Section):
+    """Everything a run needs to know."""
+
+    environment: Literal["staging", "production"]
+    """which params file lies over base.yaml"""
+    backend: Literal["local", "aws"] = "local"
+    """local: the embedded AWS; aws: the account of the aws section"""
+    apply: bool | Literal["local"] = "local"
+    """true: write; false: plan only; local: write on the embedded AWS only"""
+    confirm: Literal["", "production"] = ""
+    """production applies only with confirm: production"""
+    aws: AwsSection = AwsSection()
+    start: StartSection = StartSection()
+    image: ImageSection
+    network: NetworkSection
+    efs: EfsSection
+    secrets: SecretsSection
+    cluster: ClusterSection
+    sizing: SizingSection = SizingSection()
+    task: TaskSection
+    service: ServiceSection
+    destroy: DestroySection = DestroySection()
+
+    @property
+    def zones(self) -> list[str]:
+        """Availability zones in use, sorted."""
+        return sorted(self.network.subnets)
+
+    @property
+    def mounts_from(self) -> Literal["instances", "tasks"]:
+        """Who opens port 2049: the instance's volume driver, or in awsvpc mode the task's own ENI."""
+        return "tasks" if self.task.network_mode == "awsvpc" else "instances"
+
+
+Contradiction = tuple[str, str]  # dotted key, sentence
+Rule = Callable[[Parameters], Iterator[Contradiction]]
+
+
+def _order(p: Parameters) -> Iterator[Contradiction]:
+    if p.cluster.min_instances > p.cluster.max_instances:
+        yield (
+            "cluster.min_instances",
+            f"is {p.cluster.min_instances}, above cluster.max_instances {p.cluster.max_instances}",
+        )
+    if not p.service.min_tasks <= p.service.desired_tasks <= p.service.max_tasks:
+        yield (
+            "service.desired_tasks",
+            f"is {p.service.desired_tasks}, outside service.min_tasks {p.service.min_tasks} to service.max_tasks {p.service.max_tasks}",
+        )
+
+
+def _limits(p: Parameters) -> Iterator[Contradiction]:
+    task = p.task
+    if task.container_reservation_mib > task.container_memory_mib:
+        yield (
+            "task.container_reservation_mib",
+            f"is {task.container_reservation_mib}, above the hard limit task.container_memory_mib {task.container_memory_mib}",
+        )
+    if task.container_memory_mib > task.memory_mib:
+        yield "task.container_memory_mib", f"is {task.container_memory_mib}, above task.memory_mib {task.memory_mib}"
+
+
+def _health(p: Parameters) -> Iterator[Contradiction]:
+    for key, check in (("service.health_check", p.service.health_check), ("task.health_check", p.task.health_check)):
+        if check.timeout_seconds >= check.interval_seconds:
+            yield (
+                f"{key}.timeout_seconds",
+                f"is {check.timeout_seconds}, must be below {key}.interval_seconds {check.interval_seconds}",
+            )
+
+
+def _throughput(p: Parameters) -> Iterator[Contradiction]:
+    provisioned = p.efs.throughput_mode == "provisioned"
+    if provisioned and p.efs.provisioned_mibps is None:
+        yield "efs.provisioned_mibps", "is null, but efs.throughput_mode provisioned needs a figure in MiB/s"
+    if not provisioned and p.efs.provisioned_mibps is not None:
+        yield (
+            "efs.provisioned_mibps",
+            f"is {p.efs.provisioned_mibps:g}, but efs.throughput_mode is {p.efs.throughput_mode}",
+        )
+
+
+def _addresses(p: Parameters) -> Iterator[Contradiction]:
+    for key in ("vpc_cidr", "http_from_cidr", "ssh_from_cidr"):
+        value = getattr(p.network, key)
+        try:
+            size = ip_network(value).prefixlen if value else 32
+        except ValueError:
+            yield f"network.{key}", f"is {value!r}, must be an IPv4 range such as 172.30.0.0/16"
+            continue
+        if key == "ssh_from_cidr" and size != 32:
+            yield f"network.{key}", f"is {value!r}, must be one address (a /32) or empty"
+
+
+def _domains(p: Parameters) -> Iterator[Contradiction]:
+    if not p.service.host_name.endswith("." + p.service.hosted_zone):
+        yield (
+            "service.host_name",
+            f"is {p.service.host_name!r}, not below service.hosted_zone {p.service.hosted_zone!r}",
+        )
+    parent = p.service.host_name.partition(".")[2]
+    if p.service.certificate_domain not in (p.service.host_name, f"*.{parent}"):
+        yield (
+            "service.certificate_domain",
+            f"is {p.service.certificate_domain!r}, which does not cover service.host_name {p.service.host_name!r}",
+        )
+
+
+def _zones(p: Parameters) -> Iterator[Contradiction]:
+    for zone in p.zones:
+        if zone[:-1] != p.aws.region:
+            yield "network.subnets", f"names zone {zone!r}, which is not in aws.region {p.aws.region}"
+
+
+RULES: tuple[Rule, ...] = (_order, _limits, _health, _throughput, _addresses, _domains, _zones)
