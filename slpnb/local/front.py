@@ -1,0 +1,61 @@
+"""What a request to the embedded AWS asks for, whatever its protocol, and the refusal of what moto does not know."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+READS = re.compile(
+    "Describe|Get|List|BatchGet|BatchCheck|Lookup|Filter|Search|Simulate|Test|Validate|Preview|AssumeRole|HEAD|OPTIONS"
+)
+JSON = "application/json"
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Service (its signing name) and operation; of a REST call, which names none, the HTTP method and path."""
+
+    service: str
+    operation: str
+    dialect: str  # "xml" or "json": what a client of this service can read
+
+
+def called(environ: dict[str, Any], body: bytes) -> Call:
+    """Which operation a request is: by X-Amz-Target, by Action, or by method and path."""
+    credential = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",")[0].split("/")
+    service = credential[3] if len(credential) > 3 else ""
+    target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
+    if target:
+        return Call(service, target.rpartition(".")[2], "json")
+    if str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
+        action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+        return Call(service, action, "xml")
+    method = {"GET": "Get"}.get(environ["REQUEST_METHOD"], environ["REQUEST_METHOD"])
+    return Call(service, f"{method} {environ['PATH_INFO']}", "xml" if service == "route53" else "json")
+
+
+def is_write(call: Call) -> bool:
+    """Whether a call may change something; the same rule for every service: AWS's verbs."""
+    return READS.match(call.operation) is None
+
+
+def unknown(call: Call, error: Exception) -> tuple[str, Headers, bytes]:
+    """A 501 that boto3 shows as a ClientError ``NotImplemented`` with the reason, and does not retry."""
+    reason = f"the embedded AWS failed in {call.service} {call.operation}: {type(error).__name__}: {error}"
+    if call.dialect == "json":
+        content = json.dumps({"__type": "NotImplemented", "message": reason}).encode()
+        kind = JSON
+    else:
+        inner = f"<Error><Code>NotImplemented</Code><Message>{escape(reason)}</Message></Error>"
+        # EC2 nests the error one level deeper than the other query services.
+        content = f"<Response><Errors>{inner}</Errors><RequestId>0</RequestId></Response>".encode()
+        if call.service != "ec2":
+            content = f"<ErrorResponse>{inner}<RequestId>0</RequestId></ErrorResponse>".encode()
+        kind = "text/xml"
+    headers = [("Content-Type", kind), ("Content-Length", str(len(content))), ("x-amzn-ErrorType", "NotImplemented")]
+    return "501 Not Implemented", headers, content

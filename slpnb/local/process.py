@@ -1,0 +1,169 @@
+"""The client's side of the embedded AWS: find the one that runs, or start one, and speak to its clock.
+
+Found in this order: ``SLPNB_LOCAL_ENDPOINT`` (the runner sets it for the kernels that it starts), then
+the state file ``server.json`` in ``SLPNB_STATE`` (by default runs/embedded/ of the repository). The
+server exits by itself when none of the processes attached to it lives any more, however they died.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+from slpnb.errors import SlpnbError
+
+ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
+STATE_VARIABLE = "SLPNB_STATE"
+TIMEOUT_SECONDS = 60
+_DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1
+
+
+class EmbeddedError(SlpnbError):
+    """The embedded AWS did not start, or does not answer."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A running embedded AWS.
+
+    ``fresh`` is true until the first write after seeding; ``describe`` says in one line what stands
+    in for AWS, the same text wherever it runs; ``pid`` is the server's process.
+    """
+
+    endpoint_url: str
+    fresh: bool
+    describe: str
+    pid: int
+
+
+def ensure() -> Embedded:
+    """The embedded AWS of this session: the one that runs, or a new one that outlives this call.
+
+    It lives as long as the process that opened the notebook: the Jupyter server, papermill or nbval
+    where the kernel names it (``JPY_PARENT_PID``), else this process. Raises `EmbeddedError` when
+    ``SLPNB_LOCAL_ENDPOINT`` names one that does not answer: going on with another one would lose
+    what earlier steps made.
+    """
+    named = os.environ.get(ENDPOINT_VARIABLE)
+    if named:
+        return _embedded(named, health(named))
+    folder = state_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock"):
+        endpoint = _running(folder) or _launch(folder, _owner(), state=folder / "server.json")[0]
+        _call(endpoint, "attach", "POST", pid=_owner())
+        return _embedded(endpoint, health(endpoint))
+
+
+@contextmanager
+def start() -> Iterator[Embedded]:
+    """An embedded AWS of one's own, freshly seeded, stopped at the end of the ``with`` block."""
+    with tempfile.TemporaryDirectory(prefix="slpnb-embedded-") as folder:
+        endpoint, process = _launch(Path(folder), os.getpid())
+        try:
+            yield _embedded(endpoint, health(endpoint))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def advance(endpoint_url: str, seconds: float) -> None:
+    """Let ``seconds`` pass on the embedded AWS's clock, at once: what `slpnb.aws.Aws` waits with there."""
+    _call(endpoint_url, "advance", "POST", seconds=seconds)
+
+
+def reset(endpoint_url: str, variant: str = "") -> None:
+    """Back to the freshly seeded account; ``variant`` is a name of `slpnb.local.seed.VARIANTS`."""
+    _call(endpoint_url, "reset", "POST", variant=variant)
+
+
+def writes(endpoint_url: str) -> int:
+    """How many writing API calls the embedded AWS has received since it was seeded, refused ones included."""
+    return int(_call(endpoint_url, "writes")["writes"])
+
+
+def health(endpoint_url: str) -> dict[str, Any]:
+    """pid, moto's version, ``untouched`` and ``describe`` of a running embedded AWS. Raises `EmbeddedError`."""
+    return _call(endpoint_url, "health")
+
+
+def state_folder() -> Path:
+    """Where the session's embedded AWS leaves its state file and its log."""
+    default = Path(__file__).parent.parent.parent / "runs" / "embedded"
+    return Path(os.environ.get(STATE_VARIABLE) or default)
+
+
+def _embedded(endpoint: str, facts: dict[str, Any]) -> Embedded:
+    return Embedded(endpoint, bool(facts["untouched"]), str(facts["describe"]), int(facts["pid"]))
+
+
+def _owner() -> int:
+    """Whoever keeps the session alive: the parent that Jupyter names, else this process."""
+    named = os.environ.get("JPY_PARENT_PID", "")
+    return int(named) if named.isdigit() else os.getpid()
+
+
+def _running(folder: Path) -> str | None:
+    try:
+        endpoint = str(json.loads((folder / "server.json").read_text(encoding="utf-8"))["endpoint"])
+        health(endpoint)
+    except (OSError, ValueError, KeyError, EmbeddedError):
+        return None  # none was started, it is gone, or something else has its port
+    return endpoint
+
+
+def _launch(folder: Path, owner: int, state: Path | None = None) -> tuple[str, subprocess.Popen[str]]:
+    """Start the server; return when its seed is in and it listens."""
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "slpnb.local.server", "--attach", str(owner), "--log", str(log)]
+    process = subprocess.Popen(  # noqa: S603
+        [*command, *(["--state", str(state)] if state else [])],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C, and Jupyter's signals to the kernel's group, are not meant for it
+    )
+    assert process.stdout  # noqa: S101
+    with process.stdout:
+        endpoint = process.stdout.readline().strip()
+    if not endpoint:
+        process.wait()
+        raise EmbeddedError(f"the embedded AWS did not start: {_last_line(log)}")
+    return endpoint, process
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "it wrote no log")
+
+
+def _call(endpoint: str, path: str, method: str = "GET", **query: Any) -> dict[str, Any]:
+    url = f"{endpoint}/slpnb/{path}?{urlencode(query)}"
+    try:
+        with _DIRECT.open(Request(url, method=method), timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            content = json.load(answer)
+    except (OSError, HTTPException, ValueError) as error:
+        raise EmbeddedError(f"the embedded AWS at {endpoint} does not answer: {error}") from error
+    if not isinstance(content, dict):
+        raise EmbeddedError(f"{endpoint} is not an embedded AWS")
+    return content
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Two kernels that start at once share one embedded AWS."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
