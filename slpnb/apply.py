@@ -64,7 +64,7 @@ def _demand_known(plan: Plan) -> None:
 class _Sender:
     """Sends changes one after the other and remembers what their answers bound."""
 
-    def __init__(self, aws: Aws, known: dict[tuple[str, str], Any], plan: Plan):
+    def __init__(self, aws: Aws, known: dict[tuple[str, str], Any], plan: Plan) -> None:
         self.aws, self.known, self.plan = aws, known, plan
         self.done: list[str] = []
         self.calls = 0
@@ -83,7 +83,7 @@ class _Sender:
             for name, path in call.binds.items():
                 self.known[change.key, name] = jmespath.search(path, answer)
             if call.wait:
-                self._wait(call.service, call.wait)
+                self._wait(call, call.wait)
         except (ClientError, BotoCoreError) as error:
             raise self._failed(change, call, error) from error
 
@@ -101,11 +101,10 @@ class _Sender:
             self.aws.sleep(RETRY_DELAY_SECONDS)
             waited += RETRY_DELAY_SECONDS
 
-    def _wait(self, service: str, wait: Wait) -> None:
-        waited = 0.0
+    def _wait(self, call: Call, wait: Wait) -> None:
+        waited, service = 0.0, call.service
         while True:
-            answer = getattr(self.aws.client(service), wait.operation)(**self._ready(wait.params))
-            seen = jmespath.search(wait.path, answer)
+            seen = self._seen(call, wait)
             if seen == wait.until:
                 return
             if seen in wait.fails or waited >= wait.timeout_seconds:
@@ -114,6 +113,15 @@ class _Sender:
                 )
             self.aws.sleep(wait.delay_seconds)
             waited += wait.delay_seconds
+
+    def _seen(self, call: Call, wait: Wait) -> Any:
+        try:
+            answer = getattr(self.aws.client(call.service), wait.operation)(**self._ready(wait.params))
+        except ClientError as error:
+            if error_code(error) in call.gone:
+                return wait.until
+            raise
+        return jmespath.search(wait.path, answer)
 
     def _ready(self, params: Any) -> dict[str, Any]:
         filled = _fill_secrets(substitute(params, self._value))

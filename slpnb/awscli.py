@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore import xform_name
@@ -17,22 +18,40 @@ from botocore import xform_name
 from slpnb.plan import Call, Change, Plan, Secret, substitute
 
 
-def script(plan: Plan) -> str:
-    """A shell script of the plan's pending changes; a comment line before each says why."""
-    return "\n".join(line for change in plan.pending for line in _commands(change, plan)) or "# nothing to do"
+def script(plan: Plan, ids: bool = False) -> str:
+    """A shell script of the plan's pending changes; a comment line before each says why.
+
+    What exists already is a variable too; with ``ids`` the script begins by setting those.
+    """
+    known = {found.id: variable(found.key) for found in plan.observed.values()}
+    body = "\n".join(line for change in plan.pending for line in _commands(change, known)) or "# nothing to do"
+    used = {name: identifier for identifier, name in known.items() if f"${{{name}}}" in body}
+    if not used:
+        return body
+    if ids:
+        return "\n".join([*(f"{name}={used[name]}" for name in sorted(used)), body])
+    return f"# exists already, plan.commands(ids=True) sets: {', '.join(sorted(used))}\n{body}"
 
 
-def _commands(change: Change, plan: Plan) -> Iterator[str]:
+def _commands(change: Change, known: Mapping[str, str]) -> Iterator[str]:
     yield f"# {change.action} {change.title} {change.name}: {change.reason}"
     for call in change.calls:
-        yield from command(call, change.key)
+        yield from command(replace(call, params=_name_ids(call.params, known)), change.key)
+
+
+def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, str) and value in known:
+        return _Shell(f"${{{known[value]}}}")
+    if isinstance(value, Mapping):
+        return {key: _name_ids(item, known) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_name_ids(item, known) for item in value]
+    return value
 
 
 def command(call: Call, key: str = "") -> list[str]:
     """One call as the line (or, with bound values, the lines) that would do the same."""
-    line = " ".join(
-        ["aws", _service(call.service), xform_name(call.operation, "-").replace("_", "-"), *_options(call.params)]
-    )
+    line = " ".join(["aws", call.service, call.operation.replace("_", "-"), *_options(call.params)])
     if not call.binds:
         return [line]
     paths = list(call.binds.items())
@@ -41,21 +60,13 @@ def command(call: Call, key: str = "") -> list[str]:
         return first
     answer = variable(key, "answer")
     return [f"{answer}=$({line})"] + [
-        f"{variable(key, name)}=$(jq -r '{_jq(path)}' <<< \"${answer}\")" for name, path in paths
+        f"{variable(key, name)}=$(jq -r '.{path}' <<< \"${answer}\")" for name, path in paths
     ]
 
 
 def variable(key: str, attribute: str = "id") -> str:
     """The shell variable that stands for a resource's value: file-system, id -> FILE_SYSTEM_ID."""
     return re.sub(r"\W+", "_", f"{key}_{attribute}").upper()
-
-
-def _service(name: str) -> str:
-    return {"events": "events"}.get(name, name)
-
-
-def _jq(path: str) -> str:
-    return "." + path
 
 
 def _options(params: Mapping[str, Any]) -> Iterable[str]:

@@ -24,7 +24,7 @@ class ParameterError(SlpnbError):
     exit_code = 2
 
 
-class Refusal(SlpnbError):
+class Refusal(SlpnbError):  # noqa: N818 - it is the kit's product, not an error of the user's
     """AWS would accept the request and then leave it stuck, so the kit does not send it."""
 
     exit_code = 3

@@ -133,14 +133,14 @@ class Kind:
     """How one kind of AWS resource is written.
 
     ``create`` gives the calls for a resource that is absent; the first binds its id.
-    ``update`` gives the calls that set the named attributes on an existing one. ``delete``
+    ``update`` gives the calls that set the named attributes of an existing one. ``delete``
     gives the calls that remove it. ``fixed`` are attributes that AWS cannot change.
     """
 
     title: str
     create: Callable[[Resource], Sequence[Call]]
     delete: Callable[[Found], Sequence[Call]]
-    update: Callable[[Resource, Id, frozenset[str]], Sequence[Call]] = lambda *_: ()
+    update: Callable[[Resource, Found, frozenset[str]], Sequence[Call]] = lambda *_: ()
     fixed: frozenset[str] = frozenset()
 
 
@@ -161,6 +161,13 @@ class Change:
         yield f"  {self.action} {self.title} {self.name}: {self.reason}"
         for attribute, old, new in self.details:
             yield f"      {attribute}: {f'{old} -> {new}' if self.action == '~' else new}"
+
+
+class Script(str):
+    """A shell script: text whose representation is the text itself, so that a notebook shows its lines."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True)
@@ -194,11 +201,11 @@ class Plan:
         head = "<tr><th></th><th>resource</th><th>name</th><th>why</th><th>values</th></tr>"
         return f"<p><b>Plan {escape(self.step)}</b>: {escape(self.summary())}</p><table>{head}{rows}</table>"
 
-    def commands(self) -> str:
+    def commands(self, ids: bool = False) -> Script:
         """The same changes as AWS CLI commands, one shell script in the order of the plan."""
         from slpnb.awscli import script
 
-        return script(self)
+        return Script(script(self, ids))
 
     def apply(self, aws: Aws, confirm: str = "") -> Applied:
         """Write what this plan shows, and nothing else; where `aws` may not write, say so.
@@ -277,7 +284,7 @@ def _compare(resource: Resource, found: Found | None, kind: Kind, have: Observed
     details = tuple(
         (name, show(found.attributes.get(name), have), show(value, have)) for name, value in differing.items()
     )
-    calls = tuple(kind.update(resource, found.id, frozenset(differing)))
+    calls = tuple(kind.update(resource, found, frozenset(differing)))
     return Change("~", resource.key, kind.title, resource.name, resource.reason, details, calls)
 
 
@@ -287,7 +294,7 @@ def _refuse_fixed(resource: Resource, found: Found, kind: Kind, differing: Mappi
         name = fixed[0]
         raise Refusal(
             f"{kind.title} {resource.name} has {name} {show(found.attributes.get(name))}, the parameters ask for "
-            f"{show(differing[name])}, and AWS cannot change it after creation: destroy it first, or ask for what it has"
+            f"{show(differing[name])}, and AWS cannot change it: destroy it first, or ask for what it has"
         )
 
 

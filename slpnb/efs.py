@@ -1,0 +1,336 @@
+"""30_efs: the shared uploads: an encrypted file system, its access point, a mount target in each zone.
+
+Source of the rules: Amazon EFS User Guide ("Working with access points", "Using IAM to control
+file system data access", "Creating mount targets") and field-notes.md, "EFS and WordPress".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from slpnb import network
+from slpnb import plan as engine
+from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.config import Config
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Ref, Resource, Wait, Wanted
+from slpnb.verdict import Verdict, Verdicts, ng, ok
+
+STEP = "30_efs"
+NFS_PORT = 2049
+MISSING = ("FileSystemNotFound", "AccessPointNotFound", "MountTargetNotFound", "PolicyNotFound")
+
+
+def desired(config: Config) -> Wanted:
+    """The file system, its access point, and one mount target in each zone. Pure."""
+    return (_file_system(config), _access_point(config), *_mount_targets(config))
+
+
+def _file_system(config: Config) -> Resource:
+    efs = config.efs
+    attributes = {
+        "encrypted": True,
+        "performance_mode": efs.performance_mode,
+        "throughput_mode": efs.throughput_mode,
+        "provisioned_mibps": efs.provisioned_mibps,
+        "archive_after_days": efs.archive_after_days,
+        "backups": efs.backups,
+        "policy": POLICY,
+    }
+    reason = "every task sees the same uploads; throughput said explicitly, since the API's default is bursting"
+    return Resource("file-system", "file system", efs.name, attributes, reason, config.tags(STEP, efs.name))
+
+
+def _access_point(config: Config) -> Resource:
+    efs = config.efs
+    attributes = {
+        "file_system": Ref("file-system"),
+        "uid": efs.uid,
+        "gid": efs.gid,
+        "directory": efs.directory,
+        "permissions": efs.permissions,
+    }
+    reason = f"without a POSIX user, www-data (uid {efs.uid}) could not write"
+    return Resource("access-point", "access point", efs.name, attributes, reason, config.tags(STEP, efs.name))
+
+
+def _mount_targets(config: Config) -> Iterator[Resource]:
+    for zone in config.zones:
+        attributes = {
+            "file_system": Ref("file-system"),
+            "subnet": Ref(f"subnet/{zone}"),
+            "security_groups": [Ref("security-group/efs", step=network.STEP)],
+        }
+        yield Resource(
+            f"mount-target/{zone}", "mount target", zone, attributes, "a zone without one is a mount time-out"
+        )
+
+
+# Anyone who can reach a mount target may mount, but only with TLS: the security group says who can reach it.
+POLICY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "MountThroughMountTargets",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
+            "Resource": "*",
+            "Condition": {"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}},
+        },
+        {
+            "Sid": "DenyClearText",
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    ],
+}
+
+
+def observe(aws: Aws) -> Observed:
+    """What AWS holds: file system, access point and mount targets of this environment, subnets and EFS group."""
+    found = {**network.find_subnets(aws), **network.find_security_groups(aws)}
+    for system in aws.pages("efs", "describe_file_systems", "FileSystems"):
+        if made_by(tag_map(system.get("Tags")), aws.config) == STEP:
+            found["file-system"] = _found_file_system(aws, system)
+            found |= _found_access_points(aws, system["FileSystemId"])
+            found |= _found_mount_targets(aws, system["FileSystemId"])
+    return found
+
+
+def _found_file_system(aws: Aws, system: Mapping[str, Any]) -> Found:
+    identifier = system["FileSystemId"]
+    attributes = {
+        "encrypted": system["Encrypted"],
+        "performance_mode": system["PerformanceMode"],
+        "throughput_mode": system.get("ThroughputMode"),
+        "provisioned_mibps": system.get("ProvisionedThroughputInMibps"),
+        "archive_after_days": _archive_after_days(aws, identifier),
+        "backups": _backups(aws, identifier),
+        "policy": _policy(aws, identifier),
+    }
+    facts = {"arn": system["FileSystemArn"], "bytes": system["SizeInBytes"]["Value"], "state": system["LifeCycleState"]}
+    return Found("file-system", "file system", system.get("Name", ""), identifier, attributes, STEP, facts)
+
+
+def _archive_after_days(aws: Aws, identifier: str) -> int | None:
+    answer = aws.read("efs", "describe_lifecycle_configuration", FileSystemId=identifier, absent=MISSING) or {}
+    for policy in answer.get("LifecyclePolicies", []):
+        if "TransitionToIA" in policy:
+            return int(policy["TransitionToIA"].split("_")[1])
+    return None
+
+
+def _backups(aws: Aws, identifier: str) -> bool:
+    answer = aws.read("efs", "describe_backup_policy", FileSystemId=identifier, absent=MISSING) or {}
+    return answer.get("BackupPolicy", {}).get("Status") in ("ENABLED", "ENABLING")
+
+
+def _policy(aws: Aws, identifier: str) -> Any:
+    answer = aws.read("efs", "describe_file_system_policy", FileSystemId=identifier, absent=MISSING)
+    return json.loads(answer["Policy"]) if answer else None
+
+
+def _found_access_points(aws: Aws, file_system: str) -> dict[str, Found]:
+    points = aws.pages("efs", "describe_access_points", "AccessPoints", FileSystemId=file_system)
+    ours = [point for point in points if made_by(tag_map(point.get("Tags")), aws.config) == STEP]
+    return {"access-point": _found_access_point(ours[0])} if ours else {}
+
+
+def _found_access_point(point: Mapping[str, Any]) -> Found:
+    user, root = point.get("PosixUser", {}), point.get("RootDirectory", {})
+    attributes = {
+        "file_system": point["FileSystemId"],
+        "uid": user.get("Uid"),
+        "gid": user.get("Gid"),
+        "directory": root.get("Path"),
+        "permissions": root.get("CreationInfo", {}).get("Permissions"),
+    }
+    facts = {"arn": point["AccessPointArn"], "state": point["LifeCycleState"]}
+    return Found("access-point", "access point", point.get("Name", ""), point["AccessPointId"], attributes, STEP, facts)
+
+
+def _found_mount_targets(aws: Aws, file_system: str) -> dict[str, Found]:
+    targets = aws.pages("efs", "describe_mount_targets", "MountTargets", FileSystemId=file_system)
+    return {f"mount-target/{target['AvailabilityZoneName']}": _found_mount_target(aws, target) for target in targets}
+
+
+def _found_mount_target(aws: Aws, target: Mapping[str, Any]) -> Found:
+    identifier, zone = target["MountTargetId"], target["AvailabilityZoneName"]
+    groups = aws.read("efs", "describe_mount_target_security_groups", MountTargetId=identifier, absent=MISSING) or {}
+    attributes = {
+        "file_system": target["FileSystemId"],
+        "subnet": target["SubnetId"],
+        "security_groups": sorted(groups.get("SecurityGroups", [])),
+    }
+    facts = {"state": target["LifeCycleState"], "vpc": target.get("VpcId", "")}
+    return Found(f"mount-target/{zone}", "mount target", zone, identifier, attributes, STEP, facts)
+
+
+def plan(want: Wanted, have: Observed) -> Plan:
+    """What to write so that AWS holds what is wanted. Pure."""
+    return engine.plan(STEP, KINDS, want, have)
+
+
+def verify(aws: Aws, want: Wanted) -> Verdicts:
+    """Read everything back from AWS, then ask of each zone whether a task there could mount the uploads."""
+    have = observe(aws)
+    return engine.verify(want, have) + mountable(aws.config, have)
+
+
+def mountable(config: Config, have: Observed) -> Verdicts:
+    """The preflight of the mount: a mount target, its network and port 2049, zone by zone. Pure."""
+    return Verdicts.of(_mountable_from(zone, config, have) for zone in config.zones)
+
+
+def _mountable_from(zone: str, config: Config, have: Observed) -> Verdict:
+    subject = f"mount from {zone}"
+    target, group = have.get(f"mount-target/{zone}"), have.get("security-group/efs")
+    if target is None:
+        return ng(subject, "no mount target in this zone: a task there would wait for its volume and time out")
+    if target.facts["state"] != "available":
+        return ng(subject, f"the mount target is {target.facts['state']}, not available")
+    if group is None or group.id not in target.attributes["security_groups"]:
+        return ng(subject, "the mount target does not carry the EFS security group")
+    if not admits_nfs(config, have):
+        return ng(
+            subject,
+            f"port {NFS_PORT} is closed to the {config.mounts_from}, which mount in {config.task.network_mode} mode",
+        )
+    return ok(subject, f"mount target available, port {NFS_PORT} open to the group of the {config.mounts_from}")
+
+
+def admits_nfs(config: Config, have: Observed) -> bool:
+    """Whether the EFS group admits TCP 2049 from the group of whoever mounts."""
+    group, source = have.get("security-group/efs"), have.get(f"security-group/{config.mounts_from}")
+    if group is None or source is None:
+        return False
+    return any(
+        rule["from_port"] <= NFS_PORT <= rule["to_port"] and rule["source"] == source.id
+        for rule in group.attributes["ingress"]
+    )
+
+
+# --- how each kind is written -------------------------------------------------------------------------------
+
+
+def _create_file_system(resource: Resource) -> list[Call]:
+    attributes, own = resource.attributes, Ref(resource.key)
+    params = {
+        "CreationToken": f"{resource.tags['slpnb:environment']}-{resource.name}",
+        "Encrypted": attributes["encrypted"],
+        "PerformanceMode": attributes["performance_mode"],
+        **_throughput(attributes),
+        "Backup": attributes["backups"],
+        "Tags": tag_list(resource.tags),
+    }
+    ready = Wait(
+        "describe_file_systems", {"FileSystemId": own}, "FileSystems[0].LifeCycleState", "available", ("error",)
+    )
+    create = Call("efs", "create_file_system", params, {"id": "FileSystemId", "arn": "FileSystemArn"}, ready)
+    return [create, *_set_file_system(resource, own, frozenset({"archive_after_days", "policy"}))]
+
+
+def _throughput(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    figure = attributes["provisioned_mibps"]
+    return {"ThroughputMode": attributes["throughput_mode"]} | (
+        {"ProvisionedThroughputInMibps": figure} if figure is not None else {}
+    )
+
+
+def _update_file_system(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
+    return _set_file_system(resource, found.id, changed)
+
+
+def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> list[Call]:
+    attributes, days = resource.attributes, resource.attributes["archive_after_days"]
+    lifecycle = [] if days is None else [{"TransitionToIA": f"AFTER_{days}_DAY{'S' if days > 1 else ''}"}]
+    calls = []
+    if changed & {"throughput_mode", "provisioned_mibps"}:
+        calls.append(Call("efs", "update_file_system", {"FileSystemId": own, **_throughput(attributes)}))
+    if "archive_after_days" in changed:
+        params = {"FileSystemId": own, "LifecyclePolicies": lifecycle}
+        calls.append(Call("efs", "put_lifecycle_configuration", params))
+    if "backups" in changed:
+        status = "ENABLED" if attributes["backups"] else "DISABLED"
+        calls.append(Call("efs", "put_backup_policy", {"FileSystemId": own, "BackupPolicy": {"Status": status}}))
+    if "policy" in changed:
+        params = {"FileSystemId": own, "Policy": json.dumps(attributes["policy"])}
+        calls.append(Call("efs", "put_file_system_policy", params))
+    return calls
+
+
+def _delete_file_system(found: Found) -> list[Call]:
+    return [Call("efs", "delete_file_system", {"FileSystemId": found.id}, gone=MISSING, retry=("FileSystemInUse",))]
+
+
+def _create_access_point(resource: Resource) -> list[Call]:
+    attributes, user = resource.attributes, {"Uid": resource.attributes["uid"], "Gid": resource.attributes["gid"]}
+    owner = {"OwnerUid": user["Uid"], "OwnerGid": user["Gid"], "Permissions": attributes["permissions"]}
+    params = {
+        "ClientToken": f"{resource.tags['slpnb:environment']}-{resource.name}",
+        "FileSystemId": attributes["file_system"],
+        "PosixUser": user,
+        "RootDirectory": {"Path": attributes["directory"], "CreationInfo": owner},
+        "Tags": tag_list(resource.tags),
+    }
+    own = {"AccessPointId": Ref(resource.key)}
+    ready = Wait("describe_access_points", own, "AccessPoints[0].LifeCycleState", "available", ("error",))
+    return [Call("efs", "create_access_point", params, {"id": "AccessPointId", "arn": "AccessPointArn"}, ready)]
+
+
+def _delete_access_point(found: Found) -> list[Call]:
+    return [Call("efs", "delete_access_point", {"AccessPointId": found.id}, gone=MISSING)]
+
+
+def _create_mount_target(resource: Resource) -> list[Call]:
+    attributes = resource.attributes
+    params = {
+        "FileSystemId": attributes["file_system"],
+        "SubnetId": attributes["subnet"],
+        "SecurityGroups": attributes["security_groups"],
+    }
+    own = {"MountTargetId": Ref(resource.key)}
+    ready = Wait("describe_mount_targets", own, "MountTargets[0].LifeCycleState", "available", ("error",))
+    return [Call("efs", "create_mount_target", params, {"id": "MountTargetId"}, ready)]
+
+
+def _update_mount_target(resource: Resource, found: Found, _changed: frozenset[str]) -> list[Call]:
+    params = {"MountTargetId": found.id, "SecurityGroups": resource.attributes["security_groups"]}
+    return [Call("efs", "modify_mount_target_security_groups", params)]
+
+
+def _delete_mount_target(found: Found) -> list[Call]:
+    # EFS refuses to delete a file system while a mount target is still going: wait until it is gone.
+    file_system = {"FileSystemId": found.attributes["file_system"]}
+    left = f"MountTargets[?MountTargetId=='{found.id}'] | length(@)"
+    gone = Wait("describe_mount_targets", file_system, left, 0)
+    return [Call("efs", "delete_mount_target", {"MountTargetId": found.id}, wait=gone, gone=MISSING)]
+
+
+KINDS: dict[str, Kind] = {
+    "file system": Kind(
+        "EFS file system",
+        _create_file_system,
+        _delete_file_system,
+        _update_file_system,
+        fixed=frozenset({"encrypted", "performance_mode"}),
+    ),
+    "access point": Kind(
+        "EFS access point",
+        _create_access_point,
+        _delete_access_point,
+        fixed=frozenset({"file_system", "uid", "gid", "directory", "permissions"}),
+    ),
+    "mount target": Kind(
+        "EFS mount target",
+        _create_mount_target,
+        _delete_mount_target,
+        _update_mount_target,
+        fixed=frozenset({"file_system", "subnet"}),
+    ),
+}

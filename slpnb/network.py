@@ -1,0 +1,247 @@
+"""20_network: the existing VPC, and the security groups of load balancer, instances, tasks and EFS.
+
+Rules name the group that traffic comes from, never an address range, but for the load
+balancer's ports and one optional SSH address. Source: Amazon VPC User Guide ("Security group
+rules"), Amazon ECS Developer Guide ("Dynamic host port mapping"), field-notes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from slpnb import plan as engine
+from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.config import Config
+from slpnb.errors import Refusal
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Ref, Resource, Wanted
+from slpnb.verdict import Verdict, Verdicts, ng, ok
+
+STEP = "20_network"
+EPHEMERAL_PORTS = (32768, 60999)  # where Docker maps host port 0 on Amazon Linux (ECS Developer Guide, "hostPort")
+ROLES = ("load-balancer", "instances", "tasks", "efs")
+WORLD = "0.0.0.0/0"
+
+Rule = dict[str, Any]  # from_port, to_port, source (a group's id or an address range), why
+
+
+def group_name(config: Config, role: str) -> str:
+    """The name of a security group: the parameter's own for the load balancer, with a suffix for the others."""
+    base = config.network.security_group
+    return base if role == "load-balancer" else f"{base}-{role}"
+
+
+def desired(config: Config) -> Wanted:
+    """One security group for each role that this network mode needs, with its rules. Pure."""
+    roles = [role for role in ROLES if role != "tasks" or config.task.network_mode == "awsvpc"]
+    return tuple(_group(config, role) for role in roles)
+
+
+def _group(config: Config, role: str) -> Resource:
+    rules = {
+        "load-balancer": _from_the_world,
+        "instances": _to_the_instances,
+        "tasks": _to_the_tasks,
+        "efs": _to_the_uploads,
+    }[role]
+    name = group_name(config, role)
+    attributes = {
+        "description": f"slpnb {config.environment} {role}",
+        "vpc": Ref("vpc"),
+        "ingress": _sorted(rules(config)),
+    }
+    return Resource(f"security-group/{role}", "security group", name, attributes, WHY[role], config.tags(STEP, name))
+
+
+WHY = {
+    "load-balancer": "the only group that the world reaches: HTTPS, and HTTP to redirect it",
+    "instances": "the instances take traffic from the load balancer alone",
+    "tasks": "in awsvpc mode each task has an address of its own, reached from the load balancer alone",
+    "efs": "the file system admits only those who mount it",
+}
+
+
+def _from_the_world(config: Config) -> Iterator[Rule]:
+    for port in config.network.ports_open:
+        yield _rule(port, port, config.network.http_from_cidr, "HTTPS" if port == 443 else "HTTP, redirected to HTTPS")
+
+
+def _to_the_instances(config: Config) -> Iterator[Rule]:
+    task, balancer = config.task, Ref("security-group/load-balancer")
+    if task.network_mode == "host":
+        yield _rule(task.container_port, task.container_port, balancer, "the container's port on the instance")
+    elif task.network_mode == "bridge":
+        low, high = (task.host_port, task.host_port) if task.host_port else EPHEMERAL_PORTS
+        yield _rule(low, high, balancer, "host ports of the tasks")
+    if config.network.ssh_from_cidr:
+        yield _rule(22, 22, config.network.ssh_from_cidr, "SSH from one address")
+
+
+def _to_the_tasks(config: Config) -> Iterator[Rule]:
+    port = config.task.container_port
+    yield _rule(port, port, Ref("security-group/load-balancer"), "the container's port")
+
+
+def _to_the_uploads(config: Config) -> Iterator[Rule]:
+    who = config.mounts_from if config.network.nfs_from == "auto" else config.network.nfs_from
+    if who != "nobody":
+        yield _rule(2049, 2049, Ref(f"security-group/{who}"), f"NFS from the {who}")
+
+
+def _rule(from_port: int, to_port: int, source: Any, why: str) -> Rule:
+    return {"from_port": from_port, "to_port": to_port, "source": source, "why": why}
+
+
+def _sorted(rules: Iterator[Rule] | list[Rule]) -> list[Rule]:
+    return sorted(rules, key=lambda rule: (rule["from_port"], rule["to_port"], str(rule["source"])))
+
+
+def observe(aws: Aws) -> Observed:
+    """The VPC and subnets of the parameters, and this environment's security groups."""
+    return {**find_vpc(aws), **find_subnets(aws), **find_security_groups(aws)}
+
+
+def find_vpc(aws: Aws) -> dict[str, Found]:
+    """The existing VPC, by its Name tag. Raises `Refusal` when absent, ambiguous, or not as the parameters say."""
+    wanted = aws.config.network
+    vpcs = aws.pages("ec2", "describe_vpcs", "Vpcs", Filters=[{"Name": "tag:Name", "Values": [wanted.vpc_name]}])
+    if len(vpcs) != 1:
+        raise Refusal(
+            f"{len(vpcs)} VPCs are named {wanted.vpc_name} (network.vpc_name) in {aws.region}; there must be one"
+        )
+    vpc = vpcs[0]
+    if vpc["CidrBlock"] != wanted.vpc_cidr:
+        raise Refusal(f"VPC {wanted.vpc_name} is {vpc['CidrBlock']}, network.vpc_cidr says {wanted.vpc_cidr}")
+    if vpc.get("InstanceTenancy", "default") != wanted.vpc_tenancy:
+        raise Refusal(
+            f"VPC {wanted.vpc_name} has tenancy {vpc['InstanceTenancy']}, network.vpc_tenancy says {wanted.vpc_tenancy}"
+        )
+    attributes = {"cidr": vpc["CidrBlock"], "tenancy": vpc.get("InstanceTenancy", "default")}
+    return {"vpc": Found("vpc", "VPC", wanted.vpc_name, vpc["VpcId"], attributes)}
+
+
+def find_subnets(aws: Aws) -> dict[str, Found]:
+    """The existing subnet of each zone, by Name tag inside the VPC. Raises `Refusal` when absent or in another zone."""
+    vpc = find_vpc(aws)["vpc"]
+    subnets = aws.pages("ec2", "describe_subnets", "Subnets", Filters=[{"Name": "vpc-id", "Values": [vpc.id]}])
+    by_name = {tag_map(subnet.get("Tags")).get("Name"): subnet for subnet in subnets}
+    found = {}
+    for zone, name in sorted(aws.config.network.subnets.items()):
+        subnet = by_name.get(name)
+        if subnet is None:
+            raise Refusal(f"VPC {vpc.name} has no subnet named {name} (network.subnets.{zone})")
+        if subnet["AvailabilityZone"] != zone:
+            raise Refusal(f"subnet {name} is in {subnet['AvailabilityZone']}, network.subnets says {zone}")
+        found[f"subnet/{zone}"] = _found_subnet(zone, name, subnet)
+    return found
+
+
+def _found_subnet(zone: str, name: str, subnet: Mapping[str, Any]) -> Found:
+    attributes = {"zone": zone, "cidr": subnet["CidrBlock"], "free_addresses": subnet.get("AvailableIpAddressCount", 0)}
+    return Found(f"subnet/{zone}", "subnet", name, subnet["SubnetId"], attributes, facts={"vpc": subnet["VpcId"]})
+
+
+def find_security_groups(aws: Aws) -> dict[str, Found]:
+    """This environment's security groups, by tag."""
+    ours = [{"Name": "tag:slpnb:environment", "Values": [aws.config.environment]}]
+    groups = aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=ours)
+    names = {group_name(aws.config, role): role for role in ROLES}
+    found = [_found_group(aws, group, names.get(group["GroupName"], group["GroupName"])) for group in groups]
+    order = [f"security-group/{role}" for role in ROLES]
+    return {group.key: group for group in sorted(found, key=lambda g: order.index(g.key) if g.key in order else 99)}
+
+
+def _found_group(aws: Aws, group: Mapping[str, Any], role: str) -> Found:
+    rules = [rule for permission in group["IpPermissions"] for rule in _found_rules(permission)]
+    attributes = {"description": group["Description"], "vpc": group["VpcId"], "ingress": _sorted(rules)}
+    step = made_by(tag_map(group.get("Tags")), aws.config)
+    return Found(f"security-group/{role}", "security group", group["GroupName"], group["GroupId"], attributes, step)
+
+
+def _found_rules(permission: Mapping[str, Any]) -> Iterator[Rule]:
+    ports = permission.get("FromPort", 0), permission.get("ToPort", 65535)
+    for pair in permission.get("UserIdGroupPairs", []):
+        yield _rule(*ports, pair["GroupId"], pair.get("Description", ""))
+    for block in permission.get("IpRanges", []):
+        yield _rule(*ports, block["CidrIp"], block.get("Description", ""))
+    for block in permission.get("Ipv6Ranges", []):
+        yield _rule(*ports, block["CidrIpv6"], block.get("Description", ""))
+
+
+def plan(want: Wanted, have: Observed) -> Plan:
+    """What to write so that AWS holds what is wanted. Pure."""
+    return engine.plan(STEP, KINDS, want, have)
+
+
+def verify(aws: Aws, want: Wanted) -> Verdicts:
+    """Read the groups back, then look for any port that the world could reach and should not."""
+    have = observe(aws)
+    return engine.verify(want, have) + Verdicts.of(
+        _exposure(found) for found in have.values() if found.kind == "security group"
+    )
+
+
+def _exposure(group: Found) -> Verdict:
+    allowed = {80, 443} if group.key == "security-group/load-balancer" else set()
+    open_ports = {
+        (rule["from_port"], rule["to_port"])
+        for rule in group.attributes["ingress"]
+        if rule["source"] in (WORLD, "::/0")
+    }
+    subject = f"open to the world: {group.name}"
+    excess = sorted(ports for ports in open_ports if not (ports[0] == ports[1] and ports[0] in allowed))
+    if excess:
+        return ng(subject, ", ".join(f"ports {low}-{high}" for low, high in excess))
+    return ok(subject, ", ".join(str(low) for low, _ in sorted(open_ports)) or "nothing")
+
+
+# --- how each kind is written -------------------------------------------------------------------------------
+
+ABSENT = ("InvalidGroup.NotFound",)
+SEEN = ("InvalidPermission.Duplicate", "InvalidPermission.NotFound")
+
+
+def _create_group(resource: Resource) -> list[Call]:
+    attributes, own = resource.attributes, Ref(resource.key)
+    params = {
+        "GroupName": resource.name,
+        "Description": attributes["description"],
+        "VpcId": attributes["vpc"],
+        "TagSpecifications": [{"ResourceType": "security-group", "Tags": tag_list(resource.tags)}],
+    }
+    create = Call("ec2", "create_security_group", params, {"id": "GroupId"})
+    return [create, *_authorize(own, attributes["ingress"])]
+
+
+def _authorize(group: Id, rules: list[Rule]) -> list[Call]:
+    permissions = [_permission(rule) for rule in rules]
+    params = {"GroupId": group, "IpPermissions": permissions}
+    return [Call("ec2", "authorize_security_group_ingress", params, gone=SEEN)] if rules else []
+
+
+def _permission(rule: Rule) -> dict[str, Any]:
+    base = {"IpProtocol": "tcp", "FromPort": rule["from_port"], "ToPort": rule["to_port"]}
+    if isinstance(rule["source"], str) and "/" in rule["source"]:
+        return base | {"IpRanges": [{"CidrIp": rule["source"], "Description": rule["why"]}]}
+    return base | {"UserIdGroupPairs": [{"GroupId": rule["source"], "Description": rule["why"]}]}
+
+
+def _update_group(resource: Resource, found: Found, _changed: frozenset[str]) -> list[Call]:
+    want, have = resource.attributes["ingress"], found.attributes["ingress"]
+    excess = [rule for rule in have if rule not in want]
+    # First what is excess: a rule whose description alone changed would be refused as a duplicate.
+    params = {"GroupId": found.id, "IpPermissions": [_permission(rule) for rule in excess]}
+    revoke = [Call("ec2", "revoke_security_group_ingress", params, gone=SEEN)] if excess else []
+    return revoke + _authorize(found.id, [rule for rule in want if rule not in have])
+
+
+def _delete_group(found: Found) -> list[Call]:
+    # Network interfaces of a load balancer or an instance linger for minutes after it is gone.
+    return [Call("ec2", "delete_security_group", {"GroupId": found.id}, gone=ABSENT, retry=("DependencyViolation",))]
+
+
+KINDS: dict[str, Kind] = {
+    "security group": Kind(
+        "security group", _create_group, _delete_group, _update_group, fixed=frozenset({"description", "vpc"})
+    ),
+}

@@ -1,0 +1,172 @@
+"""What every notebook begins and ends with: `open` finds its parameters and its AWS, `conclude` gives its verdict.
+
+The only module, with the runner, that knows the embedded AWS exists.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slpnb.apply import Applied
+from slpnb.aws import Aws, connect
+from slpnb.config import Config, lay_over, load
+from slpnb.errors import VerificationError
+from slpnb.plan import Observed, Plan, Wanted
+from slpnb.verdict import Verdicts
+
+NOTEBOOKS = (
+    "00_start",
+    "10_image",
+    "20_network",
+    "30_efs",
+    "40_secrets",
+    "50_cluster",
+    "60_sizing",
+    "70_task",
+    "80_service",
+    "99_destroy",
+)
+STEPS = ("10_image", "20_network", "30_efs", "40_secrets", "50_cluster", "70_task", "80_service")
+RECORD_TYPE = "application/vnd.slpnb.step+json"
+
+
+class Step(Protocol):
+    """The verbs of a step module."""
+
+    STEP: str
+
+    def desired(self, config: Config) -> Wanted:
+        """What the parameters ask for."""
+
+    def observe(self, aws: Aws) -> Observed:
+        """What AWS holds."""
+
+    def plan(self, want: Wanted, have: Observed) -> Plan:
+        """The difference."""
+
+    def verify(self, aws: Aws, want: Wanted) -> Verdicts:
+        """Read back."""
+
+
+def step(notebook: str) -> Step:
+    """The module behind a notebook: 30_efs -> slpnb.efs."""
+    module: Any = importlib.import_module(f"slpnb.{notebook.partition('_')[2]}")
+    return module  # type: ignore[no-any-return]
+
+
+def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Config, Aws]:
+    """Load the parameters, connect, and say in one line where this notebook works and whether it writes.
+
+    ``parameters`` default to what the notebook's own parameters cell and papermill's injected
+    cell say. On an untouched embedded AWS the earlier steps are applied first, so that any
+    notebook can be run alone. Raises `ParameterError` or `GuardError`.
+    """
+    config = load(given=notebook_parameters() if parameters is None else parameters)
+    aws, fresh = connect_backend(config)
+    allowed, why = aws.may_write()
+    print(f"{notebook}, {config.environment}, {aws.region}: {aws.simulated or f'AWS account {config.aws.account_id}'}")
+    print("Plans are applied." if allowed else f"Plans are shown, not applied: {why}.")
+    if fresh and allowed:
+        prepare(notebook, aws)
+    return config, aws
+
+
+def connect_backend(config: Config) -> tuple[Aws, bool]:
+    """The AWS of the parameters, and whether it is an embedded one that nothing has written to yet."""
+    if config.backend == "aws":
+        return connect(config), False
+    from slpnb import local
+
+    embedded = local.ensure()
+    aws = connect(
+        config,
+        endpoint_url=embedded.endpoint_url,
+        sleep=lambda seconds: local.advance(embedded.endpoint_url, seconds),
+        simulated=embedded.describe,
+    )
+    return aws, embedded.fresh
+
+
+def prepare(notebook: str, aws: Aws) -> None:
+    """Apply the steps before ``notebook``."""
+    for name in (name for name in STEPS if name < notebook):
+        module = step(name)
+        module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
+
+
+def notebook_parameters() -> dict[str, Any]:
+    """The values of the notebook's parameters cell and of the cells that papermill injected after it.
+
+    They are read from the cells' source, not from the variables: a section and the module
+    that implements it share a name.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return parse_cells(shell.user_ns["In"] if shell else ())
+
+
+def parse_cells(cells: Iterable[str]) -> dict[str, Any]:
+    """Merge the assignments of cells that hold nothing but literals; ``environment`` begins a new set."""
+    merged: dict[str, Any] = {}
+    for values in map(_literals, cells):
+        if "environment" in values and "backend" in values:
+            merged = {}
+        merged = lay_over(merged, values)
+    return merged
+
+
+def _literals(cell: str) -> dict[str, Any]:
+    """The assignments of a cell; none unless every statement assigns a literal to one name."""
+    try:
+        return dict(_assignment(node) for node in ast.parse(cell).body)
+    except (SyntaxError, ValueError):
+        return {}
+
+
+def _assignment(node: ast.stmt) -> tuple[str, Any]:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id, ast.literal_eval(node.value)
+    raise ValueError("not a parameters cell")
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The last line of a notebook, and the same as data for the run's record."""
+
+    line: str
+    record: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return self.line
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": self.line, RECORD_TYPE: dict(self.record)}
+
+
+def conclude(notebook: str, verdicts: Verdicts, plan: Plan | None = None, applied: Applied | None = None) -> Conclusion:
+    """The verdict of a notebook in one line; raises `VerificationError` when what was applied does not read back."""
+    planned_only = applied is not None and not applied.written
+    if not planned_only:
+        verdicts.demand(VerificationError)
+    line = f"{notebook}: {_outcome(plan, applied)}{'' if planned_only else verdicts.summary()}"
+    record = {
+        "notebook": notebook,
+        "line": line,
+        "written": bool(applied and applied.written and applied.calls),
+        "plan": [f"{change.action} {change.title} {change.name}" for change in plan.changes] if plan else [],
+        "verdicts": [str(verdict) for verdict in verdicts],
+    }
+    return Conclusion(line, record)
+
+
+def _outcome(plan: Plan | None, applied: Applied | None) -> str:
+    if plan is None or applied is None:
+        return ""
+    if not applied.written:
+        return f"plan only, {plan.summary()}"
+    return f"applied {plan.summary()}; " if plan else "nothing to do; "
