@@ -1,0 +1,1 @@
+"""Facts about EC2 instance types, shipped with their sources and licences (see README.md here)."""
