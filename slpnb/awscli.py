@@ -15,7 +15,9 @@ from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan import Call, Change, Plan, Secret, substitute
+from slpnb.plan import Call, Change, Plan, Secret, Wait, substitute
+
+NEXT = " \\\n    "  # an option a line
 
 
 def script(plan: Plan, ids: bool = False) -> str:
@@ -36,7 +38,12 @@ def script(plan: Plan, ids: bool = False) -> str:
 def _commands(change: Change, known: Mapping[str, str]) -> Iterator[str]:
     yield f"# {change.action} {change.title} {change.name}: {change.reason}"
     for call in change.calls:
-        yield from command(replace(call, params=_name_ids(call.params, known)), change.key)
+        yield from command(_without_ids(call, known), change.key)
+
+
+def _without_ids(call: Call, known: Mapping[str, str]) -> Call:
+    wait = call.wait and replace(call.wait, params=_name_ids(call.wait.params, known))
+    return replace(call, params=_name_ids(call.params, known), wait=wait)
 
 
 def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
@@ -50,18 +57,23 @@ def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
 
 
 def command(call: Call, key: str = "") -> list[str]:
-    """One call as the line (or, with bound values, the lines) that would do the same."""
-    line = " ".join(["aws", call.service, call.operation.replace("_", "-"), *_options(call.params)])
-    if not call.binds:
-        return [line]
-    paths = list(call.binds.items())
-    first = [f"{variable(key, paths[0][0])}=$({line} --query '{paths[0][1]}' --output text)"]
-    if len(paths) == 1:
-        return first
-    answer = variable(key, "answer")
-    return [f"{answer}=$({line})"] + [
-        f"{variable(key, name)}=$(jq -r '.{path}' <<< \"${answer}\")" for name, path in paths
-    ]
+    """One call as the command that would do the same, then the loop that waits for what the kit waits for."""
+    line = _aws(call.service, call.operation, call.params)
+    if call.binds:
+        names = " ".join(variable(key, name) for name in call.binds)
+        paths = list(call.binds.values())
+        query = paths[0] if len(paths) == 1 else f"[{', '.join(paths)}]"
+        line = f'read -r {names} <<< "$({line}{NEXT}--query {shlex.quote(query)} --output text)"'
+    return [line, _until(call.service, call.wait)] if call.wait else [line]
+
+
+def _aws(service: str, operation: str, params: Mapping[str, Any]) -> str:
+    return NEXT.join([f"aws {service} {operation.replace('_', '-')}", *_options(params)])
+
+
+def _until(service: str, wait: Wait) -> str:
+    look = f"{_aws(service, wait.operation, wait.params)}{NEXT}--query {shlex.quote(wait.path)} --output text"
+    return f'until [ "$({look})" = {shlex.quote(str(wait.until))} ]; do sleep {wait.delay_seconds:g}; done'
 
 
 def variable(key: str, attribute: str = "id") -> str:
