@@ -35,7 +35,7 @@ import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from slpnb.local import clock, corrections, seed
+from slpnb.local import clock, corrections, registry, seed
 from slpnb.local.front import Call, called, is_write, unknown
 
 MOTO_VERSION = "5.2.5"
@@ -58,10 +58,10 @@ class Embedded:
         self.server: BaseWSGIServer | None = None
         self.writes = 0
 
-    def reset(self, variant: str = "") -> None:
+    def reset(self) -> None:
         """Back to the seed: the account as the company has it before the runbook."""
         with self.lock:
-            seed.sow(variant)
+            seed.sow()
             self.writes = 0
 
     def attach(self, pid: int) -> None:
@@ -107,7 +107,7 @@ class Embedded:
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         route = ROUTES.get((environ["REQUEST_METHOD"], path.partition("/")[0]))
         if path.startswith("blobs/"):
-            return _send(start_response, "200 OK", seed.blob(path.removeprefix("blobs/")))
+            return _blob(path.removeprefix("blobs/"), start_response)
         if route is None:
             return _send(start_response, "404 Not Found", b"{}")
         with self.lock:
@@ -129,10 +129,9 @@ Query = dict[str, str]
 ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
     ("GET", "health"): lambda embedded, _: embedded.health(),
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
-    ("GET", "foreign"): lambda _, __: seed.foreign(),
     ("POST", "attach"): lambda embedded, query: embedded.attach(int(query["pid"])),
     ("POST", "advance"): lambda _, query: clock.advance(float(query["seconds"])),
-    ("POST", "reset"): lambda embedded, query: embedded.reset(query.get("variant", "")),
+    ("POST", "reset"): lambda embedded, _: embedded.reset(),
     ("POST", "stop"): lambda embedded, _: embedded.stop(),
 }
 
@@ -157,6 +156,12 @@ def _lives(process: psutil.Process) -> bool:
 def _send(start_response: StartResponse, status: str, content: bytes) -> list[bytes]:
     start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
     return [content]
+
+
+def _blob(digest: str, start_response: StartResponse) -> list[bytes]:
+    """A config or layer of the declared image."""
+    blob = registry.pushed().blob(digest)
+    return _send(start_response, "200 OK" if blob else "404 Not Found", blob.content if blob else b"{}")
 
 
 def _write_state(path: Path, endpoint: str) -> None:
@@ -207,7 +212,6 @@ def main(argv: list[str] | None = None) -> None:
 
 def _announce(endpoint: str, state: Path | None) -> None:
     """Tell the parent, which waits for this line, and let go of its pipe."""
-    seed.ENDPOINT = endpoint
     if state:
         _write_state(state, endpoint)
     print(endpoint, flush=True)
