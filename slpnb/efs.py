@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from slpnb import network
@@ -202,6 +203,14 @@ def _mountable_from(zone: str, config: Config, have: Observed) -> Verdict:
             f"port {NFS_PORT} is closed to the {config.mounts_from}, which mount in {config.task.network_mode} mode",
         )
     return ok(subject, f"mount target available, port {NFS_PORT} open to the group of the {config.mounts_from}")
+
+
+def without_nfs(have: Observed) -> Observed:
+    """The same facts with port 2049 closed: what the preflight says then is worth knowing beforehand. Pure."""
+    group = have.get("security-group/efs")
+    if group is None:
+        return have
+    return {**have, group.key: replace(group, attributes={**group.attributes, "ingress": []})}
 
 
 def admits_nfs(config: Config, have: Observed) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
@@ -99,6 +101,15 @@ def _sorted(rules: Iterator[Rule] | list[Rule]) -> list[Rule]:
 def observe(aws: Aws) -> Observed:
     """The VPC and subnets of the parameters, and this environment's security groups."""
     return {**find_vpc(aws), **find_subnets(aws), **find_security_groups(aws)}
+
+
+def existing(have: Observed) -> pd.DataFrame:
+    """The VPC and subnets that are used and never changed: name (index), kind, zone, range. Pure."""
+    foreign = [found for found in have.values() if found.kind in ("VPC", "subnet")]
+    rows = [
+        (found.name, found.kind, found.attributes.get("zone", "all"), found.attributes["cidr"]) for found in foreign
+    ]
+    return pd.DataFrame(rows, columns=["name", "kind", "zone", "range"]).set_index("name")
 
 
 def find_vpc(aws: Aws) -> dict[str, Found]:

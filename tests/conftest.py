@@ -1,0 +1,48 @@
+"""The embedded AWS for the tests of the edges: one process a test worker, freshly seeded for each test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slpnb import local
+from slpnb.aws import Aws, connect
+from slpnb.config import load
+
+CASES = Path(__file__).parent / "cases"
+
+
+def cases(module: str) -> list[Any]:
+    """The cases of a module as pytest parameters, one a JSON file in tests/cases/<module>/."""
+    files = sorted((CASES / module).glob("*.json"))
+    assert files, f"no cases for {module}"
+    return [pytest.param(json.loads(file.read_text(encoding="utf-8")), id=file.stem) for file in files]
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[local.Embedded]:
+    with local.start() as running:
+        yield running
+
+
+@pytest.fixture
+def account(embedded: local.Embedded) -> Callable[..., Aws]:
+    """Connect to a freshly seeded account: ``account("production", {"task": {...}})``."""
+    local.reset(embedded.endpoint_url)
+
+    def open_account(environment: str = "staging", given: dict[str, Any] | None = None) -> Aws:
+        config = load(environment, {"apply": True, **(given or {})})
+        url = embedded.endpoint_url
+        return connect(config, endpoint_url=url, sleep=lambda seconds: local.advance(url, seconds), simulated="test")
+
+    return open_account
+
+
+@pytest.fixture
+def aws(account: Callable[..., Aws]) -> Aws:
+    """Staging, freshly seeded."""
+    return account()
