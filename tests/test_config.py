@@ -39,13 +39,26 @@ def test_staging_holds_the_decisions_of_the_research_notebook():
     assert (staging.network.vpc_name, staging.network.vpc_cidr) == ("slp-cluster-vpc", "172.30.0.0/16")
     assert staging.network.security_group == "MySLP-ECS-Services"
     assert (staging.cluster.instance_type, staging.task.architecture) == ("c6g.xlarge", "arm64")
-    assert (staging.task.family, staging.task.cpu_units, staging.task.volume_name) == ("slp-saas-test", 2048, "efs-uploads")
+    assert (staging.task.family, staging.task.cpu_units, staging.task.volume_name) == (
+        "slp-saas-test",
+        2048,
+        "efs-uploads",
+    )
     assert staging.task.uploads_path == "/var/www/html/wp-content/uploads"
     service = staging.service
     assert (service.name, service.load_balancer) == ("slp-saas-test-service", "slp-saas-test-lb")
     assert (service.target_group, service.scaling_policy) == ("slp-saas-test-tg", "slp-saas-test-scaling-policy")
-    assert (service.min_tasks, service.max_tasks, service.cpu_target_percent, service.cooldown_seconds) == (1, 5, 70, 300)
-    assert (service.health_check.path, service.placement, service.circuit_breaker) == ("/VERSION.txt", "az_balanced_spread", True)
+    assert (service.min_tasks, service.max_tasks, service.cpu_target_percent, service.cooldown_seconds) == (
+        1,
+        5,
+        70,
+        300,
+    )
+    assert (service.health_check.path, service.placement, service.circuit_breaker) == (
+        "/VERSION.txt",
+        "az_balanced_spread",
+        True,
+    )
 
 
 def test_production_differs_where_a_production_would():
@@ -106,7 +119,9 @@ def test_set_refuses_what_is_no_assignment(text):
         config.parse_assignment(text)
 
 
-NESTED = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8)
+NESTED = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+)
 MAPPINGS = st.dictionaries(st.sampled_from("abc"), NESTED, max_size=3)
 
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from slpnb import efs, local, network
+from slpnb.errors import AwsError, GuardError, Refusal
+from slpnb.plan import Call, Change, Plan
+
+
+def _apply(module, aws):
+    return module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
+
+
+def test_a_plan_is_only_shown_unless_apply_is_true(account):
+    aws = account(given={"apply": False})
+    before = local.writes(aws.endpoint_url)
+    applied = _apply(network, aws)
+    assert not applied.written
+    assert "nothing written: apply is false" in repr(applied)
+    assert local.writes(aws.endpoint_url) == before
+    assert "security-group/efs" not in network.observe(aws)
+
+
+@pytest.mark.parametrize(("confirm", "written"), [("", False), ("staging", False), ("production", True)])
+def test_production_applies_only_with_its_confirmation(account, confirm, written):
+    aws = account("production")
+    applied = network.plan(network.desired(aws.config), network.observe(aws)).apply(aws, confirm)
+    assert applied.written is written
+    assert ("security-group/efs" in network.observe(aws)) is written
+
+
+def test_apply_local_writes_on_the_embedded_aws_and_nowhere_else(account):
+    assert account(given={"apply": "local"}).may_write()[0]
+    aws = account(given={"apply": "local", "backend": "aws"})
+    assert aws.may_write() == (False, "apply is local")
+
+
+def test_a_missing_earlier_step_is_refused_before_the_first_write(aws):
+    before = local.writes(aws.endpoint_url)
+    with pytest.raises(
+        Refusal, match=r"30_efs: EFS mount target us-east-1a needs <security-group/efs>.*run 20_network first"
+    ):
+        _apply(efs, aws)
+    assert local.writes(aws.endpoint_url) == before
+
+
+def test_a_failed_call_says_what_was_done_and_what_was_not(aws):
+    wrong = Call("ec2", "delete_security_group", {"GroupId": "sg-00000000000000000"})
+    right = Call("ec2", "create_security_group", {"GroupName": "g", "Description": "d"})
+    changes = tuple(
+        Change("+", name, "group", name, "", (), (call,)) for name, call in (("one", right), ("two", wrong))
+    )
+    with pytest.raises(AwsError, match=r"InvalidGroup.NotFound.*\(done: group one; not done: group two; run again"):
+        Plan("20_network", changes).apply(aws)
+
+
+@pytest.mark.parametrize("module", [network, efs])
+def test_a_second_run_writes_nothing(aws, module):
+    _apply(network, aws)
+    _apply(module, aws)
+    before = local.writes(aws.endpoint_url)
+    assert _apply(module, aws).calls == 0
+    assert local.writes(aws.endpoint_url) == before
+
+
+def test_the_account_and_the_region_must_be_the_callers(embedded, monkeypatch):
+    from slpnb.aws import connect
+    from slpnb.config import load
+
+    for name, value in (
+        ("AWS_ENDPOINT_URL", embedded.endpoint_url),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    with pytest.raises(GuardError, match=r"params/staging.yaml: aws.account_id is empty"):
+        connect(load(given={"backend": "aws"}))
+    with pytest.raises(GuardError, match="account_id is 111111111111, but the credentials belong to 123456789012"):
+        connect(load(given={"backend": "aws", "aws": {"account_id": "111111111111"}}))
+    aws = connect(load(given={"backend": "aws", "aws": {"account_id": "123456789012"}}))
+    assert aws.account_id == "123456789012"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with pytest.raises(GuardError, match="region is us-east-1, but the session's region is eu-west-1"):
+        connect(load(given={"backend": "aws", "aws": {"account_id": "123456789012"}}))
+
+
+def test_a_denied_call_is_not_taken_for_absent(aws, monkeypatch):
+    from botocore.exceptions import ClientError
+
+    def denied(**_):
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeFileSystems")
+
+    monkeypatch.setattr(aws.client("efs"), "describe_backup_policy", denied)
+    with pytest.raises(AwsError, match="efs describe_backup_policy: AccessDeniedException"):
+        aws.read("efs", "describe_backup_policy", absent=efs.MISSING, FileSystemId="fs-1")

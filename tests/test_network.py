@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from slpnb import network
+from slpnb.config import load
+from slpnb.errors import Refusal
+from slpnb.plan import Ref
+from tests.conftest import cases
+
+BALANCER = Ref("security-group/load-balancer")
+
+
+def rules(config, role):
+    (group,) = (r for r in network.desired(config) if r.key == f"security-group/{role}")
+    return [(rule["from_port"], rule["to_port"], str(rule["source"])) for rule in group.attributes["ingress"]]
+
+
+@pytest.mark.parametrize("case", cases("network"))
+def test_each_group_admits_exactly_what_the_parameters_need(case):
+    config = load(given=case["given"])
+    seen = {role: rules(config, role) for role in case["admits"]}
+    assert json.loads(json.dumps(seen)) == case["admits"]
+    assert {r.key.removeprefix("security-group/") for r in network.desired(config)} == set(case["admits"])
+
+
+def test_a_rule_that_someone_added_by_hand_is_taken_back(aws):
+    want = network.desired(aws.config)
+    network.plan(want, network.observe(aws)).apply(aws)
+    group = network.observe(aws)["security-group/instances"].id
+    by_hand = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    aws.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=by_hand)
+    verdicts = network.verify(aws, want)
+    assert "open to the world: MySLP-ECS-Services-instances: ports 22-22" in repr(verdicts)
+    assert not verdicts
+    network.plan(want, network.observe(aws)).apply(aws)
+    assert network.verify(aws, want)
+    assert not network.plan(want, network.observe(aws))
+
+
+def test_changing_the_network_mode_changes_the_groups_and_nothing_is_left(account):
+    bridge = account()
+    network.plan(network.desired(bridge.config), network.observe(bridge)).apply(bridge)
+    from slpnb.aws import connect
+
+    config = load(given={"apply": True, "task": {"network_mode": "awsvpc"}})
+    aws = connect(config, endpoint_url=bridge.endpoint_url, sleep=bridge.sleep)
+    planned = network.plan(network.desired(config), network.observe(aws))
+    assert planned.summary() == "1 to create, 2 to update, 1 as wanted"
+    planned.apply(aws)
+    assert network.verify(aws, network.desired(config))
+    network.plan((), network.observe(aws)).apply(aws)
+    assert network.find_security_groups(aws) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"vpc_name": "nowhere"}, r"0 VPCs are named nowhere \(network.vpc_name\)"),
+        ({"vpc_cidr": "10.0.0.0/16"}, r"VPC slp-cluster-vpc is 172.30.0.0/16, network.vpc_cidr says 10.0.0.0/16"),
+        ({"vpc_tenancy": "dedicated"}, r"has tenancy default, network.vpc_tenancy says dedicated"),
+        ({"subnets": {"us-east-1c": "nowhere"}}, r"no subnet named nowhere \(network.subnets.us-east-1c\)"),
+        ({"subnets": {"us-east-1a": "slp-cluster-vpc-c"}}, r"is in us-east-1c, network.subnets says us-east-1a"),
+    ],
+)
+def test_what_should_exist_and_does_not_is_refused(account, given, sentence):
+    with pytest.raises(Refusal, match=sentence):
+        network.observe(account(given={"network": given}))
