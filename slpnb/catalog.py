@@ -167,7 +167,7 @@ Pair = tuple[int, int]  # bound, lowest boot
 def _leave_type_out(everything: Mapping[str, Boots]) -> Iterator[Pair]:
     for name, boots in everything.items():
         rest = {other: value for other, value in everything.items() if other != name}
-        estimate = _estimate(types()[name], _family(types()[name].family, rest))
+        estimate = _estimate(types()[name], _siblings(types()[name], rest))
         if estimate.source == "sibling":
             yield estimate.at_least_mib, boots.lowest_mib
 
@@ -200,16 +200,14 @@ ACCELERATED_SHARE = 0.08  # the worst measured, g4dn and p4d among them, loses 7
 def _estimate(facts: InstanceType, boots: Mapping[str, Boots]) -> RegisteredMemory:
     if facts.name in boots:
         return _from_boots(facts, boots[facts.name])
-    siblings = _family(facts.family, boots)
+    siblings = _siblings(facts, boots)
     return _from_siblings(facts, siblings) if siblings else _from_formula(facts)
 
 
 def _from_boots(facts: InstanceType, boots: Boots) -> RegisteredMemory:
     lowest = boots.lowest_mib
-    if facts.family in UNSTEADY_FAMILIES:
-        bound = int(lowest * (1 - UNSTEADY_SHARE))
-    else:
-        bound = lowest - (SMALL_SPREAD_MIB if facts.nominal_mib <= SMALL_MIB else BOOT_SPREAD_MIB)
+    unsteady = facts.family in UNSTEADY_FAMILIES
+    bound = int(lowest * (1 - UNSTEADY_SHARE)) if unsteady else lowest - _boot_spread(facts)
     return RegisteredMemory(lowest, bound, "measured", boots.boots, facts.nominal_mib)
 
 
@@ -220,7 +218,8 @@ def _from_siblings(facts: InstanceType, siblings: Mapping[str, Boots]) -> Regist
     kept = [float(nominal - lowest) for nominal, lowest in known]
     overhead = float(np.interp(facts.nominal_mib, sizes, kept)) * max(1.0, facts.nominal_mib / sizes[-1])
     value = int(facts.nominal_mib - overhead)
-    return RegisteredMemory(value, int(value * (1 - SIBLING_SHARE)), "sibling", 0, facts.nominal_mib)
+    bound = int(value * (1 - SIBLING_SHARE)) - _boot_spread(facts)
+    return RegisteredMemory(value, bound, "sibling", 0, facts.nominal_mib)
 
 
 def _from_formula(facts: InstanceType) -> RegisteredMemory:
@@ -229,8 +228,14 @@ def _from_formula(facts: InstanceType) -> RegisteredMemory:
     return RegisteredMemory(bound, bound, "formula", 0, facts.nominal_mib)
 
 
-def _family(family: str, boots: Mapping[str, Boots]) -> Mapping[str, Boots]:
-    return {name: value for name, value in boots.items() if types()[name].family == family}
+def _boot_spread(facts: InstanceType) -> int:
+    return SMALL_SPREAD_MIB if facts.nominal_mib <= SMALL_MIB else BOOT_SPREAD_MIB
+
+
+def _siblings(facts: InstanceType, boots: Mapping[str, Boots]) -> Mapping[str, Boots]:
+    """The measured sizes of the family; bare metal apart, since no hypervisor takes its share there."""
+    alike = (facts.family, facts.hypervisor)
+    return {name: value for name, value in boots.items() if (types()[name].family, types()[name].hypervisor) == alike}
 
 
 @cache
