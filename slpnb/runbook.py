@@ -6,56 +6,20 @@ The only module, with the runner, that knows the embedded AWS exists.
 from __future__ import annotations
 
 import ast
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from slpnb.apply import Applied
 from slpnb.aws import Aws, connect
 from slpnb.config import Config, lay_over, load
 from slpnb.errors import VerificationError
-from slpnb.plan import Observed, Plan, Wanted
+from slpnb.plan import Plan
+from slpnb.steps import NOTEBOOKS, STEPS, Step, step
 from slpnb.verdict import Verdicts
 
-NOTEBOOKS = (
-    "00_start",
-    "10_image",
-    "20_network",
-    "30_efs",
-    "40_secrets",
-    "50_cluster",
-    "60_sizing",
-    "70_task",
-    "80_service",
-    "99_destroy",
-)
-STEPS = ("10_image", "20_network", "30_efs", "40_secrets", "50_cluster", "70_task", "80_service")
+__all__ = ["NOTEBOOKS", "STEPS", "Step", "conclude", "open", "step"]
 RECORD_TYPE = "application/vnd.slpnb.step+json"
-
-
-class Step(Protocol):
-    """The verbs of a step module."""
-
-    STEP: str
-
-    def desired(self, config: Config) -> Wanted:
-        """What the parameters ask for."""
-
-    def observe(self, aws: Aws) -> Observed:
-        """What AWS holds."""
-
-    def plan(self, want: Wanted, have: Observed) -> Plan:
-        """The difference."""
-
-    def verify(self, aws: Aws, want: Wanted) -> Verdicts:
-        """Read back."""
-
-
-def step(notebook: str) -> Step:
-    """The module behind a notebook: 30_efs -> slpnb.efs."""
-    module: Any = importlib.import_module(f"slpnb.{notebook.partition('_')[2]}")
-    return module  # type: ignore[no-any-return]
 
 
 def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Config, Aws]:
