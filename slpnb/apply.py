@@ -6,6 +6,7 @@ refer to it. A crash in the middle loses nothing: the next plan starts from what
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal
-from slpnb.plan import Call, Change, Plan, Ref, Secret, Wait, references, substitute
+from slpnb.plan import Call, Change, Json, Plan, Ref, Secret, Wait, references, substitute
 
 RETRY_DELAY_SECONDS = 3
 RETRY_TIMEOUT_SECONDS = 120
@@ -129,8 +130,8 @@ class _Sender:
 
     def _value(self, ref: Ref) -> Any:
         if (ref.key, ref.attribute) in self.known:
-            return self.known[ref.key, ref.attribute]
-        return self.plan.observed[ref.key].value(ref.attribute)  # _demand_known saw that it is there
+            return ref.of(self.known[ref.key, ref.attribute])
+        return ref.of(self.plan.observed[ref.key].value(ref.attribute))  # _demand_known saw that it is there
 
     def _failed(self, change: Change, call: Call, error: Exception) -> AwsError:
         reason = explain(error) if isinstance(error, ClientError) else str(error)
@@ -145,6 +146,8 @@ class _Sender:
 def _fill_secrets(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.make()
+    if isinstance(value, Json):
+        return json.dumps(_fill_secrets(value.value))
     if isinstance(value, dict):
         return {key: _fill_secrets(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -15,9 +15,10 @@ from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan import Call, Change, Plan, Secret, Wait, substitute
+from slpnb.plan import Call, Change, Join, Json, Observed, Plan, Secret, Wait, substitute
 
 NEXT = " \\\n    "  # an option a line
+ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
 
 
 def script(plan: Plan, ids: bool = False) -> str:
@@ -25,7 +26,7 @@ def script(plan: Plan, ids: bool = False) -> str:
 
     What exists already is a variable too; with ``ids`` the script begins by setting those.
     """
-    known = {found.id: variable(found.key) for found in plan.observed.values()}
+    known = _known(plan.observed)
     body = "\n".join(line for change in plan.pending for line in _commands(change, known)) or "# nothing to do"
     used = {name: identifier for identifier, name in known.items() if f"${{{name}}}" in body}
     if not used:
@@ -33,6 +34,12 @@ def script(plan: Plan, ids: bool = False) -> str:
     if ids:
         return "\n".join([*(f"{name}={used[name]}" for name in sorted(used)), body])
     return f"# exists already, plan.commands(ids=True) sets: {', '.join(sorted(used))}\n{body}"
+
+
+def _known(have: Observed) -> dict[str, str]:
+    """The variable that stands for each id and ARN that exists already."""
+    pairs = ((found.key, found.identifiers()) for found in have.values())
+    return {value: variable(key, name) for key, names in pairs for value, name in names.items()}
 
 
 def _commands(change: Change, known: Mapping[str, str]) -> Iterator[str]:
@@ -49,11 +56,24 @@ def _without_ids(call: Call, known: Mapping[str, str]) -> Call:
 def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, str) and value in known:
         return _Shell(f"${{{known[value]}}}")
+    if isinstance(value, str):
+        return _name_account(value, known)
+    if isinstance(value, Json):
+        return Json(_name_ids(value.value, known))
     if isinstance(value, Mapping):
         return {key: _name_ids(item, known) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_name_ids(item, known) for item in value]
     return value
+
+
+def _name_account(text: str, known: Mapping[str, str]) -> Any:
+    """An ARN with the account's variable in it, so that no account id is shown."""
+    account = next((value for value, name in known.items() if name == ACCOUNT), None)
+    if not account or f":{account}:" not in text:
+        return text
+    before, after = text.split(f":{account}:", 1)
+    return Join((f"{before}:", _Shell(f"${{{ACCOUNT}}}"), f":{after}"))
 
 
 def command(call: Call, key: str = "") -> list[str]:
@@ -109,6 +129,10 @@ def _mark(value: Any, marks: dict[str, str]) -> Any:
         mark = f"SLPNB{len(marks)}MARK"
         marks[mark] = value.shell if isinstance(value, Secret) else str(value)
         return mark
+    if isinstance(value, Join):
+        return "".join(_mark(part, marks) for part in value.parts)
+    if isinstance(value, Json):
+        return json.dumps(_mark(value.value, marks))
     if isinstance(value, Mapping):
         return {key: _mark(item, marks) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

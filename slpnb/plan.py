@@ -29,12 +29,19 @@ Action = Literal["+", "~", "=", "-"]
 class Ref:
     """A value that another resource has: its id by default, or what its creation ``binds``.
 
-    ``step`` names the notebook that makes the resource, when it is not the same one.
+    ``step`` names the notebook that makes the resource, when it is not the same one. With
+    ``after`` only what follows the last such text counts: CloudWatch names a load balancer by
+    the end of its ARN.
     """
 
     key: str
     attribute: str = "id"
     step: str = ""
+    after: str = ""
+
+    def of(self, value: Any) -> Any:
+        """What this refers to inside the whole ``value``."""
+        return str(value).rpartition(self.after)[2] if self.after else value
 
     def __str__(self) -> str:
         return f"<{self.key}{'' if self.attribute == 'id' else ' ' + self.attribute}>"
@@ -52,6 +59,23 @@ class Secret:
 
     def __str__(self) -> str:
         return "<generated when applied, never shown>"
+
+
+@dataclass(frozen=True)
+class Join:
+    """Text with `Ref` values inside it, such as the ARN of what does not exist yet."""
+
+    parts: tuple[str | Ref, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
+
+
+@dataclass(frozen=True)
+class Json:
+    """A value that AWS wants as JSON text, such as a policy; it may hold `Ref`, `Join` and `Secret` values."""
+
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -92,7 +116,8 @@ class Resource:
     """A resource as the parameters want it.
 
     ``key`` is unique over all steps ("file-system", "mount-target/us-east-1a"); ``kind`` is a
-    key of the step's `Kind` table; ``attributes`` are what is compared, values may be `Ref`.
+    key of the step's `Kind` table; ``attributes`` are what is compared, values may be `Ref`;
+    ``once`` is what is written at creation only and never read back, such as a secret's value.
     """
 
     key: str
@@ -101,6 +126,7 @@ class Resource:
     attributes: Mapping[str, Any]
     reason: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    once: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +147,11 @@ class Found:
     def value(self, attribute: str) -> Any:
         """What a `Ref` to this resource stands for; None when it is not known."""
         return self.id if attribute == "id" else self.facts.get(attribute)
+
+    def identifiers(self) -> dict[str, str]:
+        """The id and the ARNs that stand for this resource, each with the attribute of a `Ref` to it."""
+        arns = {value: name for name, value in self.facts.items() if str(value).startswith("arn:")}
+        return {self.id: "id"} | arns
 
 
 Wanted = tuple[Resource, ...]
@@ -245,13 +276,19 @@ def plan(step: str, kinds: Mapping[str, Kind], want: Iterable[Resource], have: O
 
 def resolve(resource: Resource, have: Observed) -> Resource:
     """The same resource with every `Ref` that ``have`` knows replaced by its value."""
-    return replace(resource, attributes=substitute(resource.attributes, lambda ref: _lookup(ref, have)))
+    attributes, once = substitute([resource.attributes, resource.once], lambda ref: _lookup(ref, have))
+    return replace(resource, attributes=attributes, once=once)
 
 
 def substitute(value: Any, lookup: Callable[[Ref], Any]) -> Any:
     """Replace each `Ref` inside nested mappings and sequences by what ``lookup`` returns for it."""
     if isinstance(value, Ref):
         return lookup(value)
+    if isinstance(value, Join):
+        parts = tuple(substitute(part, lookup) for part in value.parts)
+        return "".join(parts) if all(type(part) is str for part in parts) else Join(parts)
+    if isinstance(value, Json):
+        return Json(substitute(value.value, lookup))
     if isinstance(value, Mapping):
         return {key: substitute(item, lookup) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -269,12 +306,13 @@ def references(value: Any) -> list[Ref]:
 def _lookup(ref: Ref, have: Observed) -> Any:
     found = have.get(ref.key)
     value = found.value(ref.attribute) if found else None
-    return ref if value is None else value
+    return ref if value is None else ref.of(value)
 
 
 def _compare(resource: Resource, found: Found | None, kind: Kind, have: Observed) -> Change:
     if found is None:
-        details = tuple((name, "", show(value, have)) for name, value in resource.attributes.items())
+        values = {**resource.attributes, **resource.once}
+        details = tuple((name, "", show(value, have)) for name, value in values.items())
         calls = tuple(kind.create(resource))
         return Change("+", resource.key, kind.title, resource.name, resource.reason, details, calls)
     differing = {name: value for name, value in resource.attributes.items() if found.attributes.get(name) != value}
@@ -303,24 +341,39 @@ def _deletion(found: Found, kind: Kind) -> Change:
 
 
 def show(value: Any, have: Observed | None = None) -> str:
-    """A value as a reader sees it: ids become the keys of what they name, secrets their placeholder."""
-    names = {found.id: f"<{found.key}>" for found in (have or {}).values()}
+    """A value as a reader sees it: ids and ARNs become the keys of what they name, secrets their placeholder."""
     if isinstance(value, str):
-        return names.get(value, value) or '""'
+        shown = _shown(have or {}).get(value, value)
+        return _hide_account(shown, have or {}) or '""'
     if value is None:
         return "absent"
-    if isinstance(value, (Ref, Secret)):
-        return str(value)
-    return (
-        json.dumps(value, default=str, sort_keys=True, ensure_ascii=False) if not names else _show_nested(value, names)
-    )
-
-
-def _show_nested(value: Any, names: Mapping[str, str]) -> str:
+    if isinstance(value, (Ref, Join, Secret)):
+        return _hide_account(str(value), have or {})
     text = json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
+    names = _shown(have or {})
     for identifier in sorted(names, key=len, reverse=True):
         text = text.replace(f'"{identifier}"', f'"{names[identifier]}"')
-    return text
+    return _hide_account(text, have or {})
+
+
+def _shown(have: Observed) -> dict[str, str]:
+    return {value: str(Ref(found.key, name)) for found in have.values() for value, name in found.identifiers().items()}
+
+
+def _hide_account(text: str, have: Observed) -> str:
+    """No account id is ever shown, inside an ARN neither."""
+    return text.replace(f":{have['account'].id}:", ":<account>:") if "account" in have else text
+
+
+def refuse_foreign(step: str, want: Iterable[Resource], have: Observed) -> None:
+    """Raise `Refusal` when something of a wanted name exists that this step did not make: it is never changed."""
+    for resource in want:
+        found = have.get(resource.key)
+        if found is not None and found.step != step:
+            raise Refusal(
+                f"{found.kind} {found.name} exists already, and {step} of this environment did not make it "
+                f"(no tags slpnb:environment and slpnb:step): it is left as it is; choose another name"
+            )
 
 
 def verify(want: Iterable[Resource], have: Observed) -> Verdicts:
