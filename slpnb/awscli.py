@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan import Call, Change, Join, Json, Observed, Plan, Secret, Wait, substitute
+from slpnb.plan import Call, Change, Join, Json, Observed, Plan, Ref, Secret, Wait, substitute
 
 NEXT = " \\\n    "  # an option a line
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
@@ -28,7 +28,7 @@ def script(plan: Plan, ids: bool = False) -> str:
     """
     known = _known(plan.observed)
     body = "\n".join(line for change in plan.pending for line in _commands(change, known)) or "# nothing to do"
-    used = {name: identifier for identifier, name in known.items() if f"${{{name}}}" in body}
+    used = {name: identifier for identifier, name in known.items() if f"${{{name}}}" in body or f"${{{name}##" in body}
     if not used:
         return body
     if ids:
@@ -113,7 +113,7 @@ def _options(params: Mapping[str, Any]) -> Iterable[str]:
 def _quote(value: Any) -> str:
     """Quote for a shell, leaving the variables of `Ref` and `Secret` values to be expanded."""
     marks: dict[str, str] = {}
-    marked = _mark(substitute(value, lambda ref: _Shell(f"${{{variable(ref.key, ref.attribute)}}}")), marks)
+    marked = _mark(substitute(value, _expansion), marks)
     if isinstance(marked, (list, tuple)) and all(isinstance(item, (str, int)) for item in marked) and marked:
         return " ".join(_expand(shlex.quote(str(item)), marks) for item in marked)
     text = marked if isinstance(marked, str) else json.dumps(marked)
@@ -122,6 +122,11 @@ def _quote(value: Any) -> str:
 
 class _Shell(str):
     """Text that the shell must expand."""
+
+
+def _expansion(ref: Ref) -> _Shell:
+    """The variable of a `Ref`, without what `Ref.after` leaves out."""
+    return _Shell(f"${{{variable(ref.key, ref.attribute)}{f'##*{ref.after}' if ref.after else ''}}}")
 
 
 def _mark(value: Any, marks: dict[str, str]) -> Any:
