@@ -188,6 +188,17 @@ def mountable(config: Config, have: Observed) -> Verdicts:
     return Verdicts.of(_mountable_from(zone, config, have) for zone in config.zones)
 
 
+def preflight(config: Config) -> Verdicts:
+    """`mountable` before anything exists: on what 20_network and this step would make. Pure."""
+    made = (*network.desired(config), *desired(config))
+    return mountable(config, {resource.key: _as_if_made(resource) for resource in made})
+
+
+def _as_if_made(resource: Resource) -> Found:
+    attributes = engine.substitute(resource.attributes, lambda ref: ref.key)
+    return Found(resource.key, resource.kind, resource.name, resource.key, attributes, STEP, {"state": "available"})
+
+
 def _mountable_from(zone: str, config: Config, have: Observed) -> Verdict:
     subject = f"mount from {zone}"
     target, group = have.get(f"mount-target/{zone}"), have.get("security-group/efs")

@@ -114,3 +114,17 @@ def test_destroying_removes_what_was_made_and_nothing_else(uploads):
     left = uploads.client("efs").describe_file_systems()["FileSystems"]
     assert len(left) == len(others) - 1
     assert "file-system" not in efs.observe(uploads)
+
+
+@pytest.mark.parametrize(
+    ("given", "mountable"),
+    [
+        ({}, True),
+        ({"task": {"network_mode": "awsvpc"}}, True),
+        ({"network": {"nfs_from": "nobody"}}, False),
+        ({"network": {"nfs_from": "tasks"}}, False),
+        ({"task": {"network_mode": "awsvpc"}, "network": {"nfs_from": "instances"}}, False),
+    ],
+)
+def test_the_preflight_says_so_before_anything_exists(given, mountable):
+    assert bool(efs.preflight(load(given=given))) is mountable
