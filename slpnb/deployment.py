@@ -1,0 +1,377 @@
+"""The service scheduler: one service's tasks against its desired count, rolling update by rolling update.
+
+Sources: Amazon ECS Developer Guide, "Deploy Amazon ECS services by replacing tasks" (percents),
+"How the Amazon ECS deployment circuit breaker detects failures", "Service throttle logic",
+"Service event messages"; API reference, DeploymentConfiguration; field-notes.md for what was tried.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, floor
+from typing import Any
+
+from slpnb import capacity, lifecycle
+from slpnb.scheduler_state import Breaker, Definition, Deployment, Service, State, Task
+
+LONGEST_BACKOFF_SECONDS = 900  # "Service throttle logic": up to 15 minutes between two tries
+FIRST_BACKOFF_SECONDS = 10
+IMPAIRED_FAILURES = 3  # failures in a row until ECS says that it cannot start tasks consistently
+TROUBLESHOOTING = "For more information, see the Troubleshooting section."
+BREAKER_REASON = "ECS deployment circuit breaker: tasks failed to start."
+STUCK = (
+    "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
+    "Update the minimumHealthyPercent or maximumPercent value and try again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many tasks a deployment must leave healthy (``lower``) and may have at once (``upper``)."""
+
+    lower: int
+    upper: int
+
+
+def limits(desired: int, minimum_healthy_percent: int, maximum_percent: int) -> Limits:
+    """The minimum rounds UP and the maximum DOWN (API reference, DeploymentConfiguration)."""
+    return Limits(ceil(desired * minimum_healthy_percent / 100), floor(desired * maximum_percent / 100))
+
+
+def threshold(breaker: Breaker, desired: int) -> int:
+    """How many failed tasks trip the circuit breaker: half the desired count, but 3 to 200.
+
+    Source: "How the Amazon ECS deployment circuit breaker detects failures" and API reference,
+    ThresholdConfiguration (since 2026-07). With one desired task it is 3.
+    """
+    if breaker.type == "COUNT":
+        return breaker.value
+    share = ceil(desired * breaker.value / 100)
+    return max(3, min(200, share)) if breaker.type == "BOUNDED_PERCENT" else max(1, share)
+
+
+def backoff_seconds(failures: int) -> float:
+    """The pause before the next try after so many failures in a row: doubling, up to 15 minutes.
+
+    AWS documents the cap and that the pause grows ("Service throttle logic"), not the steps.
+    """
+    return min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(10, max(0, failures - 1)))
+
+
+def deploy(state: State, key: str, definition: Definition) -> None:
+    """Begin a deployment: it is PRIMARY at once, the one before becomes ACTIVE until its tasks are gone."""
+    service = state.services[key]
+    state.ids += 1
+    name = f"ecs-svc/{state.ids:019d}"
+    begun = Deployment(name, definition, state.clock, state.clock, reason=f"ECS deployment {name} in progress.")
+    earlier = (replace(one, status="ACTIVE", updated_at=state.clock) for one in service.deployments)
+    _change(state, key, definition=definition, deployments=(begun, *earlier), steady_at=None, failures=0, retry_at=0)
+
+
+def schedule(state: State) -> None:
+    """Look at every service once: count what failed, start, stop, and say what there is to say."""
+    news, state.news = state.news, []
+    for task in news:
+        if task.service in state.services:
+            _hear(state, task)
+    for key in sorted(state.services):
+        status = state.services[key].status
+        if status == "ACTIVE":
+            _reconcile(state, key)
+        elif status == "DRAINING":
+            _wind_down(state, key)
+
+
+def next_try(state: State) -> float:
+    """When a throttled service may try again."""
+    waits = [one.retry_at for one in state.services.values() if one.status == "ACTIVE" and one.retry_at > state.clock]
+    return min(waits, default=float("inf"))
+
+
+def _hear(state: State, task: Task) -> None:
+    """A task started, became healthy, or ended: what that means for throttle and circuit breaker.
+
+    A task counts as failed when it could not start, or ended by itself before it was healthy. One
+    healthy task resets the count, unless resetOnHealthyTask is off (API reference,
+    DeploymentCircuitBreaker). A task that was RUNNING does not throttle ("Service throttle logic").
+    """
+    service = state.services[task.service]
+    if task.status == "RUNNING":
+        _change(state, task.service, failures=0, retry_at=0)
+        if task.health == "HEALTHY" and service.breaker.reset_on_healthy:
+            _set(state, task.service, task.deployment, failed=0)
+    elif task.stop_code == "TaskFailedToStart":
+        throttle(state, task.service)
+        _count_failure(state, task)
+    elif task.stop_code == "EssentialContainerExited" and task.health != "HEALTHY":
+        _count_failure(state, task)
+
+
+def throttle(state: State, key: str) -> None:
+    """One more failure to start: wait longer, and say so from the third on."""
+    failures = state.services[key].failures + 1
+    _change(state, key, failures=failures, retry_at=state.clock + backoff_seconds(failures))
+    if failures >= IMPAIRED_FAILURES:
+        state.say(key, f"is unable to consistently start tasks successfully. {TROUBLESHOOTING}", warning=True)
+
+
+def _count_failure(state: State, task: Task) -> None:
+    failed(state, task.service, task.deployment)
+
+
+def failed(state: State, key: str, id: str) -> None:
+    """Count a failed task of a deployment in progress, and trip the circuit breaker at its threshold."""
+    service = state.services[key]
+    primary = service.primary
+    if primary.id != id or primary.rollout != "IN_PROGRESS":
+        return
+    _set(state, key, id, failed=primary.failed + 1)
+    if service.breaker.enable and primary.failed + 1 >= threshold(service.breaker, service.desired):
+        _break(state, key)
+
+
+def _break(state: State, key: str) -> None:
+    """The deployment FAILED: it starts nothing more, and the last completed one comes back if asked for."""
+    service = state.services[key]
+    broken = service.primary
+    _set(state, key, broken.id, rollout="FAILED", reason=BREAKER_REASON, finished_at=state.clock)
+    state.say(key, f"(deployment {broken.id}) deployment failed: tasks failed to start.")
+    back = service.completed
+    if service.breaker.rollback and back and back.id != broken.id:
+        _roll_back(state, key, broken.id, back)
+
+
+def _roll_back(state: State, key: str, broken: str, back: Deployment) -> None:
+    reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
+    primary = replace(
+        back, status="PRIMARY", rollout="IN_PROGRESS", reason=reason, failed=0, rollback_of=broken,
+        updated_at=state.clock, finished_at=None,
+    )  # fmt: skip
+    rest = (replace(one, status="ACTIVE") for one in state.services[key].deployments if one.id != back.id)
+    _change(state, key, definition=back.definition, deployments=(primary, *rest), failures=0, retry_at=0)
+    state.say(key, f"rolling back to (deployment {back.id})")
+
+
+@dataclass(slots=True)
+class _View:
+    """A service's tasks, sorted out. ``staying`` are the primary deployment's that may stay."""
+
+    service: Service
+    tasks: list[Task]
+    staying: list[Task]
+    leaving: list[Task]
+    limits: Limits
+
+    @property
+    def healthy(self) -> int:
+        return sum(task.counted for task in self.tasks)
+
+    @property
+    def missing(self) -> int:
+        return self.service.desired - len(self.staying)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks maximumPercent allows; a stopping one counts until it has stopped."""
+        return self.limits.upper - len(self.tasks)
+
+
+def _view(state: State, key: str) -> _View:
+    service = state.services[key]
+    tasks = state.of_service(key)
+    primary = service.primary.id
+    staying, leaving = [], []
+    for task in tasks:
+        if task.active:
+            stays = task.deployment == primary and task.health != "UNHEALTHY" and not _is_draining(state, task)
+            (staying if stays else leaving).append(task)
+    allowed = limits(service.desired, service.minimum_healthy_percent, service.maximum_percent)
+    return _View(service, tasks, staying, leaving, allowed)
+
+
+def _is_draining(state: State, task: Task) -> bool:
+    return bool(task.instance) and state.instances[task.instance].status == "DRAINING"
+
+
+def _reconcile(state: State, key: str) -> None:
+    _stop_surplus(state, _view(state, key))
+    _start_missing(state, _view(state, key))
+    _stop_leaving(state, _view(state, key))
+    view = _view(state, key)
+    _forget_deployments(state, view)
+    _settle(state, view)
+
+
+def _stop_surplus(state: State, view: _View) -> None:
+    """More than desired: first those that do not run yet, then from the zone that has most.
+
+    Source: "How Amazon ECS places tasks on container instances" (scaling in keeps the spread).
+    """
+    surplus = list(view.staying)
+    victims = []
+    while len(surplus) > view.service.desired:
+        zones = Counter(_zone(state, task) for task in surplus)
+        victim = min(surplus, key=lambda task: (task.status == "RUNNING", -zones[_zone(state, task)], _last(task)))
+        surplus.remove(victim)
+        victims.append(victim)
+    _stop(state, view.service.key, victims)
+
+
+def _last(task: Task) -> tuple[float, str]:
+    return -task.created_at, task.id
+
+
+def _zone(state: State, task: Task) -> str:
+    return state.instances[task.instance].room.zone if task.instance else ""
+
+
+def _start_missing(state: State, view: _View) -> None:
+    service, primary = view.service, view.service.primary
+    count = min(view.missing, view.room)
+    if count <= 0 or primary.rollout == "FAILED" or state.clock < service.retry_at:
+        return
+    started: list[Task] = []
+    for _ in range(count):
+        failure = _start_one(state, service, primary, started)
+        if failure:
+            state.say(service.key, capacity.event(failure), warning=True)
+            throttle(state, service.key)
+            failed(state, service.key, primary.id)
+            break
+    if started:
+        state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.")
+
+
+def _start_one(state: State, service: Service, primary: Deployment, started: list[Task]) -> capacity.Failure | None:
+    """Start one task; with managed scaling one that finds no instance waits in PROVISIONING."""
+    task = Task(
+        id=state.new_id(),
+        cluster=service.cluster,
+        definition=primary.definition,
+        group=f"service:{service.name}",
+        created_at=state.clock,
+        service=service.key,
+        deployment=primary.id,
+        provider=capacity.choose_provider(state, service),
+        placement=service.placement,
+        targets=service.targets,
+    )
+    failure = capacity.launch(state, task)
+    if failure is None:
+        started.append(task)
+    return failure
+
+
+def _stop_leaving(state: State, view: _View) -> None:
+    """Stop what is to go, as far as enough healthy tasks remain.
+
+    What does not count as healthy may go at once, but a sick task of the primary deployment
+    only when no replacement is on its way (API reference, DeploymentConfiguration,
+    maximumPercent: replacements start first where it allows).
+    """
+    coming = any(not task.counted for task in view.staying)
+    free = [task for task in view.leaving if not task.counted and not (coming and _is_sick(view, task))]
+    spare = max(0, view.healthy - view.limits.lower)
+    counted = sorted((task for task in view.leaving if task.counted), key=lambda task: (task.created_at, task.id))
+    sick = [task for task in free if task.health == "UNHEALTHY"]
+    _stop_sick(state, view.service.key, sick)
+    _stop(state, view.service.key, [task for task in free if task not in sick] + counted[:spare])
+    if not free and not spare:
+        _say_stuck(state, view)
+
+
+def _is_sick(view: _View, task: Task) -> bool:
+    return task.health == "UNHEALTHY" and task.deployment == view.service.primary.id
+
+
+def _stop_sick(state: State, key: str, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        where = " ".join(f"(target-group {target.arn})" for target in task.targets)
+        _stop(
+            state, key, [task], f"Task failed {f'ELB health checks in {where}' if where else 'container health checks'}"
+        )
+        if task.health != "HEALTHY":
+            failed(state, key, task.deployment)
+
+
+def _say_stuck(state: State, view: _View) -> None:
+    """Nothing may start and nothing may stop, although everything runs: the percents forbid both."""
+    at_rest = all(task.counted for task in view.tasks)
+    if view.missing > 0 and view.room <= 0 and at_rest and view.service.primary.rollout == "IN_PROGRESS":
+        state.say(view.service.key, STUCK, warning=True)
+
+
+def _forget_deployments(state: State, view: _View) -> None:
+    """A replaced deployment is gone when its last task has stopped."""
+    alive = {task.deployment for task in view.tasks}
+    deployments = view.service.deployments
+    over = [one for one in deployments if one.status != "PRIMARY" and one.id not in alive]
+    if over:
+        done = tuple(replace(one, status="INACTIVE", finished_at=one.finished_at or state.clock) for one in over)
+        kept = tuple(one for one in deployments if one not in over)
+        _change(state, view.service.key, deployments=kept, past=(*done, *view.service.past)[:100])
+
+
+def _settle(state: State, view: _View) -> None:
+    """COMPLETED and steady: every desired task healthy, and nothing else left, not even stopping."""
+    service = state.services[view.service.key]
+    calm = len(view.tasks) == len(view.staying) == service.desired and all(task.counted for task in view.staying)
+    if not calm or len(service.deployments) > 1 or service.primary.rollout == "FAILED":
+        _change(state, service.key, steady_at=None)
+        return
+    if service.primary.rollout == "IN_PROGRESS":
+        _complete(state, service.key)
+    if state.services[service.key].steady_at is None:
+        _change(state, service.key, steady_at=state.clock)
+        state.say(service.key, "has reached a steady state.")
+
+
+def _complete(state: State, key: str) -> None:
+    id = state.services[key].primary.id
+    _set(state, key, id, rollout="COMPLETED", reason=f"ECS deployment {id} completed.", finished_at=state.clock)
+    _change(state, key, completed=state.services[key].primary)
+    state.say(key, f"(deployment {id}) deployment completed.")
+
+
+def _wind_down(state: State, key: str) -> None:
+    """A deleted service: DRAINING until its last task has stopped, then INACTIVE (API reference, DeleteService)."""
+    tasks = state.of_service(key)
+    _stop(state, key, [task for task in tasks if task.active])
+    if all(task.status in ("STOPPING", "DEPROVISIONING", "STOPPED") for task in state.of_service(key)):
+        service = state.services[key]
+        over = (replace(one, status="INACTIVE") for one in service.deployments)
+        _change(state, key, status="INACTIVE", deployments=(), past=(*over, *service.past)[:100])
+
+
+def _stop(state: State, key: str, tasks: Sequence[Task], reason: str = "") -> None:
+    if not tasks:
+        return
+    placed = [task for task in tasks if task.status == "RUNNING"]
+    if placed:
+        state.say(key, f"has stopped {len(placed)} running tasks: {_names(placed)}.")
+        if any(task.targets for task in placed):
+            state.say(key, f"has begun draining connections on {len(placed)} tasks.")
+    for task in tasks:
+        why = reason or f"Scaling activity initiated by (deployment {task.deployment})"
+        lifecycle.stop(state, [task], "ServiceSchedulerInitiated", why)
+
+
+def _names(tasks: Iterable[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)
+
+
+def _change(state: State, key: str, **changes: Any) -> None:
+    service = state.services[key]
+    if any(getattr(service, name) != value for name, value in changes.items()):
+        state.services[key] = replace(service, **changes)
+
+
+def _set(state: State, key: str, id: str, **changes: Any) -> None:
+    """Change one deployment of a service."""
+    changed = tuple(
+        replace(one, updated_at=state.clock, **changes) if one.id == id else one
+        for one in state.services[key].deployments
+    )
+    _change(state, key, deployments=changed)

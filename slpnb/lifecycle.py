@@ -1,0 +1,232 @@
+"""The life of one task: its states, its health, its end.
+
+Source of the states: Amazon ECS Developer Guide, "Amazon ECS task lifecycle". A task on EC2
+passes PROVISIONING (only while it waits for capacity), PENDING, RUNNING, then STOPPING and
+STOPPED; ACTIVATING and DEACTIVATING are for target groups, DEPROVISIONING for what awsvpc
+attached. What it takes of its instance is held until it is STOPPED.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from slpnb.scheduler_state import STOPPED_KEPT_SECONDS, Instance, State, Status, Task
+
+UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
+FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed
+DETACH_SECONDS = 1  # of a task's network interface
+EPHEMERAL = range(32_768, 61_000)  # host ports that the kernel chooses from (field-notes.md: Linux's own range)
+
+
+def advance(state: State) -> None:
+    """Let every task whose time has come take its next step; drop the STOPPED ones that ECS forgets."""
+    ready = [state.tasks[id] for id in sorted(task for task, at in state.due.items() if at <= state.clock)]
+    for task in ready:
+        if task.status == "STOPPED":
+            state.due.pop(task.id)
+            state.tasks.pop(task.id)
+        else:
+            _NEXT[task.status](state, task)
+    _say_targets(state, [task for task in ready if task.status == "PENDING" and _is(state, task, "ACTIVATING")], "")
+
+
+def put_on(state: State, task: Task, instance: Instance) -> Task:
+    """Place a task: it takes its share of the instance and goes to PENDING."""
+    state.instances[instance.id] = replace(instance, free=instance.free.take(task.definition.needs))
+    ports = _free_ports(state, instance, task.definition.needs.dynamic_ports)
+    state.placed.setdefault(instance.id, {})[task.id] = None
+    return state.set(
+        task,
+        state.clock + task.definition.outcome.pull_seconds,
+        status="PENDING",
+        instance=instance.id,
+        ports=ports,
+        placed_at=state.clock,
+    )
+
+
+def stop(state: State, tasks: Iterable[Task], code: str, reason: str) -> None:
+    """Ask tasks to stop; ``code`` is the API's stopCode. Targets are drained before the container stops."""
+    asked = [task for task in tasks if task.active]
+    for task in asked:
+        _stop(state, task, {"desired_status": "STOPPED", "stop_code": code, "stopped_reason": reason})
+    _say_targets(state, [task for task in asked if _is(state, task, "DEACTIVATING")], "de")
+
+
+def _stop(state: State, task: Task, end: dict[str, Any]) -> None:
+    end["stopping_at"] = state.clock
+    if not task.instance:
+        stopped(state, replace(task, **end))
+    elif task.targets and task.status in ("ACTIVATING", "RUNNING"):
+        state.set(task, state.clock + drain_seconds(task), status="DEACTIVATING", **end)
+    else:
+        state.set(task, state.clock + task.definition.outcome.stop_seconds, status="STOPPING", **end)
+
+
+def stopped(state: State, task: Task, exit_code: int | None = None) -> Task:
+    """The end: the task gives back what it held, and can be described for about an hour."""
+    if task.instance:
+        instance = state.instances.get(task.instance)
+        if instance and state.placed.get(task.instance, {}).pop(task.id, "absent") is None:
+            state.instances[task.instance] = replace(instance, free=instance.free.release(task.definition.needs))
+    code = exit_code if exit_code is not None else task.exit_code
+    end = state.set(
+        task,
+        state.clock + STOPPED_KEPT_SECONDS,
+        status="STOPPED",
+        desired_status="STOPPED",
+        stopping_at=task.stopping_at if task.stopping_at is not None else state.clock,
+        stopped_at=state.clock,
+        exit_code=code if task.placed_at is not None else None,
+    )
+    state.news.append(end)
+    return end
+
+
+def lost(state: State, task: Task, reason: str) -> None:
+    """The instance under a task is gone: no draining, no exit code."""
+    end = {"stop_code": "TerminationNotice", "stopped_reason": reason} if task.active else {}
+    stopped(state, replace(task, **end))
+
+
+def healthy_seconds(task: Task) -> float:
+    """Seconds in RUNNING until a task counts towards the minimum healthy percent.
+
+    Behind a load balancer one passed health check of the target, with a container health check
+    its first success, and without any check 40 seconds (API reference, DeploymentConfiguration,
+    minimumHealthyPercent; Elastic Load Balancing, "Health checks for your target groups").
+    """
+    if task.definition.outcome.healthy_seconds is not None:
+        return task.definition.outcome.healthy_seconds
+    checks = [FIRST_CHECK_SECONDS] if task.targets else []
+    if task.definition.check_seconds:
+        checks.append(task.definition.check_seconds)
+    return max(checks, default=UNCHECKED_SECONDS)
+
+
+def unhealthy_seconds(task: Task, grace_seconds: float) -> float:
+    """Seconds in RUNNING until failing checks stop a task: the checks' own, but not within the grace period.
+
+    Source: API reference, CreateService, healthCheckGracePeriodSeconds.
+    """
+    checks = [target.interval_seconds * target.unhealthy_count for target in task.targets]
+    checks += [task.definition.check_seconds * 3] if task.definition.check_seconds else []  # Docker's three retries
+    return max(min(checks, default=UNCHECKED_SECONDS), grace_seconds)
+
+
+def drain_seconds(task: Task) -> float:
+    """The longest deregistration delay of a task's target groups: ECS stops the container after it."""
+    return max((target.deregistration_seconds for target in task.targets), default=0)
+
+
+def _pulled(state: State, task: Task) -> None:
+    """The image is there, or never will be."""
+    outcome = task.definition.outcome
+    if outcome.fails:
+        stopped(state, replace(task, stop_code="TaskFailedToStart", stopped_reason=outcome.fails))
+        return
+    state.set(task, state.clock + outcome.start_seconds, status="ACTIVATING")
+
+
+def _started(state: State, task: Task) -> None:
+    running = replace(task, status="RUNNING", started_at=state.clock)
+    state.news.append(state.put(running, _next_in_running(state, running)))
+
+
+def _next_in_running(state: State, task: Task) -> float:
+    """The earliest of what can happen to a RUNNING task by itself."""
+    return min((at for at, _ in _ahead(state, task)), default=float("inf"))
+
+
+def _ahead(state: State, task: Task) -> Iterator[tuple[float, str]]:
+    outcome, since = task.definition.outcome, task.started_at or 0
+    if outcome.exits_after is not None:
+        yield since + outcome.exits_after, "exit"
+    if task.health == "UNKNOWN" and outcome.healthy:
+        yield since + healthy_seconds(task), "healthy"
+    if task.health == "UNKNOWN" and not outcome.healthy:
+        service = state.services.get(task.service)
+        yield since + unhealthy_seconds(task, service.grace_seconds if service else 0), "unhealthy"
+
+
+def _ran(state: State, task: Task) -> None:
+    _, what = min(_ahead(state, task))
+    if what == "exit":
+        reason = "Essential container in task exited"
+        end = replace(task, stop_code="EssentialContainerExited", stopped_reason=reason)
+        stopped(state, end, task.definition.outcome.exit_code)
+        return
+    changed = replace(task, health="HEALTHY" if what == "healthy" else "UNHEALTHY")
+    state.news.append(state.put(changed, _next_in_running(state, changed)))
+    if what == "unhealthy":
+        _say_unhealthy(state, task)
+
+
+def _say_unhealthy(state: State, task: Task) -> None:
+    instance = state.instances[task.instance]
+    ports = task.ports or task.definition.needs.tcp_ports
+    port = f" (port {ports[0]})" if ports else ""
+    for target in task.targets:
+        where = f"(instance {instance.ec2_id or instance.id}){port} is unhealthy in (target-group {target.arn})"
+        _say(state, task.service, f"{where} due to (reason {task.definition.outcome.unhealthy_reason})")
+
+
+def _drained(state: State, task: Task) -> None:
+    state.set(task, state.clock + task.definition.outcome.stop_seconds, status="STOPPING")
+
+
+def _killed(state: State, task: Task) -> None:
+    """SIGTERM has done its work: a clean end, exit code 0."""
+    if task.definition.needs.enis:
+        state.set(task, state.clock + DETACH_SECONDS, status="DEPROVISIONING")
+    else:
+        _ended(state, task)
+
+
+def _ended(state: State, task: Task) -> None:
+    stopped(state, task, 0 if task.started_at is not None else None)
+
+
+def _gave_up(state: State, task: Task) -> None:
+    """No capacity came in time: "a task waits 10 to 30 minutes in PROVISIONING, then stops" (field-notes.md)."""
+    reason = "Timeout waiting for capacity from the capacity provider"
+    stopped(state, replace(task, stop_code="TaskFailedToStart", stopped_reason=reason))
+
+
+_NEXT: Mapping[str, Callable[[State, Task], None]] = {
+    "PROVISIONING": _gave_up,
+    "PENDING": _pulled,
+    "ACTIVATING": _started,
+    "RUNNING": _ran,
+    "DEACTIVATING": _drained,
+    "STOPPING": _killed,
+    "DEPROVISIONING": _ended,
+}
+
+
+def _free_ports(state: State, instance: Instance, count: int) -> tuple[int, ...]:
+    """The lowest free ephemeral host ports: Docker's choice is arbitrary, the model's repeatable."""
+    if not count:
+        return ()
+    used = {port for task in state.on_instance(instance.id) for port in task.ports} | instance.free.tcp_ports
+    free = (port for port in EPHEMERAL if port not in used)
+    return tuple(next(free) for _ in range(count))
+
+
+def _is(state: State, task: Task, status: Status) -> bool:
+    return state.tasks[task.id].status == status
+
+
+def _say_targets(state: State, tasks: Iterable[Task], prefix: str) -> None:
+    """One event for each service and target group, whatever the number of tasks."""
+    counts = Counter((task.service, target.arn) for task in tasks for target in task.targets)
+    for (service, arn), count in counts.items():
+        _say(state, service, f"{prefix}registered {count} targets in (target-group {arn})")
+
+
+def _say(state: State, service: str, text: str) -> None:
+    if service in state.services:
+        state.say(service, text)

@@ -1,0 +1,314 @@
+"""ECS's service scheduler and capacity providers as a pure, deterministic state machine.
+
+A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's own event texts
+come out. The embedded AWS schedules with it, and the sizing notebook asks it "would this
+deployment finish, and when?" (`settle`). The rules and their sources are in `slpnb.lifecycle`
+(one task), `slpnb.deployment` (one service), `slpnb.capacity` (instances, managed scaling) and
+`slpnb.tracking` (target tracking); the records are in `slpnb.scheduler_state`.
+
+Every function here takes a state and returns another one; the one given is never changed. No
+container runs in the model: how tasks fare is an input (`slpnb.scheduler_state.Outcome`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from slpnb import capacity, deployment, lifecycle, tracking
+from slpnb.deployment import Limits, backoff_seconds, limits, threshold
+from slpnb.scheduler_state import (
+    Breaker,
+    Definition,
+    Deployment,
+    Event,
+    Group,
+    Instance,
+    Outcome,
+    Placement,
+    Provider,
+    Service,
+    Share,
+    State,
+    TargetGroup,
+    Task,
+    Tracking,
+)
+from slpnb.placement import Failure
+
+__all__ = [
+    "Breaker",
+    "Definition",
+    "Deployment",
+    "Event",
+    "Failure",
+    "Group",
+    "Instance",
+    "Limits",
+    "Outcome",
+    "Placement",
+    "Provider",
+    "Service",
+    "Settled",
+    "Share",
+    "State",
+    "TargetGroup",
+    "Task",
+    "Tracking",
+    "add_group",
+    "add_provider",
+    "add_tracking",
+    "backoff_seconds",
+    "change_group",
+    "change_provider",
+    "create_service",
+    "delete_service",
+    "drain_instance",
+    "join_instance",
+    "leave_instance",
+    "limits",
+    "run_tasks",
+    "settle",
+    "step",
+    "stop_task",
+    "threshold",
+    "update_service",
+    "why_not_steady",
+]
+
+FOREVER = 366 * 86_400.0
+METRIC_SECONDS = capacity.METRIC_SECONDS
+
+
+def step(state: State, seconds: float) -> State:
+    """The state after ``seconds``: everything that is due in between has happened, in order."""
+    end = state.clock + seconds
+    if end < state.wake:
+        return _later(state, end)
+    new = state.copy()
+    while new.wake <= end:
+        new.clock = max(new.clock, new.wake)
+        _tick(new)
+    new.clock = end
+    return new
+
+
+def _later(state: State, clock: float) -> State:
+    """The same records at a later moment: nothing is copied, since nothing may change."""
+    return replace(state, clock=clock)
+
+
+def _tick(state: State) -> None:
+    """What happens at one moment: instances first, then tasks, then services, once a minute the metrics."""
+    state.changed = False
+    capacity.boot(state)
+    lifecycle.advance(state)
+    if state.clock % METRIC_SECONDS == 0:
+        capacity.scale(state)
+        tracking.track(state)
+        capacity.boot(state)
+    if state.changed:
+        capacity.place_waiting(state)
+    if state.changed or state.news or _retries(state):
+        deployment.schedule(state)
+    state.wake = _wake(state)
+
+
+def _retries(state: State) -> bool:
+    return any(one.retry_at == state.clock for one in state.services.values() if one.retry_at)
+
+
+def _wake(state: State) -> float:
+    """When the next thing is due; never the present moment again, unless something is still to do."""
+    if state.news:
+        return state.clock
+    metered = state.trackings or any(one.managed_scaling for one in state.providers.values())
+    minute = (state.clock // METRIC_SECONDS + 1) * METRIC_SECONDS if metered else inf
+    return min(minute, min(state.due.values(), default=inf), capacity.next_boot(state), deployment.next_try(state))
+
+
+def _acted(state: State) -> State:
+    """After a command: let the scheduler look at once."""
+    state.changed = True
+    capacity.boot(state)
+    capacity.place_waiting(state)
+    deployment.schedule(state)
+    state.wake = _wake(state)
+    return state
+
+
+# Commands
+
+
+def create_service(state: State, service: Service) -> State:
+    """CreateService: a first deployment of its definition."""
+    new = state.copy()
+    new.services[service.key] = replace(service, created_at=new.clock)
+    deployment.deploy(new, service.key, service.definition)
+    return _acted(new)
+
+
+def update_service(state: State, key: str, *, deploys: bool = False, **changes: Any) -> State:
+    """UpdateService: set fields of a `Service`; another definition, or ``deploys``, begins a deployment."""
+    new = state.copy()
+    before = new.services[key]
+    new.services[key] = replace(before, **changes)
+    definition = new.services[key].definition
+    if deploys or definition.arn != before.definition.arn:
+        deployment.deploy(new, key, definition)
+    return _acted(new)
+
+
+def delete_service(state: State, key: str) -> State:
+    """DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
+    new = state.copy()
+    new.services[key] = replace(new.services[key], status="DRAINING", desired=0)
+    return _acted(new)
+
+
+def run_tasks(state: State, tasks: Iterable[Task]) -> tuple[State, list[Task], list[Failure]]:
+    """RunTask: place each, or wait for capacity with managed scaling, or fail with ECS's reason."""
+    new, started, failures = state.copy(), [], []
+    for task in tasks:
+        failure = capacity.launch(new, replace(task, id=new.new_id(), created_at=new.clock))
+        if failure is None:
+            started.append(next(reversed(new.tasks.values())))
+        else:
+            failures.append(failure)
+    return _acted(new), started, failures
+
+
+def start_task(state: State, task: Task, instance: str) -> tuple[State, Task | None]:
+    """StartTask: place a task on the given instance, whatever a strategy would say; None if it does not fit."""
+    new = state.copy()
+    on = new.instances[instance]
+    if capacity.placement.shortfalls(task.definition.needs, on.free):
+        return state, None
+    placed = lifecycle.put_on(new, replace(task, id=new.new_id(), created_at=new.clock), on)
+    return _acted(new), placed
+
+
+def stop_task(state: State, id: str, reason: str = "") -> State:
+    """StopTask. The service replaces the task if it needs it."""
+    new = state.copy()
+    lifecycle.stop(new, [new.tasks[id]], "UserInitiated", reason or "Task stopped by user")
+    return _acted(new)
+
+
+def join_instance(state: State, instance: Instance) -> State:
+    """An instance of a group that somebody else runs: it registers at its ``registers_at``."""
+    new = state.copy()
+    new.instances[instance.id] = instance
+    return _acted(new)
+
+
+def leave_instance(state: State, id: str) -> State:
+    """An instance is terminated or deregistered: its tasks are lost."""
+    new = state.copy()
+    capacity.remove(new, id)
+    return _acted(new)
+
+
+def drain_instance(state: State, id: str, *, draining: bool = True) -> State:
+    """UpdateContainerInstancesState: DRAINING, or ACTIVE again."""
+    new = state.copy()
+    new.instances[id] = replace(new.instances[id], status="DRAINING" if draining else "ACTIVE")
+    return _acted(new)
+
+
+def add_group(state: State, group: Group) -> State:
+    """An Auto Scaling group, with its desired capacity on its way."""
+    new = state.copy()
+    new.groups[group.name] = group
+    return _acted(new)
+
+
+def change_group(state: State, name: str, **changes: Any) -> State:
+    """UpdateAutoScalingGroup: minimum, maximum, desired; desired is brought between the two."""
+    new = state.copy()
+    group = replace(new.groups[name], **changes)
+    new.groups[name] = replace(group, desired=max(group.minimum, min(group.maximum, group.desired)))
+    return _acted(new)
+
+
+def add_provider(state: State, provider: Provider) -> State:
+    """CreateCapacityProvider, associated with its cluster."""
+    new = state.copy()
+    new.providers[provider.name] = provider
+    return _acted(new)
+
+
+def change_provider(state: State, name: str, **changes: Any) -> State:
+    """UpdateCapacityProvider."""
+    return add_provider(state, replace(state.providers[name], **changes))
+
+
+def add_tracking(state: State, tracked: Tracking) -> State:
+    """PutScalingPolicy on a service's desired count, with the load it will see."""
+    new = state.copy()
+    new.trackings[tracked.service] = tracked
+    return _acted(new)
+
+
+# Questions
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Whether a service became steady, after how many seconds, and if not, what stops it."""
+
+    steady: bool
+    seconds: float
+    why: str
+    state: State
+
+
+def settle(state: State, key: str, limit_seconds: float = 7200) -> Settled:
+    """Let time pass until the service is steady, failed for good, or ``limit_seconds`` are over."""
+    begun, now = state.clock, state
+    while not _is_over(now, key) and now.wake <= begun + limit_seconds:
+        now = step(now, max(0.0, now.wake - now.clock))
+    service = now.services[key]
+    done = service.steady_at is not None
+    return Settled(done, now.clock - begun, "" if done else why_not_steady(now, key), now)
+
+
+def _is_over(state: State, key: str) -> bool:
+    service = state.services[key]
+    if service.steady_at is not None or service.status == "INACTIVE":
+        return True
+    stuck_for_good = service.primary.rollout == "FAILED"
+    return stuck_for_good and not any(task.stopping_at for task in state.of_service(key))
+
+
+def why_not_steady(state: State, key: str) -> str:
+    """Which limit keeps a service from its steady state now, in one sentence; empty when it is steady."""
+    service = state.services[key]
+    if service.steady_at is not None or service.status != "ACTIVE":
+        return ""
+    if service.primary.rollout == "FAILED":
+        return service.primary.reason
+    tasks = state.of_service(key)
+    allowed = limits(service.desired, service.minimum_healthy_percent, service.maximum_percent)
+    waiting = [task for task in tasks if task.status == "PROVISIONING"]
+    if waiting:
+        return f"{len(waiting)} tasks wait in PROVISIONING: {capacity.limit(state, waiting[0])}"
+    missing = service.desired - sum(task.deployment == service.primary.id for task in tasks)
+    if missing > 0 and len(tasks) >= allowed.upper and sum(task.counted for task in tasks) <= allowed.lower:
+        return (
+            f"the deployment may start no task (at most {allowed.upper} at once, {len(tasks)} exist) and stop none "
+            f"(at least {allowed.lower} healthy, {sum(task.counted for task in tasks)} are)"
+        )
+    return _last_warning(service) or "tasks are starting or stopping"
+
+
+def _last_warning(service: Service) -> str:
+    return next((event.message for event in service.events if "unable" in event.message), "")
+
+
+def counts(state: State, key: str) -> Counter[str]:
+    """How many tasks of a service are in each status, STOPPED ones that ECS still shows included."""
+    return Counter(task.status for task in state.tasks.values() if task.service == key)
