@@ -72,6 +72,10 @@ class Verdicts:
         """The verdicts that stop the runbook."""
         return tuple(item for item in self.items if item.status == "NG")
 
+    def problems(self) -> Verdicts:
+        """Only what fails or will bite."""
+        return Verdicts(tuple(item for item in self.items if item.status in ("NG", "WARN")))
+
     def demand(self, error: type[SlpnbError] = Refusal) -> Verdicts:
         """Return these verdicts, or raise ``error`` with every failed check in its sentence."""
         if self.failed:

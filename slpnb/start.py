@@ -1,0 +1,140 @@
+"""00_start: who calls, what exists, and every refusal that follows, before anything is created.
+
+Nothing is written here. What a later step would refuse for reasons that the parameters and the
+account already show is refused now: the research notebook's first two attempts failed hours
+later, for reasons that were there from the beginning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from slpnb import catalog, contradictions, efs, image, sizing
+from slpnb.aws import Aws
+from slpnb.config import Config, lay_over, load, parse_assignment
+from slpnb.errors import Refusal
+from slpnb.plan import Found, Observed
+from slpnb.steps import STEPS, step
+from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
+
+STEP = "00_start"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What all steps together see: every resource found, and what should be there and is not."""
+
+    found: Observed
+    missing: Verdicts
+
+
+def survey(aws: Aws) -> Survey:
+    """Let each step look, and collect what it finds; a missing prerequisite is a verdict, not the end."""
+    found: dict[str, Found] = {}
+    missing: list[Verdict] = []
+    for name in STEPS:
+        try:
+            found |= step(name).observe(aws)
+        except Refusal as refusal:
+            missing.append(ng(f"{name} looks for what exists", str(refusal)))
+    return Survey(found, Verdicts.of(dict.fromkeys(missing)))
+
+
+def caller(aws: Aws) -> pd.DataFrame:
+    """Whose credentials these are: what (index), value; the account number masked but for its last digits."""
+    identity = aws.caller
+    kind = identity["Arn"].split(":")[5].split("/")[0]
+    rows = [
+        ("account", "•" * 8 + identity["Account"][-4:]),
+        ("caller", kind),
+        ("region", aws.region),
+        ("environment", aws.config.environment),
+        ("AWS", aws.simulated or "the real one"),
+    ]
+    return pd.DataFrame(rows, columns=["what", "value"]).set_index("what")
+
+
+def existing(survey: Survey) -> pd.DataFrame:
+    """What was there before the kit, found by name: key (index), kind, name. It is used and never changed. Pure."""
+    rows = [(found.key, found.kind, found.name) for found in survey.found.values() if not found.step]
+    return pd.DataFrame(sorted(rows), columns=["key", "kind", "name"]).set_index("key")
+
+
+def made(survey: Survey) -> pd.DataFrame:
+    """What the kit made already for this environment: step (index), resources. Pure."""
+    counts = [(name, sum(found.step == name for found in survey.found.values())) for name in STEPS]
+    return pd.DataFrame(counts, columns=["step", "resources"]).set_index("step")
+
+
+def compute_choices() -> pd.DataFrame:
+    """Where ECS can run containers: choice (index), servers, shared uploads, price of idle, for the kit. Pure."""
+    rows = [
+        ("ec2", "yours, in an Auto Scaling group", "EFS", "by the instance", "chosen: built here"),
+        ("fargate", "none to look after", "EFS", "by the task's vCPU and GiB", "not built"),
+        ("external", "yours, anywhere (ECS Anywhere)", "none of AWS's; no load balancer", "by the agent's hour", "not built"),
+    ]
+    columns = ["choice", "servers", "shared uploads", "paid", "this kit"]
+    return pd.DataFrame(rows, columns=columns).set_index("choice")
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A service quota worth knowing, and what the parameters need of it."""
+
+    service: str
+    code: str
+    meaning: str
+    needed: int
+
+
+def quotas(config: Config) -> tuple[Quota, ...]:
+    """The quotas that a plan of this size can meet (Service Quotas console; codes are AWS's). Pure."""
+    vcpus = catalog.instance_type(config.cluster.instance_type).vcpus * config.cluster.max_instances
+    tasks = config.service.max_tasks * config.service.maximum_percent // 100
+    return (
+        Quota("ec2", "L-1216C47A", "vCPUs of running on-demand standard instances", vcpus),
+        Quota("ecs", "L-9EF96962", "tasks of one service", tasks),
+        Quota("elasticloadbalancing", "L-7E6692B2", "targets of one Application Load Balancer", tasks),
+    )
+
+
+def quota_verdicts(aws: Aws) -> Verdicts:
+    """Compare each quota with what the parameters need at their largest."""
+    return Verdicts.of(_quota(aws, quota) for quota in quotas(aws.config))
+
+
+def _quota(aws: Aws, quota: Quota) -> Verdict:
+    params = {"ServiceCode": quota.service, "QuotaCode": quota.code}
+    absent = ("NoSuchResourceException", "AccessDeniedException")
+    answer = aws.read("service-quotas", "get_service_quota", absent=absent, **params)
+    answer = answer or aws.read("service-quotas", "get_aws_default_service_quota", absent=absent, **params)
+    if answer is None:
+        return skip(quota.meaning, f"not readable; needed {quota.needed}")
+    allowed = int(answer["Quota"]["Value"])
+    seen = f"{quota.needed} needed at most, {allowed} allowed"
+    if allowed < quota.needed:
+        return ng(quota.meaning, f"{seen}: ask for more ({quota.code}) before anything is created")
+    return ok(quota.meaning, seen) if allowed >= 2 * quota.needed else warn(quota.meaning, f"{seen}: little room")
+
+
+def what_if(config: Config, *assignments: str) -> Config:
+    """The same parameters with others laid over, such as "task.memory_mib=8192", to see what would be refused."""
+    given: dict[str, Any] = config.model_dump()
+    for text in assignments:
+        given = lay_over(given, parse_assignment(text))
+    return load(config.environment, given)
+
+
+def refusals(config: Config, survey: Survey) -> Verdicts:
+    """Every reason not to begin that the parameters and the account already show. Pure."""
+    checks = (
+        survey.missing,
+        contradictions.check(config),
+        sizing.refusals(config),
+        image.agreement(config, survey.found) if not survey.missing.failed else Verdicts(),
+        efs.preflight(config),
+    )
+    return sum(checks, Verdicts())
