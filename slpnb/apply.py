@@ -85,7 +85,7 @@ class _Sender:
                 self.known[change.key, name] = jmespath.search(path, answer)
             if call.wait:
                 self._wait(call, call.wait)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, TimeoutError) as error:
             raise self._failed(change, call, error) from error
 
     def _retrying(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class _Sender:
             waited += RETRY_DELAY_SECONDS
 
     def _wait(self, call: Call, wait: Wait) -> None:
-        waited, service = 0.0, call.service
+        waited = 0.0
         while True:
             seen = self._seen(call, wait)
             if seen == wait.until:
@@ -111,6 +111,7 @@ class _Sender:
             if seen in wait.fails or waited >= wait.timeout_seconds:
                 raise AwsError(
                     f"{service} {wait.operation}: {wait.path} is {seen} after {waited:.0f} s, not {wait.until}"
+                    + (f"; {wait.hint}" if wait.hint else "")
                 )
             self.aws.sleep(wait.delay_seconds)
             waited += wait.delay_seconds

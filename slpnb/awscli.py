@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan import Call, Change, Join, Json, Observed, Plan, Ref, Secret, Wait, substitute
+from slpnb.plan import Call, Change, Join, Json, Observed, Plan, Ref, Secret, Wait, beginning, substitute
 
 NEXT = " \\\n    "  # an option a line
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
@@ -57,7 +57,7 @@ def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, str) and value in known:
         return _Shell(f"${{{known[value]}}}")
     if isinstance(value, str):
-        return _name_account(value, known)
+        return _name_parts(value, known)
     if isinstance(value, Json):
         return Json(_name_ids(value.value, known))
     if isinstance(value, Mapping):
@@ -65,6 +65,15 @@ def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_name_ids(item, known) for item in value]
     return value
+
+
+def _name_parts(text: str, known: Mapping[str, str]) -> Any:
+    """Several known values with commas between them, or one that goes on: a secret's ARN with a key behind it."""
+    parts = text.split(",")
+    if all(part in known for part in parts):
+        return _Shell(",".join(f"${{{known[part]}}}" for part in parts))
+    value, rest = beginning(text, known)
+    return Join((_Shell(f"${{{known[value]}}}"), rest)) if value else _name_account(text, known)
 
 
 def _name_account(text: str, known: Mapping[str, str]) -> Any:

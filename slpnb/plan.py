@@ -10,6 +10,7 @@ data, down to the API calls, so it can be printed, tested and turned into AWS CL
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -80,7 +81,10 @@ class Json:
 
 @dataclass(frozen=True)
 class Wait:
-    """Poll ``operation`` until ``path`` (JMESPath) equals ``until``; stop at a value in ``fails``."""
+    """Poll ``operation`` until ``path`` (JMESPath) equals ``until``; stop at a value in ``fails``.
+
+    ``hint`` says what to look at when it does not come.
+    """
 
     operation: str
     params: Mapping[str, Any]
@@ -89,6 +93,7 @@ class Wait:
     fails: tuple[Any, ...] = ()
     delay_seconds: float = 5
     timeout_seconds: float = 600
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,8 @@ class Found:
         return self.id if attribute == "id" else self.facts.get(attribute)
 
     def identifiers(self) -> dict[str, str]:
-        """The id and the ARNs that stand for this resource, each with the attribute of a `Ref` to it."""
-        arns = {value: name for name, value in self.facts.items() if str(value).startswith("arn:")}
+        """The id, ARNs and address (``uri``) that stand for this resource, each with the attribute of a `Ref` to it."""
+        arns = {str(v): name for name, v in self.facts.items() if str(v).startswith("arn:") or name == "uri"}
         return {self.id: "id"} | arns
 
 
@@ -342,18 +347,37 @@ def _deletion(found: Found, kind: Kind) -> Change:
 
 def show(value: Any, have: Observed | None = None) -> str:
     """A value as a reader sees it: ids and ARNs become the keys of what they name, secrets their placeholder."""
-    if isinstance(value, str):
-        shown = _shown(have or {}).get(value, value)
-        return _hide_account(shown, have or {}) or '""'
     if value is None:
         return "absent"
     if isinstance(value, (Ref, Join, Secret)):
         return _hide_account(str(value), have or {})
-    text = json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
-    names = _shown(have or {})
-    for identifier in sorted(names, key=len, reverse=True):
-        text = text.replace(f'"{identifier}"', f'"{names[identifier]}"')
+    shown = _relabel(value, _shown(have or {}))
+    text = (
+        shown or '""' if isinstance(shown, str) else json.dumps(shown, default=str, sort_keys=True, ensure_ascii=False)
+    )
     return _hide_account(text, have or {})
+
+
+def _relabel(value: Any, names: Mapping[str, str]) -> Any:
+    """The same value with the labels of what is known in it."""
+    if isinstance(value, str):
+        known, rest = beginning(value, names)
+        return names[known] + rest if known else value
+    if isinstance(value, Mapping):
+        return {key: _relabel(item, names) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_relabel(item, names) for item in value]
+    return value
+
+
+def beginning(text: str, known: Iterable[str]) -> tuple[str, str]:
+    """The known value that a text is, or goes on from (a secret's ARN with a key, an image's address), and the rest."""
+    values = set(known)
+    if text in values:
+        return text, ""
+    longer = (value for value in values if re.search("[:.]", value) and text.startswith((f"{value}:", f"{value}@")))
+    value = max(longer, key=len, default="")
+    return value, text[len(value) :]
 
 
 def _shown(have: Observed) -> dict[str, str]:
