@@ -32,9 +32,10 @@ class InstanceType:
 
     ``nominal_mib`` is what it is sold with, ``cpu_units`` what the ECS agent registers (1024 a
     logical CPU), ``interfaces`` the network interfaces without and ``branch_interfaces`` those
-    that ENI trunking adds, ``gpus`` the NVIDIA GPUs (ECS counts no others), ``zones`` the
-    availability zones of us-east-1 that offer it, ``usd_per_hour`` the on-demand price of Linux
-    in us-east-1 (None where it is not sold on demand).
+    that ENI trunking adds, ``gpus`` the NVIDIA GPUs (ECS counts no others), ``burstable`` that its
+    CPU above a baseline is paid for with credits, ``zones`` the availability zones of us-east-1
+    that offer it, ``usd_per_hour`` the on-demand price of Linux in us-east-1 (None where it is not
+    sold on demand).
     """
 
     name: str
@@ -47,6 +48,8 @@ class InstanceType:
     gpus: int
     accelerated: bool
     hypervisor: Literal["nitro", "xen", "metal"]
+    current_generation: bool
+    burstable: bool
     zones: tuple[str, ...]
     usd_per_hour: float | None
 
@@ -261,6 +264,8 @@ def _type(row: Mapping[str, str]) -> InstanceType:
         gpus=int(row["gpus"]),
         accelerated=row["accelerated"] == "true",
         hypervisor="nitro" if row["hypervisor"] == "nitro" else "xen" if row["hypervisor"] == "xen" else "metal",
+        current_generation=row["current_generation"] == "true",
+        burstable=row["burstable"] == "true",
         zones=tuple(row["zones"].split()),
         usd_per_hour=float(row["usd_per_hour"]) if row["usd_per_hour"] else None,
     )

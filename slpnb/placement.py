@@ -222,25 +222,23 @@ def _field(one: Instance, name: str) -> str:
     return one.zone if attribute == "ecs.availability-zone" else one.attributes.get(attribute, "")
 
 
-def how_many(needs: TaskNeeds, one: Instance) -> tuple[int, Resource | None]:
-    """How many copies of a task an instance takes, and the resource that stops the next one.
-
-    None when nothing stops it, which only a task without memory could bring about.
-    """
-    static = bool(needs.tcp_ports or needs.udp_ports)
+def how_many(needs: TaskNeeds, one: Instance) -> tuple[int, tuple[Resource, ...]]:
+    """How many copies of a task an instance takes, and the resources that stop the next one."""
+    short = shortfalls(needs, one)
+    if short:
+        return 0, tuple(dict.fromkeys(item.resource for item in short))
     asked_and_free: list[tuple[Resource, int, int]] = [
-        ("memory", needs.memory_mib, one.memory_mib),
         ("cpu", needs.cpu_units, one.cpu_units),
+        ("memory", needs.memory_mib, one.memory_mib),
         ("gpus", needs.gpus, one.gpus),
         ("enis", needs.enis, one.enis),
         ("ports", needs.dynamic_ports, one.dynamic_ports),
+        # a static host port is there once
+        ("ports", len(needs.tcp_ports + needs.udp_ports), len(needs.tcp_ports + needs.udp_ports)),
     ]
-    short = shortfalls(needs, one)
-    if short:
-        return 0, short[0].resource
     counts = [(free // asked, resource) for resource, asked, free in asked_and_free if asked]
-    best: tuple[int, Resource] = min(counts, key=lambda pair: pair[0])
-    return (1, "ports") if static and best[0] > 1 else best
+    count = min(count for count, _ in counts)
+    return count, tuple(dict.fromkeys(resource for number, resource in counts if number == count))
 
 
 @dataclass(frozen=True, repr=False)
@@ -249,7 +247,7 @@ class Fit:
 
     Amounts are MiB against the safe lower bound of what the type registers, less the reserve
     and less the daemons. ``largest_mib`` is the largest task that fits, ``count`` how many of
-    this one do, ``binds`` the resource that stops one more, ``spare`` what the instance has left
+    this one do, ``binds`` the resources that stop one more, ``spare`` what the instance has left
     beside ``count`` of them.
     """
 
@@ -260,7 +258,7 @@ class Fit:
     empty: Instance
     short: tuple[Shortfall, ...]
     count: int
-    binds: Resource | None
+    binds: tuple[Resource, ...]
     spare: Instance = field(repr=False)
 
     def __bool__(self) -> bool:
@@ -281,6 +279,11 @@ class Fit:
         """The largest task memory that an empty instance takes."""
         return self.left_mib
 
+    @property
+    def binding(self) -> str:
+        """The resources that stop one more task, in words."""
+        return " and ".join(WORDS[resource] for resource in self.binds)
+
     def __repr__(self) -> str:
         after = " after the reserve" if self.reserved_mib else ""
         asked = f"{self.needs.memory_mib} MiB asked, {self.left_mib} MiB left{after}: "
@@ -294,18 +297,17 @@ class Fit:
         if self.short:
             lines.append(f"largest task that fits: {self.largest_mib} MiB")
         else:
-            lines.append(f"tasks an instance: {self.count}, then {WORDS[self.binds]}")
+            lines.append(f"tasks an instance: {self.count}; what stops one more: {self.binding}")
         return "\n".join(lines)
 
 
-WORDS: Mapping[Resource | None, str] = {
-    "memory": "memory runs out",
-    "cpu": "CPU units run out",
-    "gpus": "GPUs run out",
-    "enis": "network interfaces run out",
-    "ports": "the host port is taken",
-    "attribute": "an attribute is missing",
-    None: "nothing runs out",
+WORDS: Mapping[Resource, str] = {
+    "cpu": "CPU",
+    "memory": "memory",
+    "gpus": "GPUs",
+    "enis": "network interfaces",
+    "ports": "host ports",
+    "attribute": "attributes",
 }
 
 

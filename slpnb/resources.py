@@ -22,8 +22,10 @@ RESERVED_TCP_PORTS = frozenset({22, 2375, 2376, 51678, 51679})  # ecs_client.go:
 DYNAMIC_PORTS = 60_999 - 32_768 + 1  # Linux's ip_local_port_range, from which Docker draws (PortMapping, hostPort)
 MINIMUM_MEMORY_MIB = 6  # RegisterTaskDefinition: Docker reserves no less for a container
 ATTRIBUTE_ENI = "ecs.capability.task-eni"
+ARCHITECTURE = "ecs.cpu-architecture"
 
 Resource = Literal["cpu", "memory", "gpus", "ports", "enis", "attribute"]
+UNITS: Mapping[Resource, str] = {"memory": " MiB", "cpu": " CPU units", "gpus": " GPU", "enis": " ENI"}
 Attribute = tuple[str, str]  # name, value; a value of "" asks only that the name exists
 
 
@@ -56,7 +58,7 @@ class TaskNeeds:
     @property
     def architecture(self) -> str:
         """arm64 or x86_64 where the task asks for one, else empty."""
-        return dict(self.attributes).get("ecs.cpu-architecture", "")
+        return dict(self.attributes).get(ARCHITECTURE, "")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Shortfall:
             return f"attribute {self.what} missing"
         if self.resource == "ports":
             return f"port {self.what} in use"
-        unit = {"memory": " MiB", "cpu": " CPU units", "gpus": " GPU", "enis": " ENI"}[self.resource]
+        unit = UNITS[self.resource]
         return f"{self.asked}{unit} asked, {self.free}{unit} left: short by {self.short}{unit}"
 
 
@@ -181,7 +183,7 @@ def instance(
     total = catalog.registered_memory(type_name).at_least_mib if memory_mib is None else memory_mib
     attributes = {
         "ecs.availability-zone": zone,
-        "ecs.cpu-architecture": facts.architecture,
+        ARCHITECTURE: facts.architecture,
         "ecs.instance-type": type_name,
         "ecs.os-type": "linux",
         ATTRIBUTE_ENI: "",
@@ -256,7 +258,7 @@ def task_needs(task_definition: Mapping[str, Any]) -> TaskNeeds:
 
 
 def _attributes(architecture: str, mode: str) -> tuple[Attribute, ...]:
-    asked = [("ecs.cpu-architecture", architecture)] if architecture else []
+    asked = [(ARCHITECTURE, architecture)] if architecture else []
     return tuple(asked + ([(ATTRIBUTE_ENI, "")] if mode == "awsvpc" else []))
 
 

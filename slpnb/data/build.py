@@ -34,6 +34,8 @@ COLUMNS = (
     "gpus",
     "accelerated",
     "hypervisor",
+    "current_generation",
+    "burstable",
     "zones",
     "usd_per_hour",
 )
@@ -50,7 +52,8 @@ def rows() -> Iterator[Row]:
     measured types that AWS's own description, and so moto's, no longer names.
     """
     described = {name: _described(facts) for name, facts in _moto("instance_types.json.gz").items()}
-    known: dict[str, Row] = {**source("retired_types"), **described}
+    retired = {"current_generation": "false", "burstable": "false"}
+    known: dict[str, Row] = {name: {**row, **retired} for name, row in source("retired_types").items()} | described
     zones, enis, prices = _zones(), source("eni_limits"), source("on_demand_us_east_1")
     for name in sorted(name for name in known if not name.startswith("mac")):
         limits = enis.get(name, {"branch_interfaces": "0", "trunking_compatible": "false"})
@@ -100,10 +103,16 @@ def _described(described: Mapping[str, Any]) -> Row:
         "nominal_mib": described["MemoryInfo"]["SizeInMiB"],
         # ECS counts NVIDIA GPUs only ("Amazon ECS task definitions for GPU workloads")
         "gpus": sum(gpu["Count"] for gpu in gpus if gpu["Manufacturer"] == "NVIDIA"),
-        "accelerated": "true" if any(key in described for key in ACCELERATORS) else "false",
+        "accelerated": _flag(any(key in described for key in ACCELERATORS)),
         "hypervisor": described.get("Hypervisor") or "metal",
         "interfaces": described["NetworkInfo"]["MaximumNetworkInterfaces"],
+        "current_generation": _flag(described["CurrentGeneration"]),
+        "burstable": _flag(described["BurstablePerformanceSupported"]),
     }
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
 
 
 @click.command()

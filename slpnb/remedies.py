@@ -1,0 +1,159 @@
+"""What would make a task work that does not fit, or cannot be updated in place: ways out, by price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from slpnb import catalog
+from slpnb.fleet import Fleet, fit, fleet, monthly, steady
+from slpnb.placement import Fit, TaskNeeds
+from slpnb.resources import ARCHITECTURE
+from slpnb.rollout import rollout
+
+if TYPE_CHECKING:
+    from slpnb.config import Config
+
+
+def cheapest(
+    needs: TaskNeeds,
+    *,
+    reserved_mib: int = 0,
+    zones: Sequence[str] = (),
+    tasks: int = 1,
+    rows: int = 3,
+    trunking: bool = False,
+) -> pd.DataFrame:
+    """The cheapest types of the catalogue of which one instance takes ``tasks`` of a task, by price.
+
+    Only types of the task's architecture, of the current generation, with a price, and offered
+    in all ``zones`` (of us-east-1). Burstable ones are left out: a service held at a CPU target
+    spends their credits. Ties go to the name.
+    """
+    table = catalog.table()
+    fits = (
+        (table["at_least_mib"] - reserved_mib >= tasks * needs.memory_mib)
+        & (table["cpu_units"] >= tasks * needs.cpu_units)
+        & (table["gpus"] >= tasks * needs.gpus)
+        & (_enis(table, trunking) >= tasks * needs.enis)
+        & table["zones"].map(set(zones).issubset)
+        & table["usd_per_hour"].notna()
+        & table["current_generation"]
+        & ~table["burstable"]
+    )
+    if needs.architecture:
+        fits &= table["architecture"] == needs.architecture
+    columns = ["architecture", "vcpus", "nominal_mib", "at_least_mib", "usd_per_hour"]
+    return table[fits].reset_index().sort_values(["usd_per_hour", "name"]).set_index("name")[columns].head(rows)
+
+
+def _enis(table: pd.DataFrame, trunking: bool) -> pd.Series[int]:
+    """`placement.eni_tasks` of every row."""
+    plain = (table["interfaces"] - 1).clip(lower=0)
+    trunk = table["interfaces"] + table["branch_interfaces"] - 2
+    return plain.where(~(table["trunking_compatible"] & trunking), trunk)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way out: the fleet, the task and the percentages that it would take, all else as it is."""
+
+    words: str
+    needs: TaskNeeds
+    fleet: Fleet
+    minimum_healthy_percent: int
+    maximum_percent: int
+
+
+def ways_out(config: Config) -> pd.DataFrame:
+    """What would make the parameters' task fit and its update finish, by price a month (a row each).
+
+    Ways that leave the update stuck are shown too, below those that work.
+
+    ``holds`` counts the tasks of one instance; ``instances`` run during an update, and
+    ``usd_month`` is what those cost. Each way keeps everything else as the parameters have it.
+    """
+    rows = [_row(way, config.service.desired_tasks) for way in _ways(config)]
+    ways = pd.DataFrame(rows)
+    stuck = ways["update"].eq("stuck").rename("stuck")
+    return (
+        pd.concat([ways, stuck], axis=1)
+        .sort_values(["stuck", "usd_month", "way"])
+        .set_index("way")[[*ways.columns[1:]]]
+    )
+
+
+def known_zones(config: Config) -> list[str]:
+    """The zones in use, as far as the catalogue knows offers (us-east-1 only)."""
+    return config.zones if config.aws.region == "us-east-1" else []
+
+
+def _row(way: Way, desired: int) -> dict[str, object]:
+    update = rollout(
+        way.needs,
+        steady(way.needs, way.fleet, desired),
+        desired=desired,
+        minimum_healthy_percent=way.minimum_healthy_percent,
+        maximum_percent=way.maximum_percent,
+    )
+    return {
+        "way": way.words,
+        "type": way.fleet.type_name,
+        "task_mib": way.needs.memory_mib,
+        "reserve_mib": way.fleet.reserved_mib,
+        "holds": way.fleet.per_instance(way.needs),
+        "update": "stuck" if update.stuck else "finishes" if update.lowest else "finishes, down meanwhile",
+        "instances": update.instances,
+        "usd_month": monthly(way.fleet.type_name, update.instances),
+    }
+
+
+def _ways(config: Config) -> Iterator[Way]:
+    service, group, found = config.service, fleet(config), fit(config)
+    now = Way("", found.needs, group, service.minimum_healthy_percent, service.maximum_percent)
+    yield from _smaller(now, found) if found.short else _same_type(now)
+    for tasks, words in ((1, "the cheapest type that takes it"), (2, "the cheapest type that takes two")):
+        types = cheapest(
+            found.needs,
+            reserved_mib=group.reserved_mib,
+            zones=known_zones(config),
+            tasks=tasks,
+            rows=1,
+            trunking=group.trunking,
+        )
+        for name in types.index:
+            yield replace(now, words=words, fleet=replace(group, type_name=str(name)))
+
+
+def _smaller(now: Way, found: Fit) -> Iterator[Way]:
+    """The task cut down to what the instance has, and where that would do, a smaller reserve."""
+    words, needs = [], found.needs
+    for item in found.short:
+        if item.resource == "memory":
+            words.append(f"{found.largest_mib} MiB")
+            needs = replace(needs, memory_mib=found.largest_mib)
+        elif item.resource == "cpu":
+            words.append(f"{item.free} CPU units")
+            needs = replace(needs, cpu_units=item.free)
+        elif item.resource == "gpus":
+            words.append(f"{item.free or 'no'} GPU")
+            needs = replace(needs, gpus=item.free)
+        elif item.what.startswith(ARCHITECTURE):
+            have = catalog.instance_type(found.type_name).architecture
+            words.append(f"an {have} image")
+            needs = replace(needs, attributes=((ARCHITECTURE, have),))
+    yield replace(now, words=f"a task of {', '.join(words)}", needs=needs)
+    reserve = found.registered.at_least_mib - found.needs.memory_mib
+    if found.short_mib and reserve >= 0 and len(found.short) == 1:
+        yield replace(now, words=f"a reserve of {reserve} MiB", fleet=replace(now.fleet, reserved_mib=reserve))
+
+
+def _same_type(now: Way) -> Iterator[Way]:
+    limit = now.fleet.max_instances + 1
+    words = f"room for one more instance: max_instances {limit}"
+    yield replace(now, words=words, fleet=replace(now.fleet, max_instances=limit))
+    words = "stop before start: minimum 0 %, maximum 100 %"
+    yield replace(now, words=words, minimum_healthy_percent=0, maximum_percent=100)

@@ -1,0 +1,211 @@
+"""Refusals and warnings that follow from the sizes alone, each with its numbers.
+
+What AWS would accept and then leave stuck is NG; what works now and bites later is WARN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from slpnb import catalog, placement
+from slpnb.errors import ParameterError
+from slpnb.fleet import fit, fleet
+from slpnb.placement import Fit, Shortfall
+from slpnb.remedies import cheapest, known_zones
+from slpnb.rollout import Rollout, deployment, losing_a_zone
+from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
+
+if TYPE_CHECKING:
+    from slpnb.config import Config
+
+PROVISIONING = (
+    "managed scaling leaves out a task larger than its smallest type, so the group would never grow and the task "
+    "would wait in PROVISIONING"
+)
+
+
+def refusals(config: Config) -> Verdicts:
+    """Every refusal and warning that follows from the sizes alone, with the numbers."""
+    try:
+        found = fit(config)
+    except ParameterError as error:
+        return Verdicts((ng("instance type", str(error)),))
+    checks = [_zones, _fits, *(_LATER if found else ())]
+    return Verdicts.of(item for check in checks for item in check(config, found))
+
+
+def verdict(config: Config) -> Verdict:
+    """The answer in one line: NG with the first thing that stops it, else what works."""
+    checks = refusals(config)
+    if checks.failed:
+        return ng("sizing", f"{checks.failed[0].subject}: {checks.failed[0].seen}")
+    found, update = fit(config), deployment(config)
+    warnings = sum(item.status == "WARN" for item in checks)
+    seen = (
+        f"{count(config.service.desired_tasks, 'task')} of {found.needs.memory_mib} MiB on {found.type_name}, "
+        f"{fleet(config).per_instance(found.needs)} an instance; an update finishes on "
+        f"{count(update.instances, 'instance')}"
+    )
+    return warn("sizing", f"{seen}; {count(warnings, 'warning')} above") if warnings else ok("sizing", seen)
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: "1 task", "2 tasks"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _zones(config: Config, found: Fit) -> Iterator[Verdict]:
+    if config.aws.region != "us-east-1":
+        yield skip("zones", f"the catalogue knows the zones of us-east-1 only, not of {config.aws.region}")
+        return
+    offered = catalog.instance_type(found.type_name).zones
+    missing = [zone for zone in config.zones if zone not in offered]
+    if missing:
+        where = f"it is in {', '.join(offered) or 'none of the zones'}"
+        yield ng("zones", f"{found.type_name} is not offered in {', '.join(missing)}; {where}")
+    else:
+        yield ok("zones", f"{found.type_name} is offered in {', '.join(config.zones)}")
+
+
+def _fits(config: Config, found: Fit) -> Iterator[Verdict]:
+    """One task on one empty instance, each resource that is short on a line of its own."""
+    if not found.short:
+        spare = found.left_mib - found.needs.memory_mib
+        yield ok("one task fits", f"{_asked(found)}: {spare} MiB to spare, {count(found.count, 'task')} an instance")
+    for item in found.short:
+        yield _refusal(config, found, item)
+
+
+def _refusal(config: Config, found: Fit, item: Shortfall) -> Verdict:
+    name = found.type_name
+    if item.resource == "memory":
+        largest = f"the largest task that fits is {found.largest_mib} MiB"
+        short = f"short by {found.short_mib} MiB; {largest}; {_instead(config, found)}; {PROVISIONING}"
+        return ng("task memory", f"{_asked(found)}: {short}")
+    if item.resource == "attribute":
+        have = catalog.instance_type(name).architecture
+        seen = f"the task is for {found.needs.architecture}, {name} is {have}: no instance of the group ever matches"
+        return ng("architecture", seen)
+    if item.resource == "gpus":
+        return ng("GPU", f"{item.asked} asked, {name} has {item.free}: ECS can never place the task there")
+    subject = {"cpu": "task CPU", "enis": "network interfaces"}.get(item.resource, "host ports")
+    return ng(subject, f"{item} on an empty {name}; {_instead(config, found)}")
+
+
+def _asked(found: Fit) -> str:
+    registered = found.registered
+    parts = (
+        f"at least {registered.at_least_mib} of {registered.nominal_mib} MiB register, {found.reserved_mib} reserved"
+    )
+    return f"{found.needs.memory_mib} MiB asked, {found.left_mib} MiB left of {found.type_name} ({parts})"
+
+
+def _instead(config: Config, found: Fit) -> str:
+    """The cheapest type that would do."""
+    types = cheapest(
+        found.needs,
+        reserved_mib=found.reserved_mib,
+        zones=known_zones(config),
+        rows=1,
+        trunking=config.cluster.awsvpc_trunking,
+    )
+    if types.empty:
+        return "no type of the catalogue takes it"
+    price = types["usd_per_hour"].iloc[0]
+    own = f"the cheapest {found.needs.architecture} type that takes it"
+    return f"{own} is {types.index[0]} at {price:.4f} US dollars an hour"
+
+
+def _holds(config: Config, found: Fit) -> Iterator[Verdict]:
+    """The desired and the most tasks on the most instances."""
+    group = fleet(config)
+    each, limit = group.per_instance(found.needs), group.max_instances
+    for tasks, subject, bad in (
+        (config.service.desired_tasks, "desired tasks", ng),
+        (config.service.max_tasks, "scaling", warn),
+    ):
+        wanted = group.holding(found.needs, tasks)
+        said = f"{count(tasks, 'task')} at {each} an instance: {count(wanted, 'instance')}"
+        if wanted > limit:
+            most = f"cluster.max_instances is {limit}, enough for {count(each * limit, 'task')}"
+            yield bad(subject, f"{said} of {group.type_name}, but {most}")
+        else:
+            yield ok(subject, f"{said} of at most {limit}")
+
+
+def _updates(config: Config, _: Fit) -> Iterator[Verdict]:
+    """A rolling update at the desired count, and when scaled out as far as the service goes."""
+    desired, most = config.service.desired_tasks, config.service.max_tasks
+    if desired == 0:
+        yield skip("rolling update", "no task is desired")
+        return
+    update = deployment(config)
+    yield _update(config, update)
+    scaled = deployment(config, most)
+    if update and scaled.stuck and not scaled.incomplete:
+        yield warn("update when scaled out", f"at {count(most, 'task')}, {_said(scaled)}")
+
+
+def _update(config: Config, update: Rollout) -> Verdict:
+    service = config.service
+    percents = f"minimum {service.minimum_healthy_percent} %, maximum {service.maximum_percent} %"
+    bounds = f"{percents} of {count(update.desired, 'task')}: {update.least} to {update.most} may run"
+    on = count(update.instances, "instance")
+    if update.stuck:
+        return ng("rolling update", f"{bounds}; {_said(update)}")
+    if update.instances > update.started_with:
+        return warn("rolling update", f"{bounds}; it finishes only on {on}, {update.started_with} before it")
+    if update.lowest == 0:
+        return warn("rolling update", f"{bounds}; every task stops before a new one starts: down meanwhile")
+    return ok("rolling update", f"{bounds}; it finishes on {on}, as many as before it")
+
+
+def _said(update: Rollout) -> str:
+    step = update.steps[-1]
+    needs = f", needs {step.needs_mib} MiB, free {step.free_mib} MiB" if step.needs_mib else ""
+    return f"step {step.number}, {step.action}{needs}: {update.stuck}"
+
+
+def _alone(config: Config, found: Fit) -> Iterator[Verdict]:
+    """A task that takes all the CPU of its instance."""
+    units = catalog.instance_type(found.type_name).cpu_units
+    if found.needs.cpu_units == units:
+        each = f"every further task needs an instance, and cluster.max_instances is {config.cluster.max_instances}"
+        yield warn("task CPU", f"the task takes all {units} CPU units of a {found.type_name}: {each}")
+
+
+def _interfaces(config: Config, found: Fit) -> Iterator[Verdict]:
+    """ENI trunking where it cannot be, and awsvpc where interfaces are what stops the next task."""
+    facts, slots = catalog.instance_type(found.type_name), found.empty.enis
+    if not found.needs.enis:
+        return
+    if config.cluster.awsvpc_trunking and not facts.trunking_compatible:
+        yield warn("ENI trunking", f"{found.type_name} does not support it: {count(slots, 'awsvpc task')} an instance")
+    if "enis" in found.binds:
+        trunked = placement.eni_tasks(facts, True)
+        more = f"; {trunked} with cluster.awsvpc_trunking" if trunked > slots else ""
+        yield warn("network interfaces", f"they limit a {found.type_name} to {count(slots, 'awsvpc task')}{more}")
+
+
+def _from_zero(config: Config, _: Fit) -> Iterator[Verdict]:
+    if config.cluster.min_instances == 0:
+        yield warn("managed scaling", "from zero instances its metric asks for two at once, whatever the task needs")
+
+
+def _loses_zone(config: Config, _: Fit) -> Iterator[Verdict]:
+    """What is left serving when the worst zone is lost."""
+    desired = config.service.desired_tasks
+    if not desired:
+        return
+    if len(config.zones) < 2:
+        yield warn("a zone lost", f"everything is in {config.zones[0]}: nothing is left without it")
+        return
+    worst = losing_a_zone(config).sort_values(["survive", "placed"], kind="stable").iloc[0]
+    rest = f"{worst['placed']} start again at once, {worst['wait']} wait for a new instance in another zone"
+    said = f"of {count(desired, 'task')} at worst {worst['survive']} still run, {rest}"
+    yield (ok if worst["survive"] else warn)("a zone lost", said)
+
+
+Check = Callable[["Config", Fit], Iterator[Verdict]]
+_LATER: tuple[Check, ...] = (_holds, _updates, _alone, _interfaces, _from_zero, _loses_zone)
