@@ -112,7 +112,7 @@ def _ami(ec2: Any, ami: Recommended) -> EcsOptimized:
 
 def _parameter(ssm: Any, name: str, value: str) -> None:
     ssm._parameters[name] = [
-        Parameter(
+        Parameter(  # type: ignore[abstract]
             account_id=ACCOUNT,
             name=name,
             value=value,

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-_due: list[tuple[float, int, Callable[[], None]]] = []
+_due: list[tuple[float, int, Callable[[], object]]] = []
 _order = count()
 _listeners: list[Callable[[float], None]] = []
 _now = 0.0
@@ -21,7 +21,7 @@ def now() -> float:
     return _now
 
 
-def later(seconds: float, action: Callable[[], None]) -> None:
+def later(seconds: float, action: Callable[[], object]) -> None:
     """Do ``action`` when ``seconds`` have passed."""
     heapq.heappush(_due, (_now + seconds, next(_order), action))
 

@@ -18,8 +18,7 @@ REGION = "us-east-1"
 @cache
 def client(service: str) -> Any:
     """A client whose requests never leave the process."""
-    session = boto3.Session("embedded", "embedded", region_name=REGION)
-    made = session.client(
+    made = _session().client(
         service,  # type: ignore[call-overload]
         config=Config(retries={"max_attempts": 0}, proxies={}),
     )
@@ -27,6 +26,11 @@ def client(service: str) -> Any:
     stubber.enabled = True
     made.meta.events.register("before-send", stubber)
     return made
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session("embedded", "embedded", region_name=REGION)
 
 
 def backend(service: str) -> Any:

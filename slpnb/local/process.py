@@ -84,9 +84,9 @@ def advance(endpoint_url: str, seconds: float) -> None:
     _call(endpoint_url, "advance", "POST", seconds=seconds)
 
 
-def reset(endpoint_url: str, variant: str = "") -> None:
-    """Back to the freshly seeded account; ``variant`` is a name of `slpnb.local.seed.VARIANTS`."""
-    _call(endpoint_url, "reset", "POST", variant=variant)
+def reset(endpoint_url: str) -> None:
+    """Back to the freshly seeded account: what tests call between cases."""
+    _call(endpoint_url, "reset", "POST")
 
 
 def writes(endpoint_url: str) -> int:

@@ -21,6 +21,7 @@ VPC_CIDR = "172.30.0.0/16"
 ZONES = ("a", "b", "c")
 DATABASES = ("slp-saas-test-db", "slp-saas-db")
 ZONE_NAME = "slp.example"
+SETTLED_SECONDS = 600.0  # after which everything seeded is available
 
 
 def sow() -> None:
@@ -32,8 +33,10 @@ def sow() -> None:
     vpc, subnets = _network()
     _databases(vpc, subnets)
     _certificate()
-    zone = _hosted_zone()
-    _others(vpc, subnets, zone)
+    _hosted_zone()
+    _others(vpc, subnets)
+    clock.advance(SETTLED_SECONDS)
+    clock.reset()
 
 
 def _network() -> tuple[str, list[str]]:
@@ -95,17 +98,16 @@ def _certificate() -> None:
     backend("acm")._certificates[arn].status = "ISSUED"
 
 
-def _hosted_zone() -> str:
+def _hosted_zone() -> None:
     route53 = client("route53")
     zone = str(route53.create_hosted_zone(Name=ZONE_NAME, CallerReference="company")["HostedZone"]["Id"])
     for name, address in (("www", "198.51.100.10"), ("legacy", "198.51.100.20")):
         record = {"Name": f"{name}.{ZONE_NAME}", "Type": "A", "TTL": 300, "ResourceRecords": [{"Value": address}]}
         change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
         route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=change)
-    return zone
 
 
-def _others(vpc: str, subnets: list[str], zone: str) -> None:
+def _others(vpc: str, subnets: list[str]) -> None:
     """Other people's resources in the same account; some carry the kit's tags for an environment not its own."""
     theirs = {"slpnb:environment": "sandbox", "slpnb:step": "30_efs"}
     group = _security_group("legacy-web", "the servers before ECS", vpc, 443, "0.0.0.0/0")
@@ -151,6 +153,7 @@ def _file_system(name: str, subnet: str, group: str, tags: dict[str, str]) -> No
     files = efs.create_file_system(
         CreationToken=name, Encrypted=True, ThroughputMode="elastic", Tags=_tags({"Name": name, **tags})
     )["FileSystemId"]
+    clock.advance(SETTLED_SECONDS)
     efs.create_mount_target(FileSystemId=files, SubnetId=subnet, SecurityGroups=[group])
 
 

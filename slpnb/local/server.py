@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import psutil
-
 os.environ.update(  # moto reads these when it is imported
     MOTO_ACCOUNT_ID="123456789012",
     MOTO_EC2_LOAD_DEFAULT_AMIS="false",  # the seed's own AMIs suffice; moto's make each listing take 0.7 s
@@ -37,9 +35,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from slpnb.local import clock, corrections, registry, seed
 from slpnb.local.front import Call, called, is_write, unknown
+from slpnb.local.watch import Attached
 
 MOTO_VERSION = "5.2.5"
-WATCH_SECONDS = 0.25
 DESCRIBE = (
     f"embedded AWS (moto {MOTO_VERSION}, account 123456789012): nothing leaves this machine; "
     "instances and tasks are simulated, the image is declared, not built"
@@ -54,7 +52,7 @@ class Embedded:
     def __init__(self) -> None:
         self.aws = DomainDispatcherApplication(create_backend_app)
         self.lock = threading.RLock()
-        self.attached: dict[int, psutil.Process] = {}
+        self.attached = Attached()
         self.server: BaseWSGIServer | None = None
         self.writes = 0
 
@@ -64,24 +62,13 @@ class Embedded:
             seed.sow()
             self.writes = 0
 
-    def attach(self, pid: int) -> None:
-        """Live as long as this process does; one that is gone already changes nothing."""
-        if psutil.pid_exists(pid):
-            self.attached[pid] = psutil.Process(pid)
-
     def stop(self) -> None:
         """Stop serving, from a thread of its own so that the answer still goes out."""
         if self.server:
             threading.Thread(target=self.server.shutdown).start()
 
-    def watch(self) -> None:
-        """Stop when the last attached process is gone, killed or not."""
-        pause = threading.Event()
-        while any(_lives(process) for process in list(self.attached.values())):
-            pause.wait(WATCH_SECONDS)
-        self.stop()
-
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """One request: the front's own, or moto's."""
         path = str(environ["PATH_INFO"])
         if path.startswith("/slpnb/"):
             return self.control(path.removeprefix("/slpnb/"), environ, start_response)
@@ -129,7 +116,7 @@ Query = dict[str, str]
 ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
     ("GET", "health"): lambda embedded, _: embedded.health(),
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
-    ("POST", "attach"): lambda embedded, query: embedded.attach(int(query["pid"])),
+    ("POST", "attach"): lambda embedded, query: embedded.attached.add(int(query["pid"])),
     ("POST", "advance"): lambda _, query: clock.advance(float(query["seconds"])),
     ("POST", "reset"): lambda embedded, _: embedded.reset(),
     ("POST", "stop"): lambda embedded, _: embedded.stop(),
@@ -144,13 +131,6 @@ class Handler(MotoRequestHandler):
 
     def log_request(self, *_: Any) -> None:
         """Nothing: only failures go to the log."""
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _send(start_response: StartResponse, status: str, content: bytes) -> list[bytes]:
@@ -200,11 +180,11 @@ def main(argv: list[str] | None = None) -> None:
     corrections.install()
     embedded = Embedded()
     embedded.reset()
-    embedded.attach(options.attach)
+    embedded.attached.add(options.attach)
     embedded.server = server = make_server("127.0.0.1", 0, embedded, threaded=True, request_handler=Handler)
     signal.signal(signal.SIGTERM, lambda *_: embedded.stop())
     _announce(f"http://127.0.0.1:{server.server_port}", options.state)
-    threading.Thread(target=embedded.watch, daemon=True).start()
+    embedded.attached.then(embedded.stop)
     server.serve_forever()
     if options.state:
         _remove_state(options.state)

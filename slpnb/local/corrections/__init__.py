@@ -1,22 +1,25 @@
 """What moto gets wrong, put right: one module a service, each with subclasses of moto's own classes.
 
 `install` puts them in moto's place. What is corrected, and what AWS does instead, is said where it is
-done; the list comes from field-notes.md ("moto 5.2.5"). ECS has a package of its own, `slpnb.local.ecs`.
+done; the list comes from field-notes.md ("moto 5.2.5"). ECS has a module of its own, `slpnb.local.ecs`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 
 from slpnb.local import clock
-from slpnb.local.corrections import ecr
+from slpnb.local.corrections import acm, autoscaling, ec2, ecr, efs, elbv2, kms, servicequotas
+
+SERVICES = (acm, autoscaling, ec2, ecr, efs, elbv2, kms, servicequotas)
 
 
 def install() -> None:
     """Put every correction in moto's place, before any backend exists."""
-    ecr.install()
+    for service in SERVICES:
+        service.install()
     if find_spec("slpnb.local.ecs"):
-        from slpnb.local import ecs
-
+        ecs = import_module("slpnb.local.ecs")
         ecs.install()
         clock.listen(ecs.advance)

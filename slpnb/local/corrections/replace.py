@@ -32,3 +32,8 @@ def replace_responses(service: str, corrected: Any) -> None:
         path: corrected.dispatch if handler.__name__ == "dispatch" else handler
         for path, handler in module.url_paths.items()
     }
+
+
+def replace_model(service: str, name: str, corrected: type) -> None:
+    """Let moto's backend of ``service`` make ``corrected`` where it made its own class ``name``."""
+    setattr(import_module(f"moto.{service}.models"), name, corrected)

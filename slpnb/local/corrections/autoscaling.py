@@ -1,0 +1,209 @@
+"""EC2 Auto Scaling: zones are balanced, instances get what their template says, and a group with instances stays.
+
+moto launches every instance into the first subnet, forgets the template's instance profile, keeps no
+scaling activities, and deletes a group whose instances then keep running. Sources: Amazon EC2 Auto
+Scaling User Guide, "Availability Zone distribution", "Delete your Auto Scaling infrastructure"; API
+reference, "DeleteAutoScalingGroup".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import (
+    ASG_NAME_TAG,
+    Activity,
+    AutoScalingBackend,
+    FakeAutoScalingGroup,
+    InstanceState,
+)
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
+
+from slpnb.local import clock
+from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model, replace_responses
+
+DELETION_SECONDS = 60.0  # until a group deleted by force, and its instances, are gone
+ACTIVITIES_KEPT = 100
+
+
+class ResourceInUseError(AutoscalingClientError):
+    """The group still has instances."""
+
+    code = "ResourceInUse"
+
+
+class Group(FakeAutoScalingGroup):
+    """A group that spreads its instances over its subnets and keeps a record of what it did."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.activities: list[Activity] = []
+        self.status: str | None = None
+        super().__init__(*args, **kwargs)
+
+    def set_desired_capacity(self, new_capacity: int | None) -> None:
+        """Launch or terminate until the group has as many instances as wanted."""
+        self.desired_capacity = self.min_size if new_capacity is None else new_capacity
+        excess = len(self.active_instances()) - (self.desired_capacity or 0)
+        if excess < 0:
+            self.replace_autoscaling_group_instances(-excess, self.get_propagated_tags())
+        else:
+            self._terminate(self._to_terminate(excess))
+        if self.name in self.autoscaling_backend.autoscaling_groups:
+            self.autoscaling_backend.update_attached_target_groups(self.name)
+
+    def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
+        """Launch, each into the zone that has the fewest."""
+        for _ in range(count_needed):
+            self._launch({**propagated_tags, **self.instance_tags, ASG_NAME_TAG: self.name})
+
+    def _launch(self, tags: dict[str, str]) -> None:
+        instance = self.ec2_backend.run_instances(
+            self.image_id, 1, self.user_data, [], **self._template(), subnet_id=self._subnet(), tags={"instance": tags}
+        ).instances[0]
+        instance.autoscaling_group = self  # type: ignore[attr-defined]
+        protected = self.new_instances_protected_from_scale_in
+        self.instance_states.append(InstanceState(instance, protected_from_scale_in=protected))
+        self._record(f"Launching a new EC2 instance: {instance.id}")
+        self._give_profile(instance.id)
+
+    def _template(self) -> dict[str, Any]:
+        """What RunInstances gets of the launch template's version; moto reads the default version by itself."""
+        if self.ec2_launch_template is None:
+            return {"instance_type": self.instance_type, "is_instance_type_default": False}
+        version = self.ec2_launch_template.get_version(self.launch_template_version)
+        interface: dict[str, Any] = next(iter(version.data.get("NetworkInterfaces", [])), {})
+        return {
+            "instance_type": version.instance_type,
+            "is_instance_type_default": False,
+            "security_group_ids": list(version.data.get("SecurityGroupIds") or interface.get("Groups") or []),
+            "associate_public_ip": interface.get("AssociatePublicIpAddress"),
+            "launch_template": {
+                "LaunchTemplateId": self.ec2_launch_template.id,
+                "Version": str(version.number),
+            },
+            "metadata_options": version.data.get("MetadataOptions", {}),
+        }
+
+    def _subnet(self) -> str | None:
+        """The subnet with the fewest instances of this group; the first of several."""
+        subnets = (self.vpc_zone_identifier or "").split(",")
+        used = [state.instance.subnet_id for state in self.active_instances()]
+        return min(subnets, key=used.count) or None
+
+    def _give_profile(self, instance_id: str) -> None:
+        if self.ec2_launch_template is None:
+            return
+        version = self.ec2_launch_template.get_version(self.launch_template_version)
+        profile = version.data.get("IamInstanceProfile", {})
+        if profile:
+            self.ec2_backend.associate_iam_instance_profile(
+                instance_id,
+                iam_instance_profile_name=profile.get("Name"),
+                iam_instance_profile_arn=profile.get("Arn"),
+            )
+
+    def _to_terminate(self, count: int) -> list[InstanceState]:
+        """The default termination policy: the zone with the most instances first, the oldest in it; none protected."""
+        chosen: list[InstanceState] = []
+        free = [state for state in self.active_instances() if not state.protected_from_scale_in]
+        while free and len(chosen) < count:
+            zones = [state.availability_zone for state in self.active_instances() if state not in chosen]
+            chosen.append(max(free, key=lambda state: zones.count(state.availability_zone)))
+            free.remove(chosen[-1])
+        return chosen
+
+    def _terminate(self, states: list[InstanceState]) -> None:
+        for state in states:
+            self.instance_states.remove(state)
+            self.ec2_backend.terminate_instances([state.instance.id])
+            self._record(f"Terminating EC2 instance: {state.instance.id}")
+
+    def terminate_all(self) -> None:
+        """Every instance, protected or not: what ForceDelete does."""
+        self.desired_capacity = 0
+        self._terminate(list(self.instance_states))
+
+    def _record(self, description: str) -> None:
+        cause = f"At {utcnow():%Y-%m-%dT%H:%M:%SZ} a user request or the group's own scaling asked for this."
+        activity = Activity(description, cause, self, status_code="Successful")
+        activity.progress = 100
+        self.activities = [activity, *self.activities][:ACTIVITIES_KEPT]
+
+
+class Scaling(Corrected, AutoScalingBackend):
+    """moto's Auto Scaling, with its refusals."""
+
+    def create_auto_scaling_group(self, name: str, *args: Any, **kwargs: Any) -> FakeAutoScalingGroup:
+        """As moto; a name is used once."""
+        if name in self.autoscaling_groups:
+            raise AlreadyExistsError(
+                "AutoScalingGroup by this name already exists - A group with the name already exists"
+            )
+        return super().create_auto_scaling_group(name, *args, **kwargs)
+
+    def set_desired_capacity(self, group_name: str, desired_capacity: int | None) -> None:
+        """As moto, between the group's minimum and maximum only."""
+        group = self.group(group_name)
+        wanted, low, high = desired_capacity, group.min_size or 0, group.max_size or 0
+        if wanted is not None and not low <= wanted <= high:
+            limit = f"above max value {high}" if wanted > high else f"below min value {low}"
+            raise ValidationError(f"New SetDesiredCapacity value {wanted} is {limit} for the AutoScalingGroup.")
+        super().set_desired_capacity(group_name, desired_capacity)
+
+    def delete_by_force(self, group_name: str, force: bool) -> None:
+        """DeleteAutoScalingGroup: refused while there are instances, unless ``force``; gone a little later."""
+        group = self.group(group_name)
+        if group.instance_states and not force:
+            raise ResourceInUseError(
+                "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
+                "still in the group."
+            )
+        group.terminate_all()
+        group.status = "Delete in progress"
+        clock.later(DELETION_SECONDS, lambda: self.autoscaling_groups.pop(group_name, None))
+
+    def group(self, group_name: str) -> Group:
+        """The group, or Auto Scaling's own error."""
+        group = self.autoscaling_groups.get(group_name)
+        if not isinstance(group, Group):
+            raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{group_name}' not found")
+        return group
+
+
+class AlreadyExistsError(AutoscalingClientError):
+    """A group of this name exists."""
+
+    code = "AlreadyExists"
+
+
+class ScalingResponse(AutoScalingResponse):
+    """moto's answers, with ForceDelete and the scaling activities."""
+
+    @property
+    def scaling(self) -> Scaling:
+        """The corrected backend."""
+        backend = self.autoscaling_backend
+        assert isinstance(backend, Scaling)  # noqa: S101
+        return backend
+
+    def delete_auto_scaling_group(self) -> ActionResult:
+        """DeleteAutoScalingGroup."""
+        force = self._get_bool_param("ForceDelete", False) or False
+        self.scaling.delete_by_force(self._get_param("AutoScalingGroupName"), force)
+        return EmptyResult()
+
+    def describe_scaling_activities(self) -> ActionResult:
+        """DescribeScalingActivities, the latest first."""
+        name = self._get_param("AutoScalingGroupName")
+        groups = [group for group in self.scaling.autoscaling_groups.values() if name in (None, group.name)]
+        return ActionResult({"Activities": [one for group in groups for one in getattr(group, "activities", [])]})
+
+
+def install() -> None:
+    """Replace moto's Auto Scaling."""
+    replace_model("autoscaling", "FakeAutoScalingGroup", Group)
+    replace_backend("autoscaling", Scaling)
+    replace_responses("autoscaling", ScalingResponse)

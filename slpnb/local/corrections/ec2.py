@@ -1,0 +1,97 @@
+"""EC2: what is in use is not deleted, and a launch template version can begin from another.
+
+moto deletes security groups and subnets whatever uses them, and ignores SourceVersion, so that user
+data is lost. Messages as EC2's own (Amazon EC2 API reference, "Error codes").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+from moto.ec2.models.subnets import Subnet
+from moto.ec2.responses import EC2Response
+from moto.ec2.utils import parse_user_data
+
+from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.inprocess import backend
+
+
+class CannotDeleteError(EC2ClientError):
+    """The default security group goes with its VPC only."""
+
+    def __init__(self, group: SecurityGroup) -> None:
+        message = f'the specified group: "{group.id}" name: "{group.name}" cannot be deleted by a user'
+        super().__init__("CannotDelete", message)
+
+
+class Compute(Corrected, EC2Backend):
+    """moto's EC2, which says no to a deletion out of order."""
+
+    def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
+        """As moto; refused while an interface, a database or a rule of another group uses the group."""
+        group = self.get_security_group_by_name_or_id(group_id or name or "")
+        if group and group.is_default:
+            raise CannotDeleteError(group)
+        if group and (self._interfaces(group) or _databases(group.id) or self._rules(group)):
+            raise DependencyViolationError(f"resource {group.id} has a dependent object")
+        super().delete_security_group(name, group_id)
+
+    def delete_subnet(self, subnet_id: str) -> Subnet:
+        """As moto; refused while an interface is in the subnet."""
+        if any(eni.subnet.id == subnet_id for eni in self.enis.values()):
+            raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+        return super().delete_subnet(subnet_id)
+
+    def _interfaces(self, group: SecurityGroup) -> bool:
+        """Instances, mount targets and load balancers all use a group through their network interfaces."""
+        return any(group.id in {used.id for used in eni.group_set} for eni in self.enis.values())
+
+    def _rules(self, group: SecurityGroup) -> bool:
+        return any(
+            (rule.source_group or {}).get("GroupId") == group.id
+            for other in self.describe_security_groups()
+            if other.id != group.id
+            for rule in _rules_of(other)
+        )
+
+
+class ComputeResponse(EC2Response):
+    """moto's answers, with SourceVersion."""
+
+    def create_launch_template_version(self) -> ActionResult:
+        """A version that begins from ``SourceVersion``: what the request does not name stays."""
+        data: dict[str, Any] = self._get_param("LaunchTemplateData", {})
+        if "UserData" in data:
+            data["UserData"] = parse_user_data(self._get_param("LaunchTemplateData.UserData"))
+        source = self._get_param("SourceVersion")
+        if source:
+            self.params["LaunchTemplateData"] = {**deepcopy(self._template().get_version(source).data), **data}
+        return super().create_launch_template_version()
+
+    def _template(self) -> Any:
+        name = self._get_param("LaunchTemplateName")
+        if name:
+            return self.ec2_backend.get_launch_template_by_name(name)
+        return self.ec2_backend.get_launch_template(self._get_param("LaunchTemplateId"))
+
+
+def _rules_of(group: SecurityGroup) -> Iterator[SecurityGroupRule]:
+    yield from group.ingress_rules
+    yield from group.egress_rules
+
+
+def _databases(group: str) -> bool:
+    """moto gives its RDS instances no network interface, so they are asked themselves."""
+    return any(group in database.vpc_security_group_ids for database in backend("rds").databases.values())
+
+
+def install() -> None:
+    """Replace moto's EC2."""
+    replace_backend("ec2", Compute)
+    replace_responses("ec2", ComputeResponse)

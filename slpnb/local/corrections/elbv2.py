@@ -1,0 +1,194 @@
+"""Elastic Load Balancing: names are unique, interfaces are real, and targets are an address and a port.
+
+moto makes a second load balancer of the same name, refuses an identical target group, keeps one target
+an instance (two tasks with dynamic host ports need two), has load balancers active at once, and their
+deletion frees the security groups at once. Source: Elastic Load Balancing API reference; Application
+Load Balancers user guide, "Target health status".
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from moto.elbv2.exceptions import (
+    DuplicateLoadBalancerName,
+    DuplicateTargetGroupName,
+    ELBClientError,
+    InvalidTargetError,
+)
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
+
+from slpnb.local import clock
+from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model
+from slpnb.local.inprocess import backend
+
+PROVISIONING_SECONDS = 90.0
+INTERFACE_SECONDS = 45.0  # after deletion its interfaces linger, and with them the use of its security groups
+HOSTED_ZONE = "Z35SXDOTRQ7X7K"  # of every Application Load Balancer in us-east-1: what a DNS alias names
+Target = tuple[str, int]
+
+
+class LoadBalancer(FakeLoadBalancer):
+    """A load balancer that becomes active when its time has come, not when it is looked at."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.canonical_hosted_zone_id = HOSTED_ZONE
+        self.interfaces: list[str] = []
+        clock.later(PROVISIONING_SECONDS, lambda: setattr(self, "state", "active"))
+
+    def activate(self) -> None:
+        """moto calls this whenever it is described."""
+
+
+class TargetGroup(FakeTargetGroup):
+    """A target group whose targets are an instance, or an address, and a port.
+
+    ``health`` holds what is not healthy: (state, reason, description) by target, set by whoever
+    simulates the targets.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.health: dict[Target, tuple[str, str, str]] = {}
+        self.draining: dict[Target, dict[str, Any]] = {}
+
+    def key(self, target: dict[str, Any]) -> Target:
+        """The target that a request names; the group's own port unless it says another."""
+        return str(target["Id"]), int(target.get("Port") or self.port)
+
+    def register(self, targets: list[dict[str, Any]]) -> None:
+        """Registered at once."""
+        for target in targets:
+            identifier, port = self.key(target)
+            name = f"{identifier}:{port}"
+            self.draining.pop((identifier, port), None)
+            self.targets[name] = {"Id": identifier, "Port": port}
+
+    def deregister(self, targets: list[dict[str, Any]]) -> None:
+        """Draining first, for as long as the group's deregistration delay."""
+        for target in targets:
+            key = self.key(target)
+            known = self.targets.pop(f"{key[0]}:{key[1]}", None)
+            if known is None:
+                raise InvalidTargetError()
+            self.health.pop(key, None)
+            self.draining[key] = known
+            delay = float(str(self.attributes["deregistration_delay.timeout_seconds"]))
+            clock.later(delay, partial(self.draining.pop, key, None))
+
+    def deregister_terminated_instances(self, instance_ids: list[str]) -> None:
+        """Terminated instances are drained like any other target."""
+        self.deregister([target for target in list(self.targets.values()) if target["Id"] in instance_ids])
+
+    def health_for(self, target: dict[str, Any], ec2_backend: Any) -> FakeHealthStatus:  # noqa: ARG002
+        """What DescribeTargetHealth answers for one target."""
+        identifier, port = key = self.key(target)
+        state, reason, description = self._health(key)
+        return FakeHealthStatus(
+            identifier,
+            port,  # type: ignore[arg-type]
+            str(port) if self.health_check_port == "traffic-port" else self.health_check_port,
+            state,
+            reason or None,
+            description or None,
+        )
+
+    def _health(self, key: Target) -> tuple[str, str, str]:
+        if key in self.draining:
+            return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
+        if f"{key[0]}:{key[1]}" not in self.targets:
+            return "unused", "Target.NotRegistered", "Target is not registered to the target group"
+        if not backend("elbv2")._any_listener_using(self.arn):
+            return (
+                "unused",
+                "Target.NotInUse",
+                "Target group is not configured to receive traffic from the load balancer",
+            )
+        return self.health.get(key, ("healthy", "", ""))
+
+
+class Balancing(Corrected, ELBv2Backend):
+    """moto's load balancing, with its interfaces and its refusals."""
+
+    def create_load_balancer(
+        self, name: str, security_groups: list[str], subnet_ids: list[str], *args: Any, **kwargs: Any
+    ) -> FakeLoadBalancer:
+        """As moto, in two zones at least; the same again if it is there with the same settings."""
+        for known in self.load_balancers.values():
+            if known.name == name:
+                same = set(known.security_groups) == set(security_groups)
+                if same and {subnet.id for subnet in known.subnets} == set(subnet_ids):
+                    return known
+                raise DuplicateLoadBalancerName()
+        subnets = [self.ec2_backend.get_subnet(subnet) for subnet in subnet_ids]
+        if subnets and len({subnet.availability_zone for subnet in subnets}) < 2:
+            message = "At least two subnets in two different Availability Zones must be specified"
+            raise ELBClientError("ValidationError", message)
+        made = super().create_load_balancer(name, security_groups, subnet_ids, *args, **kwargs)
+        self._attach(made)
+        return made
+
+    def delete_load_balancer(self, arn: str) -> None:
+        """As moto; refused under deletion protection. Its interfaces are let go of later."""
+        known = self.load_balancers.get(arn)
+        if known is None:
+            return  # deleting what is absent succeeds (API reference, DeleteLoadBalancer)
+        if str(known.attrs.get("deletion_protection.enabled")).lower() == "true":
+            message = f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+            raise ELBClientError("OperationNotPermitted", message)
+        interfaces = getattr(known, "interfaces", [])
+        super().delete_load_balancer(arn)
+        clock.later(INTERFACE_SECONDS, lambda: self._detach(interfaces))
+
+    def set_security_groups(self, arn: str, sec_groups: list[str]) -> None:
+        """As moto, on the interfaces too."""
+        super().set_security_groups(arn, sec_groups)
+        for interface in getattr(self.load_balancers[arn], "interfaces", []):
+            self.ec2_backend.modify_network_interface_attribute(interface, sec_groups)
+
+    def set_subnets(self, arn: str, *args: Any, **kwargs: Any) -> Any:
+        """As moto, with interfaces in the new subnets."""
+        zones = super().set_subnets(arn, *args, **kwargs)
+        balancer = self.load_balancers[arn]
+        self._detach(getattr(balancer, "interfaces", []))
+        self._attach(balancer)
+        return zones
+
+    def create_target_group(self, name: str, **kwargs: Any) -> FakeTargetGroup:
+        """As moto; the same again if it is there with the same settings."""
+        known = next((group for group in self.target_groups.values() if group.name == name), None)
+        if known is None:
+            return super().create_target_group(name, **kwargs)
+        pairs = (("protocol", known.protocol), ("port", known.port), ("vpc_id", known.vpc_id))
+        if any(str(kwargs.get(key)) != str(value) for key, value in (*pairs, ("target_type", known.target_type))):
+            raise DuplicateTargetGroupName()
+        return known
+
+    def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
+        """As moto, those that are draining included."""
+        group = self.target_groups.get(target_group_arn)
+        draining = list(group.draining.values()) if isinstance(group, TargetGroup) and not targets else []
+        registered = super().describe_target_health(target_group_arn, targets)
+        return registered + [group.health_for(target, self.ec2_backend) for target in draining if group]
+
+    def _attach(self, balancer: FakeLoadBalancer) -> None:
+        suffix = balancer.arn.partition(":loadbalancer/")[2]
+        balancer.interfaces = [  # type: ignore[attr-defined]
+            self.ec2_backend.create_network_interface(
+                subnet, "", group_ids=balancer.security_groups, description=f"ELB {suffix}"
+            ).id
+            for subnet in balancer.subnets
+        ]
+
+    def _detach(self, interfaces: list[str]) -> None:
+        for interface in interfaces:
+            self.ec2_backend.delete_network_interface(interface)
+
+
+def install() -> None:
+    """Replace moto's load balancing."""
+    replace_model("elbv2", "FakeLoadBalancer", LoadBalancer)
+    replace_model("elbv2", "FakeTargetGroup", TargetGroup)
+    replace_backend("elbv2", Balancing)

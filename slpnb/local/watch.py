@@ -1,0 +1,45 @@
+"""Which processes a server lives for: it is told their ids, and notices when the last one is gone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import psutil  # type: ignore[import-untyped]
+
+PAUSE_SECONDS = 0.25
+
+
+class Attached:
+    """Processes by id and start time, so that a later process with the same id is not taken for one of them."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, psutil.Process] = {}
+
+    def add(self, pid: int) -> None:
+        """Live as long as this one too; one that is gone already changes nothing."""
+        try:
+            self._processes[pid] = psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            return
+
+    def alive(self) -> bool:
+        """Whether any of them lives. A killed process that its parent has not reaped does not."""
+        return any(_lives(process) for process in list(self._processes.values()))
+
+    def then(self, action: Callable[[], None]) -> None:
+        """Call ``action`` when the last one is gone, however it died; watches in a thread of its own."""
+        threading.Thread(target=self._watch, args=(action,), daemon=True).start()
+
+    def _watch(self, action: Callable[[], None]) -> None:
+        pause = threading.Event()
+        while self.alive():
+            pause.wait(PAUSE_SECONDS)
+        action()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
