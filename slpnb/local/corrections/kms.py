@@ -1,16 +1,19 @@
 """KMS: a key's deletion can be scheduled by its ARN, and the answer is a date in the key's own state.
 
-moto looks a key up by its id only, in this one operation (field-notes.md).
+moto looks a key up by its id only, in this one operation (field-notes.md), and makes an RSA key pair
+for symmetric keys too (35 ms each).
 """
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
+from moto.kms.utils import KeySpec, generate_private_key
 
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model, replace_responses
 
 
 class Keys(Corrected, KmsBackend):
@@ -35,7 +38,13 @@ class KeysResponse(KmsResponse):
         return json.dumps({**answer, "KeyState": "PendingDeletion", "PendingWindowInDays": days})
 
 
+def key_pair(key_spec: str) -> Any:
+    """The key pair of an asymmetric key; a symmetric one has none."""
+    return None if key_spec == KeySpec.SYMMETRIC_DEFAULT else generate_private_key(key_spec)
+
+
 def install() -> None:
     """Replace moto's KMS."""
+    replace_model("kms", "generate_private_key", key_pair)
     replace_backend("kms", Keys)
     replace_responses("kms", KeysResponse)

@@ -34,6 +34,6 @@ def replace_responses(service: str, corrected: Any) -> None:
     }
 
 
-def replace_model(service: str, name: str, corrected: type) -> None:
-    """Let moto's backend of ``service`` make ``corrected`` where it made its own class ``name``."""
+def replace_model(service: str, name: str, corrected: Any) -> None:
+    """Let moto's backend of ``service`` use ``corrected`` where it used its own class or function ``name``."""
     setattr(import_module(f"moto.{service}.models"), name, corrected)
