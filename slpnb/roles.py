@@ -1,0 +1,117 @@
+"""IAM roles with one inline policy, and the instance profile of the one that EC2 uses: 40_secrets' third kind.
+
+Inline, not managed: the policy lives and dies with its role, and nothing else can come to depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.plan import Call, Found, Json, Kind, Resource
+
+POLICY_NAME = "slpnb"
+ABSENT = ("NoSuchEntity",)
+HELD = "holds the role"
+
+# IAM answers from copies that a new role reaches a little later.
+SPREADING = ABSENT
+
+
+def find_role(aws: Aws, key: str, name: str) -> dict[str, Found]:
+    """A role by its name. Facts: ``arn``; with an instance profile also ``profile_arn`` and ``profile_name``."""
+    answer = aws.read("iam", "get_role", RoleName=name, absent=ABSENT)
+    return {key: _found_role(aws, key, answer["Role"])} if answer else {}
+
+
+def _found_role(aws: Aws, key: str, role: Mapping[str, Any]) -> Found:
+    name = role["RoleName"]
+    own = aws.read("iam", "get_role_policy", RoleName=name, PolicyName=POLICY_NAME, absent=ABSENT)
+    attributes = {
+        "trust": role["AssumeRolePolicyDocument"],
+        "policy": own["PolicyDocument"] if own else None,
+        "other_policies": _other_policies(aws, name),
+    }
+    profile = aws.read("iam", "get_instance_profile", InstanceProfileName=name, absent=ABSENT)
+    facts = {"arn": role["Arn"]}
+    if profile:
+        roles = [held["RoleName"] for held in profile["InstanceProfile"]["Roles"]]
+        attributes["profile"] = HELD if name in roles else "empty"
+        facts |= {"profile_arn": profile["InstanceProfile"]["Arn"], "profile_name": name}
+    step = made_by(tag_map(role.get("Tags")), aws.config)
+    return Found(key, "role", name, role["RoleId"], attributes, step, facts)
+
+
+def _other_policies(aws: Aws, name: str) -> list[str]:
+    """Whatever else was put on the role, by hand: names of inline policies, ARNs of managed ones."""
+    inline = aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=name)
+    managed = aws.pages("iam", "list_attached_role_policies", "AttachedPolicies[].PolicyArn", RoleName=name)
+    return sorted({*inline, *managed} - {POLICY_NAME})
+
+
+def _create_role(resource: Resource) -> list[Call]:
+    attributes = resource.attributes
+    params = {
+        "RoleName": resource.name,
+        "Description": resource.reason,
+        "AssumeRolePolicyDocument": Json(attributes["trust"]),
+        "Tags": tag_list(resource.tags),
+    }
+    create = Call("iam", "create_role", params, {"id": "Role.RoleId"})
+    profile = [*_create_profile(resource), _fill_profile(resource)] if "profile" in attributes else []
+    return [create, _put_policy(resource), *profile]
+
+
+def _put_policy(resource: Resource) -> Call:
+    document = Json(resource.attributes["policy"])
+    params = {"RoleName": resource.name, "PolicyName": POLICY_NAME, "PolicyDocument": document}
+    return Call("iam", "put_role_policy", params, retry=SPREADING)
+
+
+def _create_profile(resource: Resource) -> list[Call]:
+    params = {"InstanceProfileName": resource.name, "Tags": tag_list(resource.tags)}
+    return [Call("iam", "create_instance_profile", params)]
+
+
+def _fill_profile(resource: Resource) -> Call:
+    params = {"InstanceProfileName": resource.name, "RoleName": resource.name}
+    return Call("iam", "add_role_to_instance_profile", params, retry=SPREADING)
+
+
+def _update_role(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
+    calls = []
+    if "trust" in changed:
+        params = {"RoleName": resource.name, "PolicyDocument": Json(resource.attributes["trust"])}
+        calls.append(Call("iam", "update_assume_role_policy", params))
+    if "policy" in changed:
+        calls.append(_put_policy(resource))
+    if "other_policies" in changed:
+        calls += [_remove_policy(found.name, policy) for policy in found.attributes["other_policies"]]
+    if "profile" in changed:
+        calls += _create_profile(resource) if "profile" not in found.attributes else []
+        calls.append(_fill_profile(resource))
+    return calls
+
+
+def _remove_policy(role: str, policy: str) -> Call:
+    if policy.startswith("arn:"):
+        return Call("iam", "detach_role_policy", {"RoleName": role, "PolicyArn": policy}, gone=ABSENT)
+    return Call("iam", "delete_role_policy", {"RoleName": role, "PolicyName": policy}, gone=ABSENT)
+
+
+def _delete_role(found: Found) -> list[Call]:
+    # IAM deletes a role only when no policy and no profile holds it.
+    name, attributes = found.name, found.attributes
+    profile = {"InstanceProfileName": name}
+    calls = []
+    if attributes.get("profile") == HELD:
+        calls.append(Call("iam", "remove_role_from_instance_profile", profile | {"RoleName": name}, gone=ABSENT))
+    if "profile" in attributes:
+        calls.append(Call("iam", "delete_instance_profile", profile, gone=ABSENT, retry=("DeleteConflict",)))
+    own = [POLICY_NAME] if attributes["policy"] is not None else []
+    calls += [_remove_policy(name, policy) for policy in own + attributes["other_policies"]]
+    return [*calls, Call("iam", "delete_role", {"RoleName": name}, gone=ABSENT, retry=("DeleteConflict",))]
+
+
+KIND = Kind("IAM role", _create_role, _delete_role, _update_role)
