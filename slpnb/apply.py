@@ -109,8 +109,8 @@ class _Sender:
             if seen == wait.until:
                 return
             if seen in wait.fails or waited >= wait.timeout_seconds:
-                raise AwsError(
-                    f"{service} {wait.operation}: {wait.path} is {seen} after {waited:.0f} s, not {wait.until}"
+                raise TimeoutError(
+                    f"{wait.operation}: {wait.path} is {seen} after {waited:.0f} s, not {wait.until}"
                     + (f"; {wait.hint}" if wait.hint else "")
                 )
             self.aws.sleep(wait.delay_seconds)
