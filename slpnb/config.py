@@ -11,15 +11,17 @@ import os
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import yaml
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from slpnb.errors import ParameterError
 from slpnb.parameters import RULES, Parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENVIRONMENTS = ("staging", "production")
 INJECTED = "parameters given to the run"
@@ -55,6 +57,8 @@ class Config(Parameters):
 
     def table(self, section: str) -> pd.DataFrame:
         """A section as a table: parameter (index), value, meaning, from."""
+        import pandas as pd  # 1 s: loading and checking parameters must not wait for it
+
         rows = list(_rows(getattr(self, section), section))
         frame = pd.DataFrame(rows, columns=["parameter", "value", "meaning"])
         frame["from"] = [self.source(key) for key in frame["parameter"]]
