@@ -285,7 +285,10 @@ def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> li
 
 
 def _delete_file_system(found: Found) -> list[Call]:
-    return [Call("efs", "delete_file_system", {"FileSystemId": found.id}, gone=MISSING, retry=("FileSystemInUse",))]
+    # AWS answers while the file system is still going: wait until it is gone, so that absent means absent.
+    gone = Wait("describe_file_systems", {"MaxItems": 1000}, f"FileSystems[?FileSystemId=='{found.id}'] | length(@)", 0)
+    params = {"FileSystemId": found.id}
+    return [Call("efs", "delete_file_system", params, wait=gone, gone=MISSING, retry=("FileSystemInUse",))]
 
 
 def _create_access_point(resource: Resource) -> list[Call]:

@@ -23,8 +23,8 @@ def install() -> None:
     if find_spec("slpnb.local.ecs"):
         try:
             ecs = import_module("slpnb.local.ecs")
+            ecs.install()
         except ImportError as error:  # while it is being written
             print(f"without slpnb.local.ecs: {error}", file=sys.stderr)
             return
-        ecs.install()
         clock.listen(ecs.advance)

@@ -26,7 +26,7 @@ from slpnb.local import clock
 from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
 
 CREATION_SECONDS = 5.0  # of a file system and of an access point
-MOUNT_TARGET_SECONDS = 90.0  # until a mount target is available; deleting one takes a third of it
+MOUNT_TARGET_SECONDS = 30.0  # until a mount target is available; deleting one takes a third of it
 PERFORMANCE_MODES = ("generalPurpose", "maxIO")
 THROUGHPUT_MODES = ("bursting", "elastic", "provisioned")
 TYPE_RESPONSE = tuple[str, dict[str, Any]]
@@ -111,7 +111,7 @@ class Files(Corrected, EFSBackend):
         super().put_file_system_policy(file_system_id, policy, *args, **kwargs)
 
     def create_mount_target(self, file_system_id: str, *args: Any, **kwargs: Any) -> MountTarget:
-        """As moto; available after a minute and a half."""
+        """As moto; available after half a minute."""
         self._available(file_system_id)
         target = super().create_mount_target(file_system_id, *args, **kwargs)
         target.life_cycle_state = "creating"
