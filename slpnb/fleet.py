@@ -109,4 +109,4 @@ def running(config: Config, tasks: int | None = None) -> Fleet:
 def monthly(type_name: str, instances: float) -> float | None:
     """US dollars a month (730 hours) of on-demand instances in us-east-1; None where there is no price."""
     price = catalog.instance_type(type_name).usd_per_hour
-    return None if price is None else price * HOURS_A_MONTH * instances
+    return None if price is None else round(price * HOURS_A_MONTH * instances, 2)

@@ -112,12 +112,23 @@ class Conclusion:
         return {"text/plain": self.line, RECORD_TYPE: dict(self.record)}
 
 
-def conclude(notebook: str, verdicts: Verdicts, plan: Plan | None = None, applied: Applied | None = None) -> Conclusion:
-    """The verdict of a notebook in one line; raises `VerificationError` when what was applied does not read back."""
+def conclude(
+    notebook: str,
+    verdicts: Verdicts,
+    plan: Plan | None = None,
+    applied: Applied | None = None,
+    *,
+    answer: str = "",
+) -> Conclusion:
+    """The verdict of a notebook in one line; raises `VerificationError` when what was applied does not read back.
+
+    ``answer`` is what a notebook that plans nothing has found out, said before the count of its checks.
+    """
     planned_only = applied is not None and not applied.written
     if not planned_only:
         verdicts.demand(VerificationError)
-    line = f"{notebook}: {_outcome(plan, applied)}{'' if planned_only else verdicts.summary()}"
+    outcome = f"{answer}; " if answer else _outcome(plan, applied)
+    line = f"{notebook}: {outcome}{'' if planned_only else verdicts.summary()}"
     record = {
         "notebook": notebook,
         "line": line,

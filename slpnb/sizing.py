@@ -7,7 +7,7 @@ vCPU) and US dollars (on demand, us-east-1, 730 hours a month).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,14 +30,17 @@ __all__ = [
     "Rollout",
     "budget",
     "capacity",
+    "cases",
     "cheapest",
     "compare",
     "deployment",
     "fit",
     "fleet",
+    "inputs",
     "losing_a_zone",
     "memory_budget",
     "monthly",
+    "prices",
     "refusals",
     "rollout",
     "running",
@@ -46,6 +49,47 @@ __all__ = [
     "ways_out",
     "zone_lost",
 ]
+
+
+DECIDING = (
+    "cluster.instance_type",
+    "cluster.max_instances",
+    "cluster.min_instances",
+    "cluster.reserved_memory_mib",
+    "service.desired_tasks",
+    "service.max_tasks",
+    "service.maximum_percent",
+    "service.minimum_healthy_percent",
+    "service.placement",
+    "task.architecture",
+    "task.cpu_units",
+    "task.gpus",
+    "task.memory_mib",
+    "task.network_mode",
+)
+
+
+def inputs(config: Config) -> pd.DataFrame:
+    """The parameters that decide, of all sections, with what they mean and where they come from."""
+    tables = [config.table(section) for section in ("cluster", "service", "task", "sizing")]
+    every = pd.concat(tables)
+    return every.loc[[key for key in every.index if key in DECIDING or key.startswith("sizing.")]]
+
+
+def cases(found: Mapping[str, Fit]) -> pd.DataFrame:
+    """Several fits side by side, one row each (index: its words), in MiB."""
+    rows = [
+        {
+            "asked_mib": one.needs.memory_mib,
+            "registered_mib": one.registered.at_least_mib,
+            "reserved_mib": one.reserved_mib,
+            "left_mib": one.left_mib,
+            "short_mib": one.short_mib,
+            "placed": "yes" if one else "no: " + ", ".join(item.resource for item in one.short),
+        }
+        for one in found.values()
+    ]
+    return pd.DataFrame(rows, index=pd.Index(list(found), name="case"))
 
 
 def capacity(config: Config) -> pd.DataFrame:
@@ -117,6 +161,18 @@ def compare(config: Config) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["type", "task_mib"])
 
 
+def prices(config: Config) -> pd.DataFrame:
+    """The candidates and the chosen type for the task as it is, by price of a task (a row a type).
+
+    Types that do not take it are left out. Columns as in `compare`.
+    """
+    own = {"candidates": sorted({*config.sizing.candidates, config.cluster.instance_type})}
+    sizes = {"memory_steps_mib": [config.task.memory_mib]}
+    table = compare(config.model_copy(update={"sizing": config.sizing.model_copy(update={**own, **sizes})}))
+    table = table.droplevel("task_mib").reset_index()
+    return table[table["tasks"] > 0].sort_values(["usd_task_month", "type"]).set_index("type")
+
+
 def _comparison(found: Fit) -> dict[str, object]:
     price = monthly(found.type_name, 1)
     return {
@@ -125,5 +181,5 @@ def _comparison(found: Fit) -> dict[str, object]:
         "binds": found.binding,
         "left_mib": found.spare.memory_mib,
         "usd_month": price,
-        "usd_task_month": price / found.count if price is not None and found.count else float("nan"),
+        "usd_task_month": round(price / found.count, 2) if price is not None and found.count else float("nan"),
     }

@@ -1,0 +1,274 @@
+"""Charts of the sizing tables: one style, limits as lines, values written where they are drawn.
+
+Each function takes the table that the notebook has just shown and returns a Figure; `show` makes
+of a Figure what a notebook displays and keeps, as SVG (the same bytes for the same figure) and PNG.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from slpnb.resources import UNITS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from slpnb.rollout import Rollout
+
+STYLE = Path(__file__).with_name("slpnb.mplstyle")
+OLD, NEW, TOO_MUCH, LINE, QUIET = "#56B4E9", "#0072B2", "#D55E00", "#222222", "#666666"
+COLOURS = {"kernel": "#767676", "reserve": "#E69F00", "task": NEW, "left": "#D3E6F2", "does not fit": TOO_MUCH}
+WIDTH = 8.0  # inches: a notebook's column
+MOST_BLOCKS, MOST_STEPS = 8, 12  # more tasks, or steps, than that are drawn without a value for each
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure as a notebook shows and keeps it: SVG and PNG of the same picture, and words for both."""
+
+    figure: Figure
+    words: str = ""
+
+    def svg(self) -> str:
+        """The picture as SVG: the same text for the same figure."""
+        return self._saved("svg", {"Date": None, "Title": self.words or None}).decode()
+
+    def png(self) -> bytes:
+        """The picture as PNG, for reports and for readers without SVG."""
+        return self._saved("png", {"Software": None})
+
+    def _saved(self, kind: str, metadata: dict[str, Any]) -> bytes:
+        buffer = io.BytesIO()
+        with mpl.rc_context(fname=STYLE):
+            self.figure.savefig(buffer, format=kind, metadata=metadata)
+        return buffer.getvalue()
+
+    def __repr__(self) -> str:
+        return f"chart: {self.words}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self), "image/svg+xml": self.svg(), "image/png": self.png()}
+
+
+def show(figure: Figure) -> Chart:
+    """A figure as a notebook shows it; its title is the description for readers without pictures."""
+    return Chart(figure, figure.axes[0].get_title(loc="left") if figure.axes else "")
+
+
+def memory(budget: pd.DataFrame, type_name: str) -> Figure:
+    """Where the memory of one instance goes, a bar a row of `sizing.memory_budget`.
+
+    A task that does not fit runs past the line at which the instance ends.
+    """
+    with _canvas(height=1.7 + 0.55 * len(budget)) as figure:
+        axes = figure.subplots()
+        longest = int((budget["nominal"] + budget["short"]).max())
+        for row, (size, parts) in enumerate(budget.iterrows()):
+            for block in _blocks(int(str(size)), parts):
+                _draw(axes, row, block, longest)
+        nominal = int(budget["nominal"].iloc[0])
+        axes.axvline(nominal, color=LINE, linewidth=1.5)
+        axes.text(nominal, -0.62, f"{type_name} is sold with {nominal} ", ha="right", va="center", fontsize=9)
+        axes.set_yticks(range(len(budget)), [f"task of {size} MiB" for size in budget.index])
+        axes.set_ylim(len(budget) - 0.4, -0.85)
+        axes.set_xlim(0, longest * 1.03)
+        axes.set_xlabel("MiB of one instance")
+        axes.set_title(f"What one {type_name} has for tasks")
+        _legend(figure, {name: COLOURS[name] for name in COLOURS if _appears(budget, name)})
+    return figure
+
+
+@dataclass(frozen=True)
+class Block:
+    """One part of a bar, in MiB: where it begins, how wide it is, and what is written on it."""
+
+    name: str
+    start: int
+    width: int
+    words: str
+
+
+def _blocks(size: int, parts: pd.Series[int]) -> Iterator[Block]:
+    widths = [("kernel", int(parts["kernel"])), ("reserve", int(parts["reserve"]))]
+    count = int(parts["count"])
+    widths += [("task", size)] * count if count <= MOST_BLOCKS else [("task", count * size)]
+    widths += [("does not fit", size)] if parts["short"] else [("left", int(parts["left"]))]
+    start = 0
+    for name, width in widths:
+        words = str(width) if name != "task" or width == size else f"{count} x {size}"
+        words = f"{width} asked, short by {parts['short']}" if name == "does not fit" else words
+        if width:
+            yield Block(name, start, width, words)
+        start += width
+
+
+def _draw(axes: Axes, row: int, block: Block, longest: int) -> None:
+    """A block with its value inside, or above or below it where it is too narrow for it."""
+    colour, hatch = COLOURS[block.name], "//" if block.name == "does not fit" else None
+    axes.barh(row, block.width, left=block.start, color=colour, edgecolor="white", hatch=hatch, height=0.56)
+    narrow = block.width < longest * 0.02 * len(block.words)
+    place = row if not narrow else row + 0.4 if block.name == "reserve" else row - 0.4
+    ink = LINE if narrow or block.name in ("left", "reserve") else "white"
+    box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5} if hatch else None
+    at_end = narrow and block.name == "left"  # the line of the instance's end stands beside it
+    middle = block.start + block.width / 2 - (longest * 0.02 if at_end else 0)
+    axes.text(
+        middle, place, block.words, ha="right" if at_end else "center", va="center", color=ink, fontsize=8.5, bbox=box
+    )
+
+
+def _appears(budget: pd.DataFrame, name: str) -> bool:
+    column = {"task": "tasks", "does not fit": "short"}.get(name, name)
+    shown = budget[budget["short"] == 0] if name == "left" else budget
+    return bool((shown[column] > 0).any())
+
+
+def fit_map(tasks: pd.DataFrame, type_name: str = "", task_mib: int = 0) -> Figure:
+    """How many tasks of each size (columns) each type (rows) takes; the parameters' own cell is framed."""
+    with _canvas(height=1.3 + 0.42 * len(tasks)) as figure:
+        axes = figure.subplots()
+        counts = tasks.to_numpy()
+        top = max(1, int(counts.max()))
+        shades = mpl.colormaps["Blues"](0.15 + 0.75 * counts / top)
+        shades[counts == 0] = mpl.colors.to_rgba("#F3F3F3")
+        axes.imshow(shades, aspect="auto")
+        for (row, column), count in np.ndenumerate(counts):
+            colour = QUIET if count == 0 else "white" if count / top > 0.55 else "black"
+            axes.text(column, row, "0" if count == 0 else str(count), ha="center", va="center", color=colour)
+        axes.set_xticks(range(len(tasks.columns)), [str(size) for size in tasks.columns])
+        axes.set_yticks(range(len(tasks)), [str(name) for name in tasks.index])
+        _limit_steps(axes, counts)
+        sizes, names = [int(str(size)) for size in tasks.columns], [str(name) for name in tasks.index]
+        if type_name in names and task_mib in sizes:
+            corner = sizes.index(task_mib) - 0.46, names.index(type_name) - 0.43
+            axes.add_patch(Rectangle(corner, 0.92, 0.86, fill=False, edgecolor=TOO_MUCH, linewidth=2.5))
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel("task memory in MiB")
+        axes.set_title("Tasks an instance, by type and task memory")
+    return figure
+
+
+def _limit_steps(axes: Axes, counts: np.ndarray[Any, Any]) -> None:
+    """The line beyond which no task fits."""
+    for row, values in enumerate(counts):
+        fits = int((values > 0).sum())
+        axes.plot([fits - 0.5] * 2, [row - 0.5, row + 0.5], color=LINE, linewidth=1.8)
+        if row + 1 < len(counts):
+            below = int((counts[row + 1] > 0).sum())
+            axes.plot([fits - 0.5, below - 0.5], [row + 0.5] * 2, color=LINE, linewidth=1.8)
+
+
+def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
+    """Price of one task a month beside what stays free on its instance: a row a type of `sizing.prices`."""
+    with _canvas(height=1.5 + 0.42 * max(1, len(table))) as figure:
+        left, right = figure.subplots(1, 2, sharey=True)
+        colours = [NEW if name == type_name else OLD for name in table.index]
+        _valued_bars(left, table["usd_task_month"], colours, "{:.2f}")
+        _valued_bars(right, table["left_mib"], colours, "{:.0f}")
+        if len(table):
+            right.axvline(task_mib, color=LINE, linewidth=1.2, linestyle="--", zorder=1)
+            right.text(task_mib, -0.72, f" one more task: {task_mib}", ha="left", va="center", fontsize=9)
+        right.set_xlim(0, 1.25 * max(1.4 * task_mib, float(table["left_mib"].max())))
+        left.set_yticks(range(len(table)), [f"{name}, {count} an instance" for name, count in table["tasks"].items()])
+        left.set_ylim(len(table) - 0.5, -1)
+        left.set_xlabel("US dollars a task and month")
+        right.set_xlabel("MiB left on a full instance")
+        left.set_title(f"A task of {task_mib} MiB: its price")
+        right.set_title("and what stays free beside it")
+    return figure
+
+
+def _valued_bars(axes: Axes, values: pd.Series[float], colours: Sequence[str], form: str) -> None:
+    axes.barh(range(len(values)), values, color=colours, height=0.6)
+    for row, value in enumerate(values):
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axes.annotate(form.format(value), (value, row), (5, 0), textcoords="offset points", va="center", bbox=box)
+    axes.set_xlim(0, 1.25 * max(values, default=1))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if not len(values):
+        axes.text(0.5, 0.5, "no candidate takes this task", ha="center", transform=axes.transAxes)
+
+
+def timeline(update: Rollout) -> Figure:
+    """A rolling update step by step: old and new tasks, between the fewest and the most allowed."""
+    states = [] if update.incomplete else [("before", update.desired, 0)]
+    states += [
+        ("stuck" if step.stuck else step.action.replace(" a", "\na", 1), step.old, step.new) for step in update.steps
+    ]
+    names = [name for name, _, _ in states]
+    with _canvas(height=3.2) as figure:
+        axes = figure.subplots()
+        _bars(axes, [old for _, old, _ in states], [new for _, _, new in states])
+        highest = max(update.most, *(old + new + (name == "stuck") for name, old, new in states))
+        if update.stuck:
+            _missing(axes, update, len(states) - 1)
+        if len(names) <= MOST_STEPS:
+            axes.set_xticks(range(len(names)), names)
+        else:
+            axes.set_xlabel("step")
+        axes.set_xlim(-0.6, max(len(names), 3) - 0.4)
+        axes.set_ylim(0, highest * 1.08 + 0.2)
+        for value, words in ((update.least, "at least"), (update.most, "at most")):
+            axes.axhline(value, color=LINE, linewidth=1.2, linestyle="--", zorder=0)
+            if update.least != update.most or words == "at most":
+                said = f"{words} {value}" if update.least != update.most else f"exactly {value}"
+                axes.annotate(said, (1, value), (4, 0), ("axes fraction", "data"), "offset points", va="center")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylabel("tasks")
+        axes.set_title(f"A rolling update of {update.desired} task{'' if update.desired == 1 else 's'}")
+        _legend(figure, {"old": OLD, "new": NEW} | ({"no room": TOO_MUCH} if update.stuck else {}))
+    return figure
+
+
+def _bars(axes: Axes, old: Sequence[int], new: Sequence[int]) -> None:
+    places = np.arange(len(old))
+    axes.bar(places, old, color=OLD, width=0.6)
+    axes.bar(places, new, bottom=old, color=NEW, width=0.6)
+    for place, (one, other) in enumerate(zip(old, new, strict=True) if len(old) <= MOST_STEPS else ()):
+        if one:
+            axes.text(place, one / 2, str(one), ha="center", va="center", color="black")
+        if other:
+            axes.text(place, one + other / 2, str(other), ha="center", va="center", color="white")
+
+
+def _missing(axes: Axes, update: Rollout, place: int) -> None:
+    """The task that finds no room, on top of those that run."""
+    last = update.steps[-1]
+    axes.bar(place, 1, bottom=last.old + last.new, width=0.6, color="white", edgecolor=TOO_MUCH, linewidth=1.5)
+    axes.text(place, last.old + last.new + 0.5, _lacking(update), ha="center", va="center", color=TOO_MUCH, fontsize=9)
+
+
+def _lacking(update: Rollout) -> str:
+    if update.failure is None:
+        return "may not\nstart"
+    memory_first = sorted(update.failure.short, key=lambda item: item.resource != "memory")
+    if not memory_first or memory_first[0].resource not in UNITS:
+        return "no instance\ntakes it"
+    unit = UNITS[memory_first[0].resource]
+    return f"needs {memory_first[0].asked}\n{unit.strip()},\nfree {memory_first[0].free}"
+
+
+@contextmanager
+def _canvas(height: float) -> Iterator[Figure]:
+    """A figure of notebook width, drawn in the one style."""
+    with mpl.rc_context(fname=STYLE):
+        yield Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def _legend(figure: Figure, colours: dict[str, str]) -> None:
+    handles = [Rectangle((0, 0), 1, 1, facecolor=colour, label=name) for name, colour in colours.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(colours))

@@ -1,0 +1,94 @@
+"""The sizing notebook's sentences about the reader's own service, made from the same values as its tables.
+
+Prose about values that parameters change must change with them, so it is computed; each sentence
+here says only what the table or chart above it shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slpnb.fleet import fit, fleet
+from slpnb.rollout import deployment
+from slpnb.sizing_checks import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slpnb.config import Config
+
+
+class Prose(str):
+    """Text that a notebook shows as Markdown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def fits(config: Config) -> Prose:
+    """Whether one task fits, and how many do."""
+    found = fit(config)
+    name, asked, left = found.type_name, found.needs.memory_mib, found.left_mib
+    if not found.short:
+        each = fleet(config).per_instance(found.needs)
+        room = f"{count(each, 'task')} of {asked} MiB {'go' if each > 1 else 'goes'} on one {name}"
+        rest = found.left_mib - each * asked
+        stops = found.binding if each == found.count else "the placement of one task an instance"
+        return Prose(f"{room}. One more does not: {stops} would be short, with {rest} MiB of memory left.")
+    others = [str(item) for item in found.short if item.resource != "memory"]
+    memory = [f"{asked} MiB are asked and {left} are left, short by {found.short_mib} MiB"] if found.short_mib else []
+    return Prose(f"Not one task can be placed on a {name}: {'; '.join([*memory, *others])}.")
+
+
+def updates(config: Config) -> Prose:
+    """Whether a rolling update finishes, and on what."""
+    update = deployment(config)
+    if not update.steps:
+        return Prose("No task is desired, so there is nothing to replace.")
+    if update.incomplete:
+        return Prose(f"There is nothing to update: the tasks never start ({update.stuck}).")
+    if update.stuck:
+        return Prose(f"The update stops at step {update.steps[-1].number}: {update.stuck}. There it hangs.")
+    on = count(update.instances, "instance")
+    grown = update.instances - update.started_with
+    extra = f", {grown} more than run otherwise, which managed scaling has to start first" if grown else ""
+    low = "at times none runs" if not update.lowest else f"never fewer than {count(update.lowest, 'task')} run"
+    return Prose(f"The update finishes on {on}{extra}, and {low}{'' if update.lowest != 1 else 's'}.")
+
+
+def loses(table: pd.DataFrame) -> Prose:
+    """What the table of a lost zone says in one sentence."""
+    worst = table.sort_values(["survive", "placed"], kind="stable").iloc[0]
+    tasks, survive, placed, wait = (int(worst[column]) for column in ("tasks", "survive", "placed", "wait"))
+    if not tasks:
+        return Prose("No task runs, so no zone takes one away.")
+    rest = [
+        *([f"{placed} more find room at once on the other zones' instances"] if placed else []),
+        *(
+            [f"{wait} {'waits' if wait == 1 else 'wait'} until the group has started an instance elsewhere"]
+            if wait
+            else []
+        ),
+    ]
+    said = f"In the worst case {survive} of {count(tasks, 'task')} keep{'s' if survive == 1 else ''} running"
+    return Prose(", ".join([said, *rest]) + ("." if survive else ": until then nothing answers."))
+
+
+def choice(config: Config, table: pd.DataFrame) -> Prose:
+    """Which row of `sizing.prices` the parameters choose, against the cheapest."""
+    name = config.cluster.instance_type
+    if name not in table.index:
+        return Prose(f"The parameters choose {name}, which does not take the task.")
+    prices = table["usd_task_month"]
+    own, least = float(prices.to_dict()[name]), float(prices.min())
+    price = f"{own:.2f} US dollars a task and month"
+    if own == least:
+        return Prose(f"The parameters choose {name}: at {price} no candidate is cheaper.")
+    return Prose(
+        f"The parameters choose {name} at {price}: {own - least:.2f} more than {table.index[0]}, the cheapest."
+    )
