@@ -1,0 +1,53 @@
+"""What the terminal shows of a run: a line for each notebook that has ended, and below them a bar.
+
+Where standard output is not a terminal there is no bar, only the lines.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from slpnb.record import Entry
+
+STYLES = {"finished": "green", "refused": "bold red", "failed": "bold red", "interrupted": "yellow"}
+
+
+class Progressing:
+    """A `slpnb.runner.Watcher` that prints; ``total`` is the number of notebooks."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total, self.ended = console, total, 0
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self._progress = Progress(
+            *columns,
+            TextColumn("cells"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> Progressing:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, notebook: str, cells: int) -> None:
+        """A notebook starts; it has that many code cells."""
+        description = f"{self.ended + 1}/{self.total} {notebook}"
+        self._progress.update(self._task, description=description, total=cells, completed=0)
+
+    def cell(self) -> None:
+        """One of its cells has ended."""
+        self._progress.advance(self._task)
+
+    def end(self, entry: Entry) -> None:
+        """The notebook has ended: its line stays."""
+        self.ended += 1
+        state = "" if entry.status == "finished" else f"{entry.status}: "
+        line = f"{self.ended:2}/{self.total} {entry.notebook:12} {state}{entry.summary}  ({entry.seconds:.1f} s)"
+        self.console.print(line, style=None if not state else STYLES[entry.status], highlight=False, markup=False)

@@ -1,0 +1,345 @@
+"""The runner: the notebooks in order through papermill, stopped at the first refusal, with a record and a report.
+
+A run uses one embedded AWS of its own (or the account of the parameters), and one kernel a
+notebook, made ready while the notebook before it runs (`slpnb.kernels`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import Any, Protocol
+
+from slpnb import config as parameters
+from slpnb import record as records
+from slpnb.config import Config
+from slpnb.errors import EXIT_CODES, ParameterError
+from slpnb.kernels import Kernels
+from slpnb.record import ROOT, Entry, Record
+from slpnb.report import Report, read
+from slpnb.runbook import NOTEBOOKS, RECORD_TYPE
+
+INTERRUPTED = 130  # as a shell counts Ctrl-C
+ENDPOINT = "SLPNB_LOCAL_ENDPOINT"
+TEARDOWN = "99_destroy"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run is asked to do: ``given`` are nested parameters laid over the params files.
+
+    ``again`` runs the notebooks a second time on the same AWS, where nothing may be left to do.
+    """
+
+    environment: str
+    notebooks: Sequence[str]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    params: Path | None = None
+    source: Path = ROOT / "notebooks"
+    runs: Path = ROOT / "runs"
+    again: bool = False
+    finished: tuple[Path, tuple[Entry, ...]] | None = None  # of the run that this one resumes
+
+
+class Watcher(Protocol):
+    """Who shows the progress."""
+
+    def begin(self, notebook: str, cells: int) -> None:
+        """A notebook starts; it has that many code cells."""
+
+    def cell(self) -> None:
+        """One of its cells has ended."""
+
+    def end(self, entry: Entry) -> None:
+        """The notebook has ended."""
+
+
+def choose(first: str = "", to: str = "", only: Sequence[str] = ()) -> list[str]:
+    """The notebooks to run, in order; tearing down happens only where it is named.
+
+    Names may be whole (30_efs), the number or the word. Raises `ParameterError`.
+    """
+    if only:
+        chosen = {find(name) for name in only}
+        return [name for name in NOTEBOOKS if name in chosen]
+    begin = find(first) if first else NOTEBOOKS[0]
+    end = find(to) if to else NOTEBOOKS[NOTEBOOKS.index(TEARDOWN) - 1]
+    names = [name for name in NOTEBOOKS if begin <= name <= end]
+    if not names:
+        raise ParameterError(
+            f"--from {begin} --to {end}: nothing lies between them; the order is {', '.join(NOTEBOOKS)}"
+        )
+    return names
+
+
+def find(name: str) -> str:
+    """The notebook that a name, a number or a word stands for. Raises `ParameterError`."""
+    for notebook in NOTEBOOKS:
+        if name in (notebook, *notebook.split("_", 1)):
+            return notebook
+    words = {word: notebook for notebook in NOTEBOOKS for word in (notebook, notebook.split("_", 1)[1])}
+    near = difflib.get_close_matches(name, words, n=1)
+    hint = f"did you mean {words[near[0]]}? " if near else ""
+    raise ParameterError(f"{name} is not a notebook; {hint}they are {', '.join(NOTEBOOKS)}")
+
+
+def resume(environment: str, given: Mapping[str, Any], **options: Any) -> Order:
+    """The order that goes on after the last finished notebook of the last run, with its parameters.
+
+    On the embedded AWS that run's resources are gone with it. A notebook opened on a fresh one
+    first applies the steps before it (`slpnb.runbook.prepare`), so what is skipped is only
+    running their notebooks again. Raises `ParameterError` when there is nothing to go on from.
+    """
+    order = Order(environment, (), **options)
+    folder, record = records.last(order.runs, environment)
+    if not record.left:
+        raise ParameterError(f"--resume: the last run of {environment} finished all its notebooks; nothing is left")
+    merged = parameters.lay_over(record.given, given)
+    return Order(environment, record.left, merged, finished=(folder, tuple(record.finished)), **options)
+
+
+def run(order: Order, watcher: Watcher) -> tuple[Path, Record]:
+    """Run an order; returns the run's folder and its record. Raises `ParameterError` before anything starts."""
+    config = parameters.load(order.environment, order.given, order.params)
+    _demand_notebooks(order)
+    folder = records.new_folder(order.runs, order.environment)
+    record = _begin(order, config, folder)
+    try:
+        _Run(order, config, record, folder, watcher).go()
+    finally:
+        record.save(folder)
+    return folder, record
+
+
+def _demand_notebooks(order: Order) -> None:
+    for name in order.notebooks:
+        if not (order.source / f"{name}.ipynb").exists():
+            raise ParameterError(f"{order.source.name}/{name}.ipynb: no such notebook")
+
+
+def _begin(order: Order, config: Config, folder: Path) -> Record:
+    record = Record(
+        environment=order.environment,
+        started=folder.name,
+        asked=list(order.notebooks),
+        given=dict(order.given),
+        parameters=config.model_dump(mode="json"),
+        backend=config.backend,
+        git=records.origin(),
+        versions=dict(records.versions()),
+    )
+    if order.finished:
+        _carry_over(record, folder, *order.finished)
+    record.save(folder)
+    return record
+
+
+def _carry_over(record: Record, folder: Path, earlier: Path, finished: Sequence[Entry]) -> None:
+    """Take the finished notebooks of the resumed run into this one, so that its report is whole."""
+    for entry in finished:
+        shutil.copy(earlier / f"{entry.notebook}.ipynb", folder)
+        record.notebooks.append(Entry(**{**asdict(entry), "run": entry.run or earlier.name}))
+    record.asked = [*(entry.notebook for entry in finished), *record.asked]
+
+
+@dataclass
+class _Run:
+    """One run: its kernels, its AWS, its notebooks one after the other."""
+
+    order: Order
+    config: Config
+    record: Record
+    folder: Path
+    watcher: Watcher
+    began: float = field(default_factory=time.monotonic)
+
+    def go(self) -> None:
+        """Run everything; an interruption between two notebooks is an end like any other."""
+        record, order = self.record, self.order
+        with Report(self.folder, record) as report:
+            try:
+                # papermill takes 2 s to import: they pass while the embedded AWS and the first kernels start
+                Thread(target=import_module, args=("papermill.execute",), daemon=True).start()
+                with Kernels(order.source, self.folder / "kernels.log") as kernels, _backend(self.config) as backend:
+                    record.simulated, kernels.environ = backend.simulated, self._environ(backend)
+                    self._pass(kernels, report, record.notebooks, self.folder)
+                    if order.again and not record.stopped:
+                        self._pass(kernels, report, record.again, records.subfolder(self.folder, "again"))
+            except KeyboardInterrupt:
+                record.exit_code, record.verdict = INTERRUPTED, f"{order.environment}: interrupted"
+            else:
+                conclude(record)
+            record.seconds = time.monotonic() - self.began
+
+    def _environ(self, backend: _Backend) -> dict[str, str]:
+        params = {"SLPNB_PARAMS": str(self.order.params.resolve())} if self.order.params else {}
+        return {**backend.environ, **params}
+
+    def _pass(self, kernels: Kernels, report: Report, entries: list[Entry], folder: Path) -> None:
+        """Run the order's notebooks once, up to the first that does not finish."""
+        names = self.order.notebooks
+        for position, name in enumerate(names, start=1):
+            more = position < len(names) or (self.order.again and entries is self.record.notebooks)
+            entry = _Execution(name, self.order, self.config, folder, self.watcher).run(kernels, more)
+            entries.append(entry)
+            self.record.seconds = time.monotonic() - self.began
+            self.watcher.end(entry)
+            report.add(folder / f"{name}.ipynb")
+            if entry.status != "finished":
+                return
+
+
+@dataclass(frozen=True)
+class _Backend:
+    """What the kernels' environment needs to find AWS, and what stands in for it (nothing for the real one)."""
+
+    environ: dict[str, str] = field(default_factory=dict)
+    simulated: str = ""
+
+
+@contextmanager
+def _backend(config: Config) -> Iterator[_Backend]:
+    """The run's own embedded AWS, or the one that ``SLPNB_LOCAL_ENDPOINT`` names, which is not stopped."""
+    if config.backend == "aws":
+        yield _Backend()
+        return
+    from slpnb import local
+
+    with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else local.start() as embedded:
+        yield _Backend({ENDPOINT: embedded.endpoint_url}, embedded.describe)
+
+
+def conclude(record: Record) -> None:
+    """Give a run that came to its end, or to a refusal, its verdict and its exit code."""
+    stopped = record.stopped
+    count = f"{len(record.finished)} of {len(record.asked)} notebooks finished"
+    if stopped:
+        assert stopped.error  # noqa: S101 - only an error stops a notebook
+        interrupted = stopped.status == "interrupted"
+        record.exit_code = INTERRUPTED if interrupted else EXIT_CODES.get(stopped.error["type"], 1)
+        record.verdict = f"{record.environment}: {stopped.status} at {stopped.notebook}, {count}"
+        return
+    changed = [entry.notebook for entry in record.again if entry.written]
+    record.exit_code = EXIT_CODES["VerificationError"] if changed else 0
+    record.verdict = f"{record.environment}: {count}, {_changes(record.notebooks)}"
+    if record.again:
+        record.verdict += f"; run again, {f'{changed[0]} wrote once more' if changed else 'nothing was to do'}"
+
+
+def _changes(entries: Sequence[Entry]) -> str:
+    wrote = sum(entry.written for entry in entries)
+    return f"{wrote} applied their plans" if wrote else "nothing changed"
+
+
+@dataclass(frozen=True)
+class _Execution:
+    """One notebook of a run."""
+
+    name: str
+    order: Order
+    config: Config
+    folder: Path
+    watcher: Watcher
+
+    def run(self, kernels: Kernels, more: bool) -> Entry:
+        source, output = self.order.source / f"{self.name}.ipynb", self.folder / f"{self.name}.ipynb"
+        self.watcher.begin(self.name, count_cells(source))
+        began = time.monotonic()
+        try:
+            kernel = kernels.take(more)
+            executed = self._papermill(source, output, km=kernel, on_cell_complete=self._cell_complete)
+            kernels.close(kernel)
+            entry = Entry(self.name, **conclusion(executed))
+        except KeyboardInterrupt:
+            error = {"type": "KeyboardInterrupt", "sentence": f"interrupted while {self.name} ran"}
+            entry = Entry(self.name, "interrupted", error=error)
+        except Exception as error:
+            entry = failure(self.name, error)
+        entry.seconds = time.monotonic() - began
+        return entry
+
+    def _papermill(self, source: Path, output: Path, **options: Any) -> Any:
+        from papermill.execute import execute_notebook
+
+        logging.getLogger("papermill").setLevel(logging.ERROR)  # every section goes to every notebook: not news
+        call: Any = execute_notebook
+        return call(source, output, self._parameters(), progress_bar=False, **options)
+
+    def _parameters(self) -> dict[str, Any]:
+        """What papermill injects: every section given, and the four that a parameters cell sets itself."""
+        config = self.config
+        own = {"environment": config.environment, "backend": config.backend, "apply": config.apply}
+        return {**self.order.given, **own, "confirm": config.confirm}
+
+    def _cell_complete(self, **_: Any) -> None:
+        self.watcher.cell()
+
+
+def count_cells(path: Path) -> int:
+    """Code cells of a notebook."""
+    return sum(cell["cell_type"] == "code" for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+
+
+def conclusion(executed: Any) -> dict[str, Any]:
+    """What the notebook's `slpnb.runbook.conclude` recorded: line, plan, verdicts, written."""
+    for cell in reversed(executed.cells):
+        for output in cell.get("outputs", []):
+            found = output.get("data", {}).get(RECORD_TYPE)
+            if found:
+                return {key: found[key] for key in ("line", "plan", "verdicts", "written")}
+    return {}
+
+
+def failure(name: str, error: Exception) -> Entry:
+    """The entry of a notebook that raised: refused when the kit says so in a sentence, else failed."""
+    kind = getattr(error, "ename", type(error).__name__)
+    text = str(getattr(error, "evalue", error)).strip()
+    if kind in EXIT_CODES:
+        return Entry(name, "refused", error={"type": kind, "sentence": text})
+    where = f" in {_last_line(error.source)!r}" if hasattr(error, "source") else ""
+    sentence = f"{kind}{where}{': ' if text else ''}{text}"
+    return Entry(name, "failed", error={"type": kind, "sentence": " ".join(sentence.split())})
+
+
+def _last_line(source: str) -> str:
+    return source.strip().splitlines()[-1].strip() if source.strip() else ""
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it: relative where it lies below the current folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = ROOT / "notebooks") -> None:
+    """Execute notebooks in place and in order, on one embedded AWS; outputs are kept, times are not."""
+    from slpnb import local
+
+    with tempfile.TemporaryDirectory() as folder, local.start() as embedded:
+        kernels = Kernels(source, Path(folder) / "kernels.log")
+        kernels.environ = {ENDPOINT: embedded.endpoint_url}
+        with kernels:
+            for position, name in enumerate(names, start=1):
+                _execute_in_place(source / f"{name}.ipynb", kernels, position < len(names))
+                echo(f"{name}: executed")
+
+
+def _execute_in_place(path: Path, kernels: Kernels, more: bool) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook, kernel = read(path), kernels.take(more)
+    NotebookClient(notebook, km=kernel, record_timing=False).execute()
+    kernels.close(kernel)
+    notebook.metadata["language_info"] = {"name": "python"}  # its version would differ from machine to machine
+    records.write(path, nbformat.writes(notebook) + "\n")  # type: ignore[no-untyped-call]
