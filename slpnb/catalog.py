@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from slpnb.errors import ParameterError
+
+if TYPE_CHECKING:  # pandas is imported where a table is made: the embedded AWS starts a second faster without it
+    import pandas as pd
 
 CPU_UNITS_PER_VCPU = 1024
 DATA = Path(__file__).parent / "data"
@@ -125,6 +127,8 @@ def table() -> pd.DataFrame:
 
     MiB, CPU units and US dollars an hour; shared among callers, so copy it before changing it.
     """
+    import pandas as pd
+
     rows = []
     for name, facts in types().items():
         memory = registered_memory(name)
@@ -138,6 +142,8 @@ def table() -> pd.DataFrame:
 @cache
 def measured() -> pd.DataFrame:
     """registered_memory.csv as a table: lowest and highest MiB of the boots measured of each type."""
+    import pandas as pd
+
     rows = [{"name": name, **asdict(boots)} for name, boots in _measured().items()]
     return pd.DataFrame(rows).set_index("name")
 
@@ -159,6 +165,8 @@ def errors() -> pd.DataFrame:
     is the share whose bound is not above the lowest boot; the other columns are MiB that the
     bound leaves unused, and by how much the worst one is too high.
     """
+    import pandas as pd
+
     everything = _measured()
     cases = {"sibling": _leave_type_out(everything), "formula": _leave_family_out(everything)}
     return pd.DataFrame({rule: _error_row(list(pairs)) for rule, pairs in cases.items()}).T

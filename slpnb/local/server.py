@@ -185,9 +185,10 @@ def main(argv: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: embedded.stop())
     _announce(f"http://127.0.0.1:{server.server_port}", options.state)
     embedded.attached.then(embedded.stop)
-    server.serve_forever()
+    server.serve_forever(poll_interval=0.05)
     if options.state:
         _remove_state(options.state)
+    os._exit(0)  # at once: nothing is worth the second that taking moto's state apart would cost
 
 
 def _announce(endpoint: str, state: Path | None) -> None:
