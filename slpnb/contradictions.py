@@ -1,0 +1,362 @@
+"""Settings that are each allowed and together cannot work: every one as a refusal or a warning with its number.
+
+The research notebook contradicts itself in these ways, and AWS accepts each of them: what follows
+is a service that waits, restarts or answers 503. Pure: parameters and the catalogue in, verdicts
+out. Each check is a small function; `CHECKS` says where its rule comes from. What follows from
+the sizes alone, task by task, is `slpnb.sizing`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from slpnb.catalog import InstanceType, instance_type
+from slpnb.config import Config
+from slpnb.errors import ParameterError
+from slpnb.fleet import fit, fleet
+from slpnb.resources import RESERVED_TCP_PORTS
+from slpnb.rollout import deployment, limits
+from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
+
+STATIC_FILE = re.compile(r"\.(txt|html?|ico|png|svg|css|js)$")
+LONG_DRAIN_SECONDS = 300  # AWS's default deregistration delay, longer than any request of this service
+
+Rule = Callable[[Config, InstanceType], Verdict]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One contradiction: the rule, and the document that it comes from."""
+
+    rule: Rule
+    source: str
+
+
+def check(config: Config, facts: InstanceType | None = None) -> Verdicts:
+    """Every check of `CHECKS`, in that order. Pure.
+
+    ``facts`` are those of the instance type; by default the catalogue's of cluster.instance_type.
+    """
+    try:
+        known = facts or instance_type(config.cluster.instance_type)
+    except ParameterError as error:
+        return Verdicts((ng("instance type", str(error)),))
+    return Verdicts.of(one.rule(config, known) for one in CHECKS)
+
+
+def table(config: Config, facts: InstanceType | None = None) -> pd.DataFrame:
+    """The same as a table: check (index), verdict, seen, source of the rule."""
+    found = check(config, facts)
+    rows = [(one.subject, one.status, one.seen, known.source) for one, known in zip(found, CHECKS, strict=False)]
+    return pd.DataFrame(rows, columns=["check", "verdict", "seen", "source"]).set_index("check")
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task{'' if count == 1 else 's'}"
+
+
+# --- where it runs ------------------------------------------------------------------------------------------
+
+
+def _compute(config: Config, _: InstanceType) -> Verdict:
+    chosen = config.start.compute
+    if chosen != "ec2":
+        return ng("compute", f"start.compute is {chosen}: the kit builds ECS on EC2 instances and nothing else")
+    return ok("compute", "ECS on EC2 instances")
+
+
+def _architecture(config: Config, facts: InstanceType) -> Verdict:
+    task = config.task.architecture
+    if task != facts.architecture:
+        return ng(
+            "architecture",
+            f"the task is {task}, {facts.name} is {facts.architecture}: exec format error, if it were ever placed",
+        )
+    return ok("architecture", f"task and {facts.name} are {task}")
+
+
+def _ami(config: Config, _: InstanceType) -> Verdict:
+    parameter, task = config.cluster.ami_parameter, config.task.architecture
+    if not parameter:
+        return ok("AMI", f"found by the task's architecture, {task}")
+    if not parameter.startswith("/aws/service/ecs/"):
+        return skip("AMI", f"{parameter} does not say its architecture; 10_image reads it")
+    named = "arm64" if "/arm64/" in parameter else "x86_64"
+    if named != task:
+        return ng("AMI", f"cluster.ami_parameter {parameter} is for {named}, the task is {task}")
+    return ok("AMI", f"cluster.ami_parameter is for {task}")
+
+
+def _gpus(config: Config, facts: InstanceType) -> Verdict:
+    asked = config.task.gpus
+    if asked > facts.gpus:
+        return ng("GPU", f"{asked} asked, {facts.name} has {facts.gpus}: ECS can never place the task")
+    return ok("GPU", f"{asked} asked, {facts.name} has {facts.gpus}")
+
+
+def _memory(config: Config, facts: InstanceType) -> Verdict:
+    """The research notebook's three figures: 8 GiB defined, 3.5 GiB remembered, 4 GiB in the instance."""
+    task, found = config.task, fit(config)
+    seen = (
+        f"the task claims {task.memory_mib} MiB, its container may use {task.container_memory_mib} MiB, "
+        f"{facts.name} has {found.left_mib} MiB for tasks"
+    )
+    if found.short_mib:
+        return ng("memory", f"{seen}: short by {found.short_mib} MiB")
+    unused = task.memory_mib - task.container_memory_mib
+    if unused > task.container_memory_mib:
+        return warn("memory", f"{seen}: {unused} MiB of each task are claimed and can never be used")
+    return ok("memory", seen)
+
+
+def _second_task(config: Config, facts: InstanceType) -> Verdict:
+    """A task as large as the instance leaves nothing for another one."""
+    group, needs, most = fleet(config), fit(config).needs, config.service.max_tasks
+    each = group.per_instance(needs)
+    if not each:
+        return skip("tasks an instance", f"{facts.name} takes none: see the checks of its size")
+    wanted = -(-most // each)
+    seen = f"{needs.cpu_units} of {facts.cpu_units} CPU units and {needs.memory_mib} MiB: {each} on one {facts.name}"
+    if each == 1:
+        return warn(
+            "tasks an instance",
+            f"{seen}: {_tasks(most)} need {wanted} instances (cluster.max_instances is {group.max_instances}), "
+            "and a rolling update needs a spare one",
+        )
+    return ok("tasks an instance", f"{seen}, {_tasks(most)} on {wanted} instances")
+
+
+# --- network ------------------------------------------------------------------------------------------------
+
+
+def _one_vpc(config: Config, _: InstanceType) -> Verdict:
+    own = config.network.vpc_name
+    others = {"efs.vpc_name": config.efs.vpc_name or own, "service.vpc_name": config.service.vpc_name or own}
+    apart = [f"{key} is {value}" for key, value in others.items() if value != own]
+    if apart:
+        return ng(
+            "one VPC",
+            f"{' and '.join(apart)}, network.vpc_name is {own}: EFS mounts by mount target inside one VPC, "
+            "so the mount would time out",
+        )
+    return ok("one VPC", f"file system, instances and load balancer are in {own}")
+
+
+def _zones(config: Config, _: InstanceType) -> Verdict:
+    zones = config.zones
+    if len(zones) < 2:
+        return ng("zones", f"{len(zones)} zone ({', '.join(zones)}): an Application Load Balancer needs 2 subnets")
+    return ok("zones", f"{len(zones)} zones, an Application Load Balancer needs 2")
+
+
+def _ports_open(config: Config, _: InstanceType) -> Verdict:
+    opened = sorted(config.network.ports_open)
+    seen = f"network.ports_open is {', '.join(map(str, opened)) or 'empty'}"
+    if 443 not in opened:
+        return ng("ports open", f"{seen}: port 443, which the service listens on, is closed to everyone")
+    if 80 not in opened:
+        return warn("ports open", f"{seen}: port 80 is closed, so nobody reaches the redirect to HTTPS")
+    return ok("ports open", f"{seen}: HTTPS, and HTTP for the redirect")
+
+
+def _nfs(config: Config, _: InstanceType) -> Verdict:
+    said, mounts, mode = config.network.nfs_from, config.mounts_from, config.task.network_mode
+    if config.task.uploads_volume != "efs":
+        return skip("port 2049", f"task.uploads_volume is {config.task.uploads_volume}: nothing mounts EFS")
+    if said not in ("auto", mounts):
+        return ng(
+            "port 2049",
+            f"open to {said}, closed to the {mounts}, which mount in {mode} mode: the mount would time out",
+        )
+    return ok("port 2049", f"open to the {mounts}, which mount in {mode} mode")
+
+
+def _network_mode(config: Config, _: InstanceType) -> Verdict:
+    mode, port = config.task.network_mode, config.task.container_port
+    if mode == "none":
+        return ng("network mode", f"none: the load balancer could not reach port {port} of any task")
+    if mode == "awsvpc" and config.cluster.public_ip:
+        return warn(
+            "network mode",
+            "awsvpc: on EC2 a task's interface gets no public address, so from these public subnets WordPress "
+            "reaches nothing outside the VPC without a NAT gateway",
+        )
+    return ok("network mode", f"{mode}: the load balancer reaches port {port}")
+
+
+def _trunking(config: Config, facts: InstanceType) -> Verdict:
+    found = fit(config)
+    if config.task.network_mode != "awsvpc":
+        return ok("network interfaces", f"not counted in {config.task.network_mode} mode")
+    seen = f"{found.empty.enis} tasks of {facts.name} can have one"
+    if config.cluster.awsvpc_trunking and not facts.trunking_compatible:
+        return warn("network interfaces", f"{seen}: the type has no trunking, whatever cluster.awsvpc_trunking says")
+    return ok("network interfaces", seen)
+
+
+def _host_port(config: Config, _: InstanceType) -> Verdict:
+    task, group = config.task, fleet(config)
+    port = task.container_port if task.network_mode == "host" else task.host_port
+    if task.network_mode not in ("bridge", "host") or not port:
+        return ok("host port", "chosen for each task" if task.network_mode == "bridge" else "none")
+    if port in RESERVED_TCP_PORTS:
+        return ng("host port", f"{port} is the ECS agent's, Docker's or SSH's own on every instance")
+    service = config.service
+    least, _most = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent)
+    seen = f"{port} is static: one task an instance, {_tasks(service.max_tasks)} need {service.max_tasks} instances"
+    if least == service.desired_tasks and group.max_instances <= service.desired_tasks:
+        return ng(
+            "host port", f"{seen}, and beside {_tasks(least)} on at most {group.max_instances} no update can begin"
+        )
+    return warn("host port", f"{seen} (cluster.max_instances is {group.max_instances}); 0 lets them share one")
+
+
+# --- load balancer ------------------------------------------------------------------------------------------
+
+
+def _protocol(config: Config, _: InstanceType) -> Verdict:
+    to, speaks, port = config.service.target_protocol, config.task.container_protocol, config.task.container_port
+    if to != speaks:
+        return ng(
+            "protocol",
+            f"load balancer and health check speak {to}, the container {speaks} on port {port}: "
+            f"every target is unhealthy; set service.target_protocol {speaks}",
+        )
+    ends = "at the load balancer" if to == "HTTP" else "at the container"
+    return ok("protocol", f"load balancer and container speak {to} on port {port}: TLS ends {ends}")
+
+
+def _health_path(config: Config, _: InstanceType) -> Verdict:
+    path = config.service.health_check.path
+    if not STATIC_FILE.search(path):
+        return warn(
+            "health check path",
+            f"{path} is answered by WordPress: a subdomain multisite answers 302 to the address of a target, "
+            "and only 200 is healthy",
+        )
+    return ok("health check path", f"{path} is a file that nginx serves whatever the Host")
+
+
+def _grace(config: Config, _: InstanceType) -> Verdict:
+    service, start = config.service, config.task.health_check.start_period_seconds
+    grace, every = service.health_check_grace_seconds, service.health_check
+    dies = every.interval_seconds * every.unhealthy_count
+    seen = f"{grace} s; {every.unhealthy_count} failed checks of {every.interval_seconds} s take {dies} s"
+    if grace == 0:
+        return warn("health check grace", f"{seen}: a task that is slow to start is stopped after {dies} s, for ever")
+    if grace < start:
+        return warn("health check grace", f"{seen}, but the container may take {start} s to start")
+    return ok("health check grace", seen)
+
+
+def _drain(config: Config, _: InstanceType) -> Verdict:
+    delay, stop = config.service.deregistration_delay_seconds, config.task.stop_timeout_seconds
+    seen = f"{delay} s draining and up to {stop} s stopping: an old task keeps its memory for {delay + stop} s"
+    if delay >= LONG_DRAIN_SECONDS:
+        return warn("deregistration delay", f"{seen} in every batch of an update")
+    return ok("deregistration delay", seen)
+
+
+# --- deployments --------------------------------------------------------------------------------------------
+
+
+def _rounding(config: Config, _: InstanceType) -> Verdict:
+    """The healthy minimum rounds up and the maximum rounds down."""
+    service = config.service
+    desired, low, high = service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent
+    least, most = limits(desired, low, high)
+    seen = f"{low} % of {_tasks(desired)} is at least {least}, {high} % at most {most}"
+    if desired and least >= desired and most <= desired:
+        return ng("deployment limits", f"{seen}: no task may be stopped and none started, so no update ever moves")
+    if desired and least == 0:
+        return warn("deployment limits", f"{seen}: the service is down during every update")
+    return ok("deployment limits", seen)
+
+
+def _room(config: Config, _: InstanceType) -> Verdict:
+    """One desired task with the default percents needs a second one's worth of room."""
+    if not fit(config) or not config.service.desired_tasks:
+        return skip("room for an update", "no task is placed at all")
+    update, group = deployment(config), fleet(config)
+    seen = f"{_tasks(config.service.desired_tasks)}, {update.most} during an update"
+    if update.stuck:
+        return ng("room for an update", f"{seen}, on at most {group.max_instances} instances: {update.stuck}")
+    if update.instances > update.started_with:
+        return warn(
+            "room for an update",
+            f"{seen}: every update waits for instance {update.instances} to start, beyond the "
+            f"{update.started_with} that run",
+        )
+    return ok("room for an update", f"{seen}, on {update.instances} of at most {group.max_instances} instances")
+
+
+def _placement(config: Config, _: InstanceType) -> Verdict:
+    template, most, group = config.service.placement, config.service.max_tasks, fleet(config)
+    if template == "binpack":
+        return warn(
+            "placement",
+            "binpack fills one instance first: ECS does not rebalance such a service over the zones, "
+            f"and {_tasks(config.service.min_tasks)} may all be in one",
+        )
+    if template == "one_per_instance" and most > group.max_instances:
+        return ng("placement", f"one_per_instance: {_tasks(most)} need {most} instances, at most {group.max_instances}")
+    if config.service.maximum_percent <= 100:
+        return warn("placement", f"{template}, but ECS rebalances zones only with a maximum above 100 %")
+    return ok("placement", f"{template}: ECS rebalances the tasks over {len(config.zones)} zones")
+
+
+def _uploads(config: Config, _: InstanceType) -> Verdict:
+    """EBS volumes and host folders are not shared among instances, whatever the text says."""
+    kind, service = config.task.uploads_volume, config.service
+    _least, during = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent)
+    most = max(service.max_tasks, during)
+    if kind == "efs":
+        return ok("uploads", f"on EFS, the same for up to {_tasks(most)} on every instance")
+    what = "an EBS volume" if kind == "ebs" else "a folder of the instance"
+    if most > 1:
+        return ng("uploads", f"{what} is not shared among instances, and up to {_tasks(most)} run: use efs")
+    return warn("uploads", f"{what} goes with its instance; one task at a time never sees another's")
+
+
+def _alarms(config: Config, _: InstanceType) -> Verdict:
+    service, insights = config.service, config.cluster.container_insights
+    if not service.alarms:
+        return ok("alarms", f"none in {config.environment}")
+    if insights == "disabled":
+        return warn("alarms", "container insights are disabled, so nobody is told of tasks that are missing")
+    if not service.alarm_topic:
+        return warn("alarms", "service.alarm_topic is empty: the alarms go off, and nobody is told")
+    return ok("alarms", f"they notify {service.alarm_topic}")
+
+
+NOTES = "field-notes.md, What the research notebook contradicts itself in"
+ELB = "Elastic Load Balancing User Guide for Application Load Balancers"
+ECS = "Amazon ECS Developer Guide"
+CHECKS: tuple[Check, ...] = (
+    Check(_compute, "research notebook, ECS Types of Deployment"),
+    Check(_protocol, NOTES),
+    Check(_gpus, NOTES),
+    Check(_second_task, NOTES),
+    Check(_one_vpc, NOTES),
+    Check(_ports_open, NOTES),
+    Check(_nfs, NOTES),
+    Check(_memory, NOTES),
+    Check(_architecture, NOTES),
+    Check(_uploads, NOTES),
+    Check(_room, NOTES),
+    Check(_rounding, "field-notes.md, Memory, CPU and placement"),
+    Check(_ami, f"{ECS}, Amazon ECS-optimized Linux AMIs"),
+    Check(_zones, f"{ELB}, Subnets for your load balancer"),
+    Check(_network_mode, f"{ECS}, Allocate a network interface for an Amazon ECS task"),
+    Check(_trunking, f"{ECS}, Increasing Amazon ECS Linux container instance network interfaces"),
+    Check(_host_port, f"{ECS}, Task definition parameters, hostPort"),
+    Check(_health_path, "field-notes.md, EFS and WordPress"),
+    Check(_grace, "field-notes.md, Memory, CPU and placement"),
+    Check(_drain, f"{ELB}, Deregistration delay"),
+    Check(_placement, f"{ECS}, Balancing an Amazon ECS service across Availability Zones"),
+    Check(_alarms, f"{ECS}, Amazon ECS Container Insights metrics"),
+)

@@ -1,0 +1,147 @@
+"""The name of 80_service: the existing certificate and hosted zone, and the DNS alias to the load balancer.
+
+Route 53 records carry no tags. An alias is the kit's when it leads to the kit's own load balancer;
+any other record of the name is somebody else's, and is neither changed nor deleted. Source of the
+rules: Amazon Route 53 Developer Guide ("Values specific for alias records", "Routing traffic to an
+ELB load balancer"), AWS Certificate Manager API Reference (ListCertificates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slpnb.aws import Aws
+from slpnb.config import Config
+from slpnb.errors import Refusal
+from slpnb.plan import Call, Found, Kind, Ref, Resource, Wait, Wanted
+
+STEP = "80_service"
+KEY_ALGORITHMS = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1")  # what a listener accepts
+
+
+def desired(config: Config) -> Wanted:
+    """The alias from the service's host name to its load balancer. Pure."""
+    name = config.service.host_name
+    attributes = {
+        "type": "A",
+        "hosted_zone": Ref("hosted-zone"),
+        "load_balancer": Ref("load-balancer"),
+        "evaluate_target_health": True,
+    }
+    reason = "an alias follows the load balancer's addresses, which change"
+    return (Resource("dns-alias", "DNS alias", name, attributes, reason),)
+
+
+def observe(aws: Aws, load_balancer: Found | None, zone: Found | None) -> dict[str, Found]:
+    """The record of the service's host name, the kit's if it leads to ``load_balancer`` and the kit made that."""
+    name = aws.config.service.host_name
+    if zone is None:
+        return {}
+    start = {"StartRecordName": name, "StartRecordType": "A", "MaxItems": "3"}
+    answer = aws.read("route53", "list_resource_record_sets", HostedZoneId=zone.id, **start) or {}
+    records = [one for one in answer["ResourceRecordSets"] if _plain(one["Name"]) == name]
+    taken = [one for one in records if one["Type"] in ("A", "CNAME")]
+    return {"dns-alias": _found(name, taken[0], load_balancer, zone)} if taken else {}
+
+
+def _found(name: str, record: Mapping[str, Any], load_balancer: Found | None, zone: Found) -> Found:
+    alias = record.get("AliasTarget", {})
+    target = _plain(alias.get("DNSName", "")).removeprefix("dualstack.")
+    own = load_balancer is not None and target == _plain(load_balancer.facts["dns_name"])
+    attributes = {
+        "type": record["Type"],
+        "hosted_zone": zone.id,
+        "load_balancer": load_balancer.id if load_balancer and own else target,
+        "evaluate_target_health": alias.get("EvaluateTargetHealth", False),
+    }
+    step = load_balancer.step if load_balancer and own else ""
+    return Found("dns-alias", "DNS alias" if step else "DNS record", name, name, attributes, step, {"record": record})
+
+
+def _plain(name: str) -> str:
+    """A DNS name as people write it: Route 53 ends it with a dot, the load balancer's has capitals."""
+    return name.rstrip(".").lower()
+
+
+def find_hosted_zone(aws: Aws) -> dict[str, Found]:
+    """The existing public hosted zone. Raises `Refusal` when there is none of the name, or more than one."""
+    name = aws.config.service.hosted_zone
+    zones = aws.pages("route53", "list_hosted_zones", "HostedZones")
+    public = [one for one in zones if _plain(one["Name"]) == name and not one["Config"].get("PrivateZone")]
+    if len(public) != 1:
+        raise Refusal(f"{len(public)} public hosted zones are named {name} (service.hosted_zone); there must be one")
+    identifier = public[0]["Id"].removeprefix("/hostedzone/")
+    return {"hosted-zone": Found("hosted-zone", "hosted zone", name, identifier, {"name": name})}
+
+
+def find_certificate(aws: Aws) -> dict[str, Found]:
+    """The existing ACM certificate of service.certificate_domain, the one valid longest.
+
+    Raises `Refusal` when none of this region is ISSUED: a listener takes no other.
+    """
+    domain = aws.config.service.certificate_domain
+    # ListCertificates leaves out every key but RSA_2048's unless it is asked for them.
+    listed = aws.pages(
+        "acm", "list_certificates", "CertificateSummaryList", Includes={"keyTypes": list(KEY_ALGORITHMS)}
+    )
+    details = [_certificate(aws, one["CertificateArn"]) for one in listed if one["DomainName"] == domain]
+    issued = [one for one in details if one["Status"] == "ISSUED"]
+    if not issued:
+        states = ", ".join(sorted(one["Status"] for one in details)) or "none exists"
+        raise Refusal(
+            f"no ACM certificate of {domain} in {aws.region} is ISSUED ({states}); an HTTPS listener needs it"
+        )
+    chosen = max(issued, key=lambda one: (str(one.get("NotAfter", "")), one["CertificateArn"]))
+    names = sorted({domain, *chosen.get("SubjectAlternativeNames", [])})
+    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], {"names": names})}
+
+
+def _certificate(aws: Aws, arn: str) -> dict[str, Any]:
+    answer = aws.read("acm", "describe_certificate", CertificateArn=arn) or {}
+    return dict(answer["Certificate"])
+
+
+def covers(names: Sequence[str], host: str) -> bool:
+    """Whether a certificate of these names is valid for a host: a wildcard stands for one label (RFC 6125)."""
+    return any(name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2]) for name in names)
+
+
+# --- how it is written --------------------------------------------------------------------------------------
+
+
+def _create(resource: Resource) -> list[Call]:
+    # CREATE, not UPSERT: a record that somebody made in the meantime must not be overwritten.
+    return [_change("CREATE", resource)]
+
+
+def _update(resource: Resource, _found: Found, _changed: frozenset[str]) -> list[Call]:
+    return [_change("UPSERT", resource)]
+
+
+def _change(action: str, resource: Resource) -> Call:
+    alias = {
+        "HostedZoneId": Ref("load-balancer", "zone_id"),
+        "DNSName": Ref("load-balancer", "dns_name"),
+        "EvaluateTargetHealth": resource.attributes["evaluate_target_health"],
+    }
+    record = {"Name": resource.name, "Type": resource.attributes["type"], "AliasTarget": alias}
+    return _submit(resource.key, resource.attributes["hosted_zone"], action, record)
+
+
+def _submit(key: str, zone: Any, action: str, record: Mapping[str, Any]) -> Call:
+    """One change of a record, and the wait until every name server of Route 53 has it."""
+    batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+    params = {"HostedZoneId": zone, "ChangeBatch": batch}
+    in_sync = Wait("get_change", {"Id": Ref(key, "change")}, "ChangeInfo.Status", "INSYNC")
+    return Call("route53", "change_resource_record_sets", params, {"change": "ChangeInfo.Id"}, in_sync)
+
+
+def _delete(found: Found) -> list[Call]:
+    # Route 53 deletes only a record that is given exactly as it is.
+    return [_submit(found.key, found.attributes["hosted_zone"], "DELETE", found.facts["record"])]
+
+
+KINDS: dict[str, Kind] = {
+    "DNS alias": Kind("DNS alias", _create, _delete, _update, fixed=frozenset({"hosted_zone"})),
+}

@@ -1,0 +1,334 @@
+"""80_service: the service behind its load balancer, its scaling, its alarms and its name.
+
+This module holds the ECS service itself and puts the parts of the step together: `slpnb.balancer`,
+`slpnb.scaling`, `slpnb.alarms` and `slpnb.domain`. Waiting for the requested revision is
+`slpnb.stability`. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS service definition
+parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS API Reference
+(CreateService, UpdateService) and field-notes.md, "Memory, CPU and placement".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from slpnb import alarms, balancer, cluster, domain, efs, network, scaling, service_checks
+from slpnb import plan as engine
+from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.config import Config
+from slpnb.errors import Refusal
+from slpnb.placement import TEMPLATES
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Ref, Resource, Wait, Wanted
+from slpnb.verdict import Verdicts
+
+STEP = "80_service"
+ABSENT = ("ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException")
+AZ_SPREAD = {"type": "spread", "field": "attribute:ecs.availability-zone"}
+
+
+def desired(config: Config) -> Wanted:
+    """Load balancer, service, scaling, alarms and DNS alias, in the order in which they can be made. Pure."""
+    parts = (balancer.desired(config), (_service(config),), scaling.desired(config), alarms.desired(config))
+    return (*(resource for part in parts for resource in part), *domain.desired(config))
+
+
+def _service(config: Config) -> Resource:
+    service = config.service
+    strategy, constraints = TEMPLATES[service.placement]
+    attributes = {
+        "name": service.name,
+        "cluster": Ref("cluster", step=cluster.STEP),
+        "task_definition": Ref("task-definition", "revision", step="70_task"),
+        "scheduling": "REPLICA",
+        "controller": "ECS",
+        "minimum_healthy_percent": service.minimum_healthy_percent,
+        "maximum_percent": service.maximum_percent,
+        "circuit_breaker": {"enable": service.circuit_breaker, "rollback": service.circuit_breaker},
+        "placement_strategy": [dict(rule) for rule in strategy],
+        "placement_constraints": [dict(rule) for rule in constraints],
+        "zone_rebalancing": "ENABLED" if rebalances(config) else "DISABLED",
+        "health_check_grace_seconds": service.health_check_grace_seconds,
+        "load_balancer": [_registers(config)],
+        "network": _network(config),
+        "propagate_tags": "SERVICE",
+        "managed_tags": True,
+    }
+    reason = "neither launch type nor strategy: the cluster's default capacity provider makes the group grow"
+    tags, once = config.tags(STEP, service.name), {"desired_tasks": service.desired_tasks}
+    return Resource("service", "service", service.name, attributes, reason, tags, once)
+
+
+def _registers(config: Config) -> dict[str, Any]:
+    task = config.task
+    return {"target_group": Ref("target-group"), "container": task.container_name, "port": task.container_port}
+
+
+def _network(config: Config) -> dict[str, Any] | None:
+    """Where the tasks' own interfaces go; on EC2 they never get a public address. None but in awsvpc mode."""
+    if config.task.network_mode != "awsvpc":
+        return None
+    return {
+        "subnets": [Ref(f"subnet/{zone}") for zone in config.zones],
+        "security_groups": [Ref("security-group/tasks", step=network.STEP)],
+        "public_ip": "DISABLED",
+    }
+
+
+def rebalances(config: Config) -> bool:
+    """Whether ECS can rebalance this service over the zones.
+
+    Not with a maximum of 100 %, nor when the first placement strategy is another than the spread
+    over zones ("Balancing an Amazon ECS service across Availability Zones").
+    """
+    strategy, _ = TEMPLATES[config.service.placement]
+    return config.service.maximum_percent > 100 and (not strategy or strategy[0] == AZ_SPREAD)
+
+
+# --- what AWS holds -----------------------------------------------------------------------------------------
+
+
+def observe(aws: Aws) -> Observed:
+    """What AWS holds of this step, in the order in which it is made, and what it refers to.
+
+    Raises `Refusal` when certificate, hosted zone or topic is missing before anything was made
+    for them; afterwards what was made can still be seen and destroyed without them.
+    """
+    ways_in = balancer.observe(aws)
+    load_balancer = ways_in.get("load-balancer")
+    foreign = _foreign(aws, needed=load_balancer is None or load_balancer.step != STEP)
+    earlier = {**network.find_vpc(aws), **network.find_subnets(aws), **network.find_security_groups(aws)}
+    earlier |= {**cluster.find_cluster(aws), **find_task_definition(aws), **_uploads(aws)}
+    own = {**ways_in, **_find_service(aws, earlier)}
+    own |= domain.observe(aws, load_balancer, foreign.get("hosted-zone"))
+    own |= scaling.observe(aws, own["service"].step if "service" in own else STEP)
+    return {**foreign, **earlier, **own, **alarms.observe(aws, {**earlier, **own})}
+
+
+def _foreign(aws: Aws, needed: bool) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    for find in (domain.find_certificate, domain.find_hosted_zone, alarms.find_topic):
+        try:
+            found |= find(aws)
+        except Refusal:
+            if needed:
+                raise
+    return found
+
+
+def _uploads(aws: Aws) -> dict[str, Found]:
+    """The file system, which two alarms watch."""
+    found = efs.observe(aws) if aws.config.service.alarms else {}
+    return {key: item for key, item in found.items() if key == "file-system"}
+
+
+def find_task_definition(aws: Aws) -> dict[str, Found]:
+    """The newest revision of the task's family; ``revision`` is how people name it, family:number."""
+    family = aws.config.task.family
+    arns = aws.pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, status="ACTIVE")
+    own = [arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == family]
+    if not own:
+        return {}
+    newest = max(own, key=lambda arn: int(arn.rpartition(":")[2]))
+    facts = {"revision": newest.rpartition("/")[2]}
+    return {"task-definition": Found("task-definition", "task definition", family, newest, {}, "70_task", facts)}
+
+
+def _find_service(aws: Aws, earlier: Mapping[str, Found]) -> dict[str, Found]:
+    """The service that this step made, by its tags, else whatever has its name in this cluster."""
+    name = {"cluster": aws.config.cluster.name}
+    arns = aws.pages("ecs", "list_services", "serviceArns", absent=ABSENT, **name)
+    described = list(_described(aws, arns))
+    steps = {one["serviceArn"]: made_by(tag_map(one.get("tags")), aws.config) for one in described}
+    ours = [one for one in described if steps[one["serviceArn"]] == STEP]
+    named = [one for one in described if one["serviceName"] == aws.config.service.name]
+    picked = next(iter([*ours, *named]), None)
+    return {"service": _found(picked, steps[picked["serviceArn"]], earlier)} if picked else {}
+
+
+def _described(aws: Aws, arns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(arns), 10):  # DescribeServices takes no more
+        question = {"cluster": aws.config.cluster.name, "services": list(arns[start : start + 10])}
+        answer = aws.read("ecs", "describe_services", include=["TAGS"], absent=ABSENT, **question) or {}
+        yield from (one for one in answer.get("services", []) if one["status"] != "INACTIVE")
+
+
+def _found(service: Mapping[str, Any], step: str, earlier: Mapping[str, Found]) -> Found:
+    deployment = service.get("deploymentConfiguration", {})
+    breaker = deployment.get("deploymentCircuitBreaker", {})
+    attributes = {
+        "name": service["serviceName"],
+        "cluster": service["clusterArn"],
+        "task_definition": service["taskDefinition"].rpartition("/")[2],
+        "scheduling": service.get("schedulingStrategy", "REPLICA"),
+        "controller": service.get("deploymentController", {}).get("type", "ECS"),
+        "minimum_healthy_percent": deployment.get("minimumHealthyPercent"),
+        "maximum_percent": deployment.get("maximumPercent"),
+        "circuit_breaker": {key: breaker.get(key, False) for key in ("enable", "rollback")},
+        "placement_strategy": [_plain_rule(rule) for rule in service.get("placementStrategy", [])],
+        "placement_constraints": list(service.get("placementConstraints", [])),
+        "zone_rebalancing": service.get("availabilityZoneRebalancing", "DISABLED"),
+        "health_check_grace_seconds": service.get("healthCheckGracePeriodSeconds", 0),
+        "load_balancer": [_found_registration(one) for one in service.get("loadBalancers", [])],
+        "network": _found_network(service.get("networkConfiguration", {}).get("awsvpcConfiguration"), earlier),
+        "propagate_tags": service.get("propagateTags", "NONE"),
+        "managed_tags": service.get("enableECSManagedTags", False),
+    }
+    facts = {"status": service["status"], "described": service}
+    return Found("service", "service", service["serviceName"], service["serviceArn"], attributes, step, facts)
+
+
+def _plain_rule(rule: Mapping[str, str]) -> dict[str, str]:
+    """A placement rule as the console's templates write it: AWS answers MEMORY and host for memory and instanceId."""
+    words = {"MEMORY": "memory", "CPU": "cpu", "host": "instanceId"}
+    return {key: words.get(value, value) for key, value in rule.items()}
+
+
+def _found_registration(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "target_group": one.get("targetGroupArn"),
+        "container": one.get("containerName"),
+        "port": one.get("containerPort"),
+    }
+
+
+def _found_network(settings: Mapping[str, Any] | None, earlier: Mapping[str, Found]) -> dict[str, Any] | None:
+    if not settings:
+        return None
+    order = [found.id for found in earlier.values() if found.kind == "subnet"]
+    known = sorted(settings["subnets"], key=lambda one: (order.index(one) if one in order else len(order), one))
+    return {
+        "subnets": known,
+        "security_groups": sorted(settings.get("securityGroups", [])),
+        "public_ip": settings.get("assignPublicIp", "DISABLED"),
+    }
+
+
+def plan(want: Wanted, have: Observed) -> Plan:
+    """What to write so that AWS holds what is wanted. Pure. Raises `Refusal` on a name that is someone else's."""
+    keys = {resource.key for resource in want}
+    service, record = have.get("service"), have.get("dns-alias")
+    if service is not None and "service" in keys and service.facts["status"] == "DRAINING":
+        raise Refusal(f"service {service.name} is still DRAINING: its last tasks are ending; run again when it is gone")
+    if record is not None and "dns-alias" in keys and record.step != STEP:
+        raise Refusal(
+            f"{record.name} has {'an' if record.attributes['type'] == 'A' else 'a'} {record.attributes['type']} record "
+            "that does not lead to the kit's load balancer: it is somebody else's and is left as it is; "
+            "choose another service.host_name, or delete the record by hand"
+        )
+    engine.refuse_foreign(STEP, want, have)
+    return engine.plan(STEP, KINDS, want, have)
+
+
+def verify(aws: Aws, want: Wanted) -> Verdicts:
+    """Read everything back, then ask what a visitor would: name, certificate, ports, healthy targets, the revision."""
+    have = observe(aws)
+    return engine.verify(want, have) + service_checks.check(aws, have)
+
+
+# --- how the service is written -----------------------------------------------------------------------------
+
+
+def _create(resource: Resource) -> list[Call]:
+    attributes = resource.attributes
+    params = {
+        "cluster": attributes["cluster"],
+        "serviceName": resource.name,
+        "desiredCount": resource.once["desired_tasks"],
+        "schedulingStrategy": attributes["scheduling"],
+        "deploymentController": {"type": attributes["controller"]},
+        **_settings(attributes, frozenset(attributes)),
+        "tags": tag_list(resource.tags, "key", "value"),
+    }
+    return [Call("ecs", "create_service", params, {"id": "service.serviceArn"})]
+
+
+def _update(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
+    own = {"cluster": found.attributes["cluster"], "service": found.name}
+    return [Call("ecs", "update_service", {**own, **_settings(resource.attributes, changed)})]
+
+
+def _settings(attributes: Mapping[str, Any], changed: frozenset[str]) -> dict[str, Any]:
+    """The parameters, the same in CreateService and UpdateService, that hold any of the changed attributes."""
+    params: dict[str, Any] = {}
+    for names, setting in SETTINGS:
+        if changed.intersection(names):
+            params |= setting(attributes)
+    return params
+
+
+def _deployment(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    configuration = {
+        "minimumHealthyPercent": attributes["minimum_healthy_percent"],
+        "maximumPercent": attributes["maximum_percent"],
+        "deploymentCircuitBreaker": attributes["circuit_breaker"],
+    }
+    return {"deploymentConfiguration": configuration}
+
+
+def _placement(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "placementStrategy": attributes["placement_strategy"],
+        "placementConstraints": attributes["placement_constraints"],
+        "availabilityZoneRebalancing": attributes["zone_rebalancing"],
+    }
+
+
+def _load_balancers(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    registered = [
+        {"targetGroupArn": one["target_group"], "containerName": one["container"], "containerPort": one["port"]}
+        for one in attributes["load_balancer"]
+    ]
+    return {"loadBalancers": registered}
+
+
+def _interfaces(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    settings = attributes["network"]
+    if settings is None:
+        return {}
+    configuration = {
+        "subnets": settings["subnets"],
+        "securityGroups": settings["security_groups"],
+        "assignPublicIp": settings["public_ip"],
+    }
+    return {"networkConfiguration": {"awsvpcConfiguration": configuration}}
+
+
+def _tags(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {"propagateTags": attributes["propagate_tags"], "enableECSManagedTags": attributes["managed_tags"]}
+
+
+Setting = Callable[[Mapping[str, Any]], dict[str, Any]]
+SETTINGS: tuple[tuple[tuple[str, ...], Setting], ...] = (
+    (("task_definition",), lambda attributes: {"taskDefinition": attributes["task_definition"]}),
+    (("minimum_healthy_percent", "maximum_percent", "circuit_breaker"), _deployment),
+    (("placement_strategy", "placement_constraints", "zone_rebalancing"), _placement),
+    (("load_balancer",), _load_balancers),  # naming them starts a new deployment: only when they differ
+    (
+        ("health_check_grace_seconds",),
+        lambda attributes: {"healthCheckGracePeriodSeconds": attributes["health_check_grace_seconds"]},
+    ),
+    (("network",), _interfaces),
+    (("propagate_tags", "managed_tags"), _tags),
+)
+
+
+def _delete(found: Found) -> list[Call]:
+    own = {"cluster": found.attributes["cluster"], "service": found.name}
+    question = {"cluster": own["cluster"], "services": [found.name]}
+    # Targets are drained before tasks are stopped: with the longest delay of ELB that alone is an hour.
+    drained = Wait("describe_services", question, "services[0].status || 'INACTIVE'", "INACTIVE", (), 15, 7200)
+    return [
+        Call("ecs", "update_service", {**own, "desiredCount": 0}, gone=ABSENT),
+        Call("ecs", "delete_service", {**own, "force": True}, wait=drained, gone=ABSENT),
+    ]
+
+
+KINDS: dict[str, Kind] = {
+    **balancer.KINDS,
+    "service": Kind(
+        "ECS service", _create, _delete, _update, fixed=frozenset({"name", "cluster", "scheduling", "controller"})
+    ),
+    **scaling.KINDS,
+    **alarms.KINDS,
+    **domain.KINDS,
+}

@@ -1,0 +1,299 @@
+"""Waiting until the requested revision is the one that runs: not until the service is "stable".
+
+AWS's own waiter calls a service stable after the circuit breaker has rolled it back. Here a
+deployment has succeeded only when the PRIMARY deployment runs the requested task definition, its
+rollout is COMPLETED, the counts agree and the targets are healthy. Source: field-notes.md,
+"Success is the requested revision" and "Messages and their causes"; Amazon ECS Developer Guide,
+"How the Amazon ECS deployment circuit breaker detects failures".
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+from slpnb.aws import Aws
+from slpnb.errors import VerificationError
+
+POLL_SECONDS = 15
+EVENTS_SHOWN = 3
+
+# What ECS writes, and what it means ("Messages and their causes"); the first that matches is told.
+CAUSES: tuple[tuple[str, str], ...] = (
+    ("insufficient memory", "no instance has the task's memory unclaimed; 60_sizing says by how much it is short"),
+    ("insufficient CPU", "no instance has the task's CPU units unclaimed; 60_sizing says by how many it is short"),
+    ("already using a port", "the host port is taken: with a static one each instance takes one task"),
+    ('"AGENT"', "the instance's ECS agent is disconnected"),
+    ("missing an attribute", "no instance has what the task asks for, such as its CPU architecture"),
+    ("No Container Instances were found", "no instance has registered with the cluster"),
+    ("RESOURCE:GPU", "no instance has a GPU"),
+    ("RESOURCE:ENI", "no instance has a network interface left for the task"),
+    (
+        "service deployment configuration",
+        "the minimum rounds up and the maximum rounds down: no task may be stopped and none started",
+    ),
+    ("exec format error", "the image was built for another CPU architecture than the instance has"),
+    ("does not contain descriptor matching platform", "the image has no variant for the instance's architecture"),
+    ("CannotPullContainerError", "the image cannot be pulled: name, tag, route to the registry, disk or permission"),
+    ("OutOfMemoryError", "the container reached its hard memory limit and was killed"),
+    ("ResourceInitializationError", "the execution role, or the route to Secrets Manager"),
+    ("mounting volume failed", "the uploads cannot be mounted: mount target, port 2049 or policy of the file system"),
+    ("failed ELB health checks", "the load balancer's health check fails: path, port, security group, or slow start"),
+    ("is unhealthy in", "the load balancer's health check fails: path, port, security group, or slow start"),
+    ("unable to consistently start tasks", "tasks stop before they are RUNNING, and ECS tries less and less often"),
+    ("tasks failed to start", "the circuit breaker counted as many failed tasks as its threshold"),
+    ("Essential container in task exited", "the container's own process ended: its log says why"),
+)
+PROVISIONING = (
+    "tasks wait in PROVISIONING: a task larger than the smallest instance type, a group at its maximum, "
+    "an instance that never registered, or its warm-up"
+)
+
+Outcome = Literal["completed", "waiting", "failed"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the service says: done, not yet, or never; ``seen`` has the numbers."""
+
+    outcome: Outcome
+    seen: str
+    rollout: str
+    running: int
+    desired: int
+    pending: int
+    healthy: int
+
+
+def judge(service: Mapping[str, Any], task_definition: str, healthy: int = 0) -> Look:
+    """Whether one answer of DescribeServices shows the requested revision running. Pure.
+
+    ``task_definition`` is family:revision, ``healthy`` how many targets of the service are.
+    """
+    primaries = [one for one in service["deployments"] if one["status"] == "PRIMARY"]
+    primary: Mapping[str, Any] = primaries[0] if primaries else {}
+    outcome, why = _outcome(service, primary, task_definition, healthy)
+    running, desired, pending = (service[f"{name}Count"] for name in ("running", "desired", "pending"))
+    rollout = primary.get("rolloutState", "IN_PROGRESS")
+    return Look(outcome, why, rollout, running, desired, pending, healthy)
+
+
+def _outcome(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str, healthy: int) -> tuple[Outcome, str]:
+    runs = _revision(primary.get("taskDefinition", "nothing"))
+    if runs != wanted:
+        return "failed", _superseded(service, primary, wanted, runs)
+    if primary.get("rolloutState") == "FAILED":
+        reason = primary.get("rolloutStateReason", "").rstrip(".")
+        return "failed", f"the deployment of {wanted} failed after {_failed(primary)} ({reason})"
+    return _progress(service, primary, wanted, healthy)
+
+
+def _superseded(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str, runs: str) -> str:
+    """Another revision is the primary one: by a rollback, by somebody else, or the update never came."""
+    broken = [one for one in service["deployments"] if _revision(one["taskDefinition"]) == wanted]
+    if any(one.get("rolloutState") == "FAILED" for one in broken) or "rolling back" in primary.get(
+        "rolloutStateReason", ""
+    ):
+        tasks = f" after {_failed(broken[0])}" if broken else ""
+        return f"rolled back from {wanted} to {runs} by the circuit breaker{tasks}"
+    return f"the primary deployment runs {runs}, not {wanted}"
+
+
+def _failed(deployment: Mapping[str, Any]) -> str:
+    count = deployment.get("failedTasks", 0)
+    return f"{count} failed task{'' if count == 1 else 's'}"
+
+
+def _progress(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str, healthy: int) -> tuple[Outcome, str]:
+    """The requested revision is on its way: what is still missing, in ECS's own order."""
+    running, desired = service["runningCount"], service["desiredCount"]
+    old = sum(one["runningCount"] for one in service["deployments"] if one is not primary)
+    if primary["runningCount"] < desired:
+        return "waiting", f"{primary['runningCount']} of {desired} run {wanted}, {service['pendingCount']} pending"
+    if old or running != desired or service["pendingCount"]:
+        more = f", {old} of an older revision" if old else ""
+        return "waiting", f"{running} run{more}, {service['pendingCount']} pending, {desired} wanted"
+    if healthy < desired:
+        return "waiting", f"{running} of {desired} run {wanted}, {healthy} healthy behind the load balancer"
+    if primary.get("rolloutState") != "COMPLETED":
+        return "waiting", f"{running} of {desired} run {wanted}, {healthy} healthy, the rollout is not yet COMPLETED"
+    return "completed", f"{running} of {desired} run {wanted}, {healthy} healthy, the rollout is COMPLETED"
+
+
+def _revision(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What `watch` saw, one row a change of state; the last one is the requested revision running."""
+
+    service: str
+    task_definition: str
+    looks: tuple[Look, ...]
+
+    def __repr__(self) -> str:
+        lines = [f"service {self.service}, waiting for {self.task_definition}"]
+        return "\n".join([*lines, *(f"  {look.outcome:9}  {look.seen}" for look in self.looks)])
+
+    def _repr_html_(self) -> str:
+        names = ("rollout", "running", "desired", "pending", "healthy", "seen")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        cells = [[str(getattr(look, name)) for name in names] for look in self.looks]
+        rows = "".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>"
+            for row in cells
+        )
+        title = f"service {self.service}, waiting for {self.task_definition}"
+        return f"<p>{escape(title)}</p><table>{head}{rows}</table>"
+
+
+def watch(aws: Aws, task_definition: str = "", tell: Callable[[str], None] | None = None) -> Watched:
+    """Wait until the service of the parameters runs ``task_definition`` (family:revision; the newest by default).
+
+    ``tell`` gets one line whenever the state changes; by default they go to stderr on the real
+    AWS and nowhere on the embedded one, where waiting takes no time. Raises `VerificationError`
+    when the deployment failed, was rolled back, or is not done after
+    service.stable_timeout_minutes: with ECS's own last events, their cause, and the numbers.
+    """
+    wanted = task_definition or _newest(aws)
+    tell = tell or (_quiet if aws.simulated else _to_stderr)
+    looks: list[Look] = []
+    waited, limit = 0, aws.config.service.stable_timeout_minutes * 60
+    while True:
+        service = describe(aws)
+        look = judge(service, wanted, healthy_targets(aws, service))
+        if not looks or looks[-1] != look:
+            looks.append(look)
+            tell(f"{aws.config.service.name}: {look.seen}")
+        if look.outcome == "completed":
+            return Watched(aws.config.service.name, wanted, tuple(looks))
+        if look.outcome == "failed" or waited >= limit:
+            late = "" if look.outcome == "failed" else f"after {limit // 60} minutes "
+            raise VerificationError(_why_not(aws, service, wanted, late + look.seen))
+        aws.sleep(POLL_SECONDS)
+        waited += POLL_SECONDS
+
+
+def _quiet(_line: str) -> None:
+    pass
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _newest(aws: Aws) -> str:
+    from slpnb import service
+
+    found = service.find_task_definition(aws).get("task-definition")
+    if found is None:
+        raise VerificationError(f"no revision of {aws.config.task.family} is registered: run 70_task first")
+    return str(found.facts["revision"])
+
+
+def describe(aws: Aws) -> dict[str, Any]:
+    """The service of the parameters as DescribeServices answers it. Raises `VerificationError` when it is absent."""
+    config = aws.config
+    question = {"cluster": config.cluster.name, "services": [config.service.name]}
+    answer = aws.read("ecs", "describe_services", absent=("ClusterNotFoundException",), **question) or {}
+    for service in answer.get("services", []):
+        if service["status"] == "ACTIVE":
+            return dict(service)
+    raise VerificationError(f"service {config.service.name} is not active in cluster {config.cluster.name}")
+
+
+def healthy_targets(aws: Aws, service: Mapping[str, Any]) -> int:
+    """How many targets of the service's target groups are healthy."""
+    return sum(
+        one["TargetHealth"]["State"] == "healthy"
+        for balancer in service.get("loadBalancers", [])
+        for one in targets(aws, balancer["targetGroupArn"])
+    )
+
+
+def targets(aws: Aws, target_group: str) -> list[dict[str, Any]]:
+    """The targets of a group with their health, as DescribeTargetHealth answers."""
+    absent = ("TargetGroupNotFound",)
+    answer = aws.read("elbv2", "describe_target_health", TargetGroupArn=target_group, absent=absent) or {}
+    return list(answer.get("TargetHealthDescriptions", []))
+
+
+# --- why not ------------------------------------------------------------------------------------------------
+
+
+def _why_not(aws: Aws, service: Mapping[str, Any], wanted: str, seen: str) -> str:
+    events, reasons = list(_events(service, wanted)), list(_stopped_reasons(aws))
+    parts = [f"service {service['serviceName']} does not run {wanted}: {seen}"]
+    parts += [f'ECS says: "{text}"' for text in events[:EVENTS_SHOWN]]
+    parts += [f'a task stopped: "{text}"' for text in reasons[:1]]
+    return "; ".join([*parts, f"cause: {cause([*reasons, *events])}", room(aws)])
+
+
+def _events(service: Mapping[str, Any], wanted: str) -> Iterator[str]:
+    """The warnings among the events since the deployment began, newest first, each once, without ids."""
+    began = [one["createdAt"] for one in service["deployments"] if _revision(one["taskDefinition"]) == wanted]
+    texts = [
+        without_ids(event["message"])
+        for event in service.get("events", [])
+        if not began or event["createdAt"] >= min(began)
+    ]
+    telling = [text for text in texts if any(pattern in text for pattern, _ in CAUSES)]
+    yield from dict.fromkeys(telling or texts)
+
+
+def _stopped_reasons(aws: Aws) -> Iterator[str]:
+    """Why tasks of the service stopped, as far as ECS still knows (about an hour)."""
+    config = aws.config
+    question = {"cluster": config.cluster.name, "serviceName": config.service.name, "desiredStatus": "STOPPED"}
+    arns = aws.pages("ecs", "list_tasks", "taskArns", **question)[:10]
+    if not arns:
+        return
+    answer = aws.read("ecs", "describe_tasks", cluster=config.cluster.name, tasks=arns) or {}
+    reasons = [reason for task in answer.get("tasks", []) for reason in _reasons(task)]
+    yield from dict.fromkeys(without_ids(reason) for reason in reasons if not reason.startswith("Scaling activity"))
+
+
+def _reasons(task: Mapping[str, Any]) -> Iterator[str]:
+    yield from (container["reason"] for container in task.get("containers", []) if container.get("reason"))
+    if task.get("stoppedReason"):
+        yield task["stoppedReason"]
+
+
+def without_ids(message: str) -> str:
+    """A message of ECS's without what differs from run to run: ARNs and ids."""
+    message = re.sub(r"arn:aws[\w:/.-]+", "<arn>", message)
+    message = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32}\b", "<id>", message)
+    return re.sub(r"\b(i-|ecs-svc/)[0-9a-f]+\b", r"\1<id>", message)
+
+
+def cause(messages: Iterable[str]) -> str:
+    """The cause of the first message that the catalogue knows. Pure."""
+    every = list(messages)
+    known = (meaning for text in every for pattern, meaning in CAUSES if pattern in text)
+    return next(known, PROVISIONING if not every else "not among the known messages; the task's log may say more")
+
+
+def room(aws: Aws) -> str:
+    """What one task asks, against the most that any instance of the cluster has left."""
+    task, name = aws.config.task, aws.config.cluster.name
+    arns = aws.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=name)[:100]
+    asked = f"one task asks {task.memory_mib} MiB and {task.cpu_units} CPU units"
+    if not arns:
+        return f"{asked}, and the cluster has no instance"
+    answer = aws.read("ecs", "describe_container_instances", cluster=name, containerInstances=arns) or {}
+    left = [_left(instance["remainingResources"]) for instance in answer["containerInstances"]]
+    memory, cpu = max(one["MEMORY"] for one in left), max(one["CPU"] for one in left)
+    return f"{asked}; of {_count(left)} the one with the most has {memory} MiB and {cpu} CPU units left"
+
+
+def _count(instances: Sequence[Any]) -> str:
+    return f"{len(instances)} instance{'' if len(instances) == 1 else 's'}"
+
+
+def _left(resources: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    return {item["name"]: item.get("integerValue", 0) for item in resources}
