@@ -13,8 +13,8 @@ from dataclasses import replace
 from math import ceil, inf
 
 from slpnb import lifecycle, placement
-from slpnb.scheduler_state import Group, Instance, Placement, Provider, Room, Service, State, Task
 from slpnb.placement import Failure
+from slpnb.scheduler_state import Group, Instance, Placement, Provider, Room, Service, State, Task
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
 LOW_SECONDS = 900  # the low alarm wants 15 data points of a minute; the high alarm wants one
@@ -93,12 +93,15 @@ def place_waiting(state: State) -> None:
     refused: set[tuple[str, str, object, str]] = set()
     for task in [state.tasks[id] for id in sorted(state.due) if state.tasks[id].status == "PROVISIONING"]:
         like = (task.cluster, task.provider, task.definition.needs, task.group)
-        if like not in refused:
-            found = find(state, task)
-            if isinstance(found, Instance):
-                lifecycle.put_on(state, task, found)
-            else:
-                refused.add(like)
+        if like in refused:
+            continue
+        found = find(state, task)
+        if isinstance(found, Instance):
+            lifecycle.put_on(state, task, found)
+            continue
+        refused.add(like)
+        if task.service and not _growth_helps(state, task):
+            state.say(task.service, event(found), warning=True)
 
 
 def choose_provider(state: State, service: Service) -> str:
@@ -174,7 +177,7 @@ def victims(state: State, group: str, count: int) -> list[str]:
     chosen: list[str] = []
     for _ in range(max(0, min(count, len(have)))):
         zones = Counter(one.room.zone for one in have)
-        victim = min(have, key=lambda one: (_busy(state, one), -zones[one.room.zone], one.launched_at, one.id))  # noqa: B023
+        victim = min(have, key=lambda one: (_busy(state, one), -zones[one.room.zone], one.launched_at, one.id))
         have.remove(victim)
         chosen.append(victim.id)
     return chosen

@@ -20,6 +20,7 @@ from typing import Any
 
 from slpnb import capacity, deployment, lifecycle, tracking
 from slpnb.deployment import Limits, backoff_seconds, limits, threshold
+from slpnb.placement import Failure
 from slpnb.scheduler_state import (
     Breaker,
     Definition,
@@ -37,7 +38,6 @@ from slpnb.scheduler_state import (
     Task,
     Tracking,
 )
-from slpnb.placement import Failure
 
 __all__ = [
     "Breaker",
@@ -70,8 +70,10 @@ __all__ = [
     "join_instance",
     "leave_instance",
     "limits",
+    "remove_provider",
     "run_tasks",
     "settle",
+    "start_task",
     "step",
     "stop_task",
     "threshold",
@@ -244,6 +246,15 @@ def add_provider(state: State, provider: Provider) -> State:
 def change_provider(state: State, name: str, **changes: Any) -> State:
     """UpdateCapacityProvider."""
     return add_provider(state, replace(state.providers[name], **changes))
+
+
+def remove_provider(state: State, name: str) -> State:
+    """A capacity provider leaves its cluster; its group and the instances stay what they are."""
+    new = state.copy()
+    gone = new.providers.pop(name)
+    if all(one.group != gone.group for one in new.providers.values()):
+        new.groups.pop(gone.group, None)
+    return _acted(new)
 
 
 def add_tracking(state: State, tracked: Tracking) -> State:
