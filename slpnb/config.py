@@ -76,7 +76,8 @@ def load(environment: str | None = None, given: Mapping[str, Any] | None = None,
     ``given`` is what papermill injected or ``--set`` passed: nested mappings by section, and
     may name the environment. Raises `ParameterError`: one sentence with file and key.
     """
-    given = dict(given or {})
+    # a notebook's own section is an empty dict until something is injected there: it sets nothing
+    given = {key: value for key, value in (given or {}).items() if value != {} or key not in Parameters.model_fields}
     environment = environment or given.get("environment") or "staging"
     if environment not in ENVIRONMENTS:
         raise ParameterError(f"{INJECTED}: environment is {environment!r}, must be one of {', '.join(ENVIRONMENTS)}")

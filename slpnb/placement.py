@@ -294,9 +294,9 @@ class Fit:
         )
         lines = [asked + memory]
         lines += [str(item) for item in self.short if item.resource != "memory"]
-        if self.short:
+        if self.short_mib:
             lines.append(f"largest task that fits: {self.largest_mib} MiB")
-        else:
+        if not self.short:
             lines.append(f"tasks an instance: {self.count}; what stops one more: {self.binding}")
         return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from slpnb import catalog
 from slpnb.fleet import Fleet, fit, fleet, monthly, steady
 from slpnb.placement import Fit, TaskNeeds
 from slpnb.resources import ARCHITECTURE
-from slpnb.rollout import rollout
+from slpnb.rollout import Rollout, rollout
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -92,13 +92,7 @@ def known_zones(config: Config) -> list[str]:
 
 
 def _row(way: Way, desired: int) -> dict[str, object]:
-    update = rollout(
-        way.needs,
-        steady(way.needs, way.fleet, desired),
-        desired=desired,
-        minimum_healthy_percent=way.minimum_healthy_percent,
-        maximum_percent=way.maximum_percent,
-    )
+    update = _update(way, desired)
     return {
         "way": way.words,
         "type": way.fleet.type_name,
@@ -111,10 +105,22 @@ def _row(way: Way, desired: int) -> dict[str, object]:
     }
 
 
+def _update(way: Way, desired: int) -> Rollout:
+    return rollout(
+        way.needs,
+        steady(way.needs, way.fleet, desired),
+        desired=desired,
+        minimum_healthy_percent=way.minimum_healthy_percent,
+        maximum_percent=way.maximum_percent,
+    )
+
+
 def _ways(config: Config) -> Iterator[Way]:
     service, group, found = config.service, fleet(config), fit(config)
-    now = Way("", found.needs, group, service.minimum_healthy_percent, service.maximum_percent)
-    yield from _smaller(now, found) if found.short else _same_type(now)
+    words, now = "as the parameters have it", (service.minimum_healthy_percent, service.maximum_percent)
+    as_is = Way(words, found.needs, group, *now)
+    yield as_is
+    yield from _smaller(as_is, found) if found.short else _same_type(as_is, service.desired_tasks)
     for tasks, words in ((1, "the cheapest type that takes it"), (2, "the cheapest type that takes two")):
         types = cheapest(
             found.needs,
@@ -125,7 +131,8 @@ def _ways(config: Config) -> Iterator[Way]:
             trunking=group.trunking,
         )
         for name in types.index:
-            yield replace(now, words=words, fleet=replace(group, type_name=str(name)))
+            if name != group.type_name:
+                yield replace(as_is, words=words, fleet=replace(group, type_name=str(name)))
 
 
 def _smaller(now: Way, found: Fit) -> Iterator[Way]:
@@ -151,9 +158,16 @@ def _smaller(now: Way, found: Fit) -> Iterator[Way]:
         yield replace(now, words=f"a reserve of {reserve} MiB", fleet=replace(now.fleet, reserved_mib=reserve))
 
 
-def _same_type(now: Way) -> Iterator[Way]:
-    limit = now.fleet.max_instances + 1
-    words = f"room for one more instance: max_instances {limit}"
-    yield replace(now, words=words, fleet=replace(now.fleet, max_instances=limit))
+def _same_type(now: Way, desired: int) -> Iterator[Way]:
+    """What lets a stuck update finish on the same type: other percentages, or one more instance."""
+    update = _update(now, desired)
+    if not update.stuck:
+        return
+    if update.failure is None:
+        yield replace(now, words="minimum 100 %, maximum 200 %", minimum_healthy_percent=100, maximum_percent=200)
+    else:
+        limit = now.fleet.max_instances + 1
+        words = f"room for one more instance: max_instances {limit}"
+        yield replace(now, words=words, fleet=replace(now.fleet, max_instances=limit))
     words = "stop before start: minimum 0 %, maximum 100 %"
     yield replace(now, words=words, minimum_healthy_percent=0, maximum_percent=100)

@@ -85,7 +85,8 @@ def cases(found: Mapping[str, Fit]) -> pd.DataFrame:
             "reserved_mib": one.reserved_mib,
             "left_mib": one.left_mib,
             "short_mib": one.short_mib,
-            "placed": "yes" if one else "no: " + ", ".join(item.resource for item in one.short),
+            "tasks": one.count,
+            "what stops one more": one.binding,
         }
         for one in found.values()
     ]

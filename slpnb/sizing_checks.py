@@ -36,18 +36,18 @@ def refusals(config: Config) -> Verdicts:
 
 
 def verdict(config: Config) -> Verdict:
-    """The answer in one line: NG with the first thing that stops it, else what works."""
+    """The answer in one line: NG with the first thing that stops it, else what works (WARN if something will bite)."""
     checks = refusals(config)
     if checks.failed:
         return ng("sizing", f"{checks.failed[0].subject}: {checks.failed[0].seen}")
     found, update = fit(config), deployment(config)
-    warnings = sum(item.status == "WARN" for item in checks)
+    warned = any(item.status == "WARN" for item in checks)
     seen = (
         f"{count(config.service.desired_tasks, 'task')} of {found.needs.memory_mib} MiB on {found.type_name}, "
         f"{fleet(config).per_instance(found.needs)} an instance; an update finishes on "
         f"{count(update.instances, 'instance')}"
     )
-    return warn("sizing", f"{seen}; {count(warnings, 'warning')} above") if warnings else ok("sizing", seen)
+    return (warn if warned else ok)("sizing", seen)
 
 
 def count(number: int, noun: str) -> str:

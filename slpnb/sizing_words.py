@@ -67,6 +67,13 @@ def loses(table: pd.DataFrame) -> Prose:
     tasks, survive, placed, wait = (int(worst[column]) for column in ("tasks", "survive", "placed", "wait"))
     if not tasks:
         return Prose("No task runs, so no zone takes one away.")
+    if tasks == 1 and not survive:
+        where = (
+            "finds room at once in another zone"
+            if placed
+            else "waits until the group has started an instance elsewhere"
+        )
+        return Prose(f"The one task stops with its zone and {where}. Until it runs again, nothing answers.")
     rest = [
         *([f"{placed} more find room at once on the other zones' instances"] if placed else []),
         *(
@@ -76,7 +83,7 @@ def loses(table: pd.DataFrame) -> Prose:
         ),
     ]
     said = f"In the worst case {survive} of {count(tasks, 'task')} keep{'s' if survive == 1 else ''} running"
-    return Prose(", ".join([said, *rest]) + ("." if survive else ": until then nothing answers."))
+    return Prose(", ".join([said, *rest]) + ("." if survive else ". Until then nothing answers."))
 
 
 def choice(config: Config, table: pd.DataFrame) -> Prose:

@@ -137,3 +137,9 @@ def test_no_parameter_can_hold_a_secret():
     names = json.dumps(json.loads(config.schema())["$defs"]).lower()
     for word in ("password", "salt", "token", "private_key"):
         assert f'"{word}' not in names
+
+
+def test_an_empty_section_sets_nothing():
+    loaded = config.load(given={"environment": "staging", "efs": {}, "sizing": {}})
+    assert loaded.source("efs.uid") == "params/base.yaml"
+    assert loaded.source("sizing.candidates") == "default"
