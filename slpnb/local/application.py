@@ -1,0 +1,117 @@
+"""The embedded AWS as one WSGI application: moto's server, behind routes of its own under /slpnb/.
+
+It lets one request in at a time (moto's backends take no locks, and the same calls shall give the same
+ids), counts the writes, and says in AWS's way what moto does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs
+
+import moto
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from slpnb.local import clock, registry, seed
+from slpnb.local.front import Call, called, is_write, unknown
+from slpnb.local.watch import Attached
+
+DESCRIBE = (
+    f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; "
+    "instances and tasks are simulated, the image is declared, not built"
+)
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Embedded:
+    """The WSGI application: moto's, with the routes under /slpnb/ in front."""
+
+    def __init__(self) -> None:
+        self.aws = DomainDispatcherApplication(create_backend_app)
+        self.lock = threading.RLock()
+        self.attached = Attached()
+        self.shutdown: Callable[[], None] = lambda: None
+        self.writes = 0
+
+    def reset(self) -> None:
+        """Back to the seed: the account as the company has it before the runbook."""
+        with self.lock:
+            seed.sow()
+            self.writes = 0
+
+    def stop(self) -> None:
+        """Stop serving, from a thread of its own so that the answer still goes out."""
+        threading.Thread(target=self.shutdown).start()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """One request: the front's own, or moto's."""
+        path = str(environ["PATH_INFO"])
+        if path.startswith("/slpnb/"):
+            return self.control(path.removeprefix("/slpnb/"), environ, start_response)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        with self.lock:
+            call = called(environ, body)
+            self.writes += is_write(call)
+            return self.answer(call, environ, start_response)
+
+    def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """moto's answer; what it does not know, or fails in, is a 501, which clients do not retry."""
+        try:
+            return list(self.aws(environ, start_response))
+        except Exception as error:
+            traceback.print_exc()
+            status, headers, content = unknown(call, error)
+            start_response(status, headers)
+            return [content]
+
+    def control(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one of the routes under /slpnb/; those that change something want POST."""
+        query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+        route = ROUTES.get((environ["REQUEST_METHOD"], path.partition("/")[0]))
+        if path.startswith("blobs/"):
+            return _blob(path.removeprefix("blobs/"), start_response)
+        if route is None:
+            return _send(start_response, "404 Not Found", b"{}")
+        with self.lock:
+            content = route(self, query)
+        return _send(start_response, "200 OK", json.dumps(content or {}).encode())
+
+    def health(self) -> dict[str, Any]:
+        """What a client needs to know before it uses this one."""
+        return {
+            "pid": os.getpid(),
+            "moto": moto.__version__,
+            "untouched": self.writes == 0,
+            "describe": DESCRIBE,
+            "seconds": clock.now(),
+        }
+
+
+Query = dict[str, str]
+ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
+    ("GET", "health"): lambda embedded, _: embedded.health(),
+    ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
+    ("POST", "attach"): lambda embedded, query: embedded.attached.add(int(query["pid"])),
+    ("POST", "advance"): lambda _, query: clock.advance(float(query["seconds"])),
+    ("POST", "reset"): lambda embedded, _: embedded.reset(),
+    ("POST", "stop"): lambda embedded, _: embedded.stop(),
+}
+
+
+def _send(start_response: StartResponse, status: str, content: bytes) -> list[bytes]:
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
+    return [content]
+
+
+def _blob(digest: str, start_response: StartResponse) -> list[bytes]:
+    """A config or layer of the declared image."""
+    blob = registry.pushed().blob(digest)
+    return _send(start_response, "200 OK" if blob else "404 Not Found", blob.content if blob else b"{}")
