@@ -59,6 +59,10 @@ def _tasks(count: int) -> str:
     return f"{count} task{'' if count == 1 else 's'}"
 
 
+def _instances(count: int) -> str:
+    return f"{count} instance{'' if count == 1 else 's'}"
+
+
 # --- where it runs ------------------------------------------------------------------------------------------
 
 
@@ -124,10 +128,10 @@ def _second_task(config: Config, facts: InstanceType) -> Verdict:
     if each == 1:
         return warn(
             "tasks an instance",
-            f"{seen}: {_tasks(most)} need {wanted} instances (cluster.max_instances is {group.max_instances}), "
+            f"{seen}: {_tasks(most)} need {_instances(wanted)} (cluster.max_instances is {group.max_instances}), "
             "and a rolling update needs a spare one",
         )
-    return ok("tasks an instance", f"{seen}, {_tasks(most)} on {wanted} instances")
+    return ok("tasks an instance", f"{seen}, {_tasks(most)} on {_instances(wanted)}")
 
 
 # --- network ------------------------------------------------------------------------------------------------
@@ -207,10 +211,11 @@ def _host_port(config: Config, _: InstanceType) -> Verdict:
         return ng("host port", f"{port} is the ECS agent's, Docker's or SSH's own on every instance")
     service = config.service
     least, _most = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent)
-    seen = f"{port} is static: one task an instance, {_tasks(service.max_tasks)} need {service.max_tasks} instances"
+    seen = f"{port} is static: one task an instance, {_tasks(service.max_tasks)} need {_instances(service.max_tasks)}"
     if least == service.desired_tasks and group.max_instances <= service.desired_tasks:
         return ng(
-            "host port", f"{seen}, and beside {_tasks(least)} on at most {group.max_instances} no update can begin"
+            "host port",
+            f"{seen}, and beside {_tasks(least)} on at most {_instances(group.max_instances)} no update can begin",
         )
     return warn("host port", f"{seen} (cluster.max_instances is {group.max_instances}); 0 lets them share one")
 
@@ -284,14 +289,14 @@ def _room(config: Config, _: InstanceType) -> Verdict:
     update, group = deployment(config), fleet(config)
     seen = f"{_tasks(config.service.desired_tasks)}, {update.most} during an update"
     if update.stuck:
-        return ng("room for an update", f"{seen}, on at most {group.max_instances} instances: {update.stuck}")
+        return ng("room for an update", f"{seen}, on at most {_instances(group.max_instances)}: {update.stuck}")
     if update.instances > update.started_with:
         return warn(
             "room for an update",
             f"{seen}: every update waits for instance {update.instances} to start, beyond the "
             f"{update.started_with} that run",
         )
-    return ok("room for an update", f"{seen}, on {update.instances} of at most {group.max_instances} instances")
+    return ok("room for an update", f"{seen}, on {update.instances} of at most {_instances(group.max_instances)}")
 
 
 def _placement(config: Config, _: InstanceType) -> Verdict:
@@ -303,7 +308,9 @@ def _placement(config: Config, _: InstanceType) -> Verdict:
             f"and {_tasks(config.service.min_tasks)} may all be in one",
         )
     if template == "one_per_instance" and most > group.max_instances:
-        return ng("placement", f"one_per_instance: {_tasks(most)} need {most} instances, at most {group.max_instances}")
+        return ng(
+            "placement", f"one_per_instance: {_tasks(most)} need {_instances(most)}, at most {group.max_instances}"
+        )
     if config.service.maximum_percent <= 100:
         return warn("placement", f"{template}, but ECS rebalances zones only with a maximum above 100 %")
     return ok("placement", f"{template}: ECS rebalances the tasks over {len(config.zones)} zones")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from slpnb import alarms, balancer, cluster, domain, efs, network, scaling, service_checks
+from slpnb import alarms, balancer, cluster, domain, efs, network, scaling, service_checks, task
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
@@ -38,7 +38,7 @@ def _service(config: Config) -> Resource:
     attributes = {
         "name": service.name,
         "cluster": Ref("cluster", step=cluster.STEP),
-        "task_definition": Ref("task-definition", "revision", step="70_task"),
+        "task_definition": Ref("task-definition", "revision", step=task.STEP),
         "scheduling": "REPLICA",
         "controller": "ECS",
         "minimum_healthy_percent": service.minimum_healthy_percent,
@@ -97,7 +97,8 @@ def observe(aws: Aws) -> Observed:
     load_balancer = ways_in.get("load-balancer")
     foreign = _foreign(aws, needed=load_balancer is None or load_balancer.step != STEP)
     earlier = {**network.find_vpc(aws), **network.find_subnets(aws), **network.find_security_groups(aws)}
-    earlier |= {**cluster.find_cluster(aws), **find_task_definition(aws), **_uploads(aws)}
+    earlier |= {**cluster.find_cluster(aws), **_only("task-definition", task.find_definitions(aws))}
+    earlier |= _only("file-system", efs.observe(aws) if aws.config.service.alarms else {})  # two alarms watch it
     own = {**ways_in, **_find_service(aws, earlier)}
     own |= domain.observe(aws, load_balancer, foreign.get("hosted-zone"))
     own |= scaling.observe(aws, own["service"].step if "service" in own else STEP)
@@ -115,22 +116,8 @@ def _foreign(aws: Aws, needed: bool) -> dict[str, Found]:
     return found
 
 
-def _uploads(aws: Aws) -> dict[str, Found]:
-    """The file system, which two alarms watch."""
-    found = efs.observe(aws) if aws.config.service.alarms else {}
-    return {key: item for key, item in found.items() if key == "file-system"}
-
-
-def find_task_definition(aws: Aws) -> dict[str, Found]:
-    """The newest revision of the task's family; ``revision`` is how people name it, family:number."""
-    family = aws.config.task.family
-    arns = aws.pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, status="ACTIVE")
-    own = [arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == family]
-    if not own:
-        return {}
-    newest = max(own, key=lambda arn: int(arn.rpartition(":")[2]))
-    facts = {"revision": newest.rpartition("/")[2]}
-    return {"task-definition": Found("task-definition", "task definition", family, newest, {}, "70_task", facts)}
+def _only(key: str, found: Observed) -> dict[str, Found]:
+    return {key: found[key]} if key in found else {}
 
 
 def _find_service(aws: Aws, earlier: Mapping[str, Found]) -> dict[str, Found]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
 
+from slpnb import task
 from slpnb.aws import Aws
 from slpnb.errors import VerificationError
 
@@ -188,9 +189,7 @@ def _to_stderr(line: str) -> None:
 
 
 def _newest(aws: Aws) -> str:
-    from slpnb import service
-
-    found = service.find_task_definition(aws).get("task-definition")
+    found = task.find_definitions(aws).get("task-definition")
     if found is None:
         raise VerificationError(f"no revision of {aws.config.task.family} is registered: run 70_task first")
     return str(found.facts["revision"])
@@ -254,14 +253,14 @@ def _stopped_reasons(aws: Aws) -> Iterator[str]:
     if not arns:
         return
     answer = aws.read("ecs", "describe_tasks", cluster=config.cluster.name, tasks=arns) or {}
-    reasons = [reason for task in answer.get("tasks", []) for reason in _reasons(task)]
+    reasons = [reason for stopped in answer.get("tasks", []) for reason in _reasons(stopped)]
     yield from dict.fromkeys(without_ids(reason) for reason in reasons if not reason.startswith("Scaling activity"))
 
 
-def _reasons(task: Mapping[str, Any]) -> Iterator[str]:
-    yield from (container["reason"] for container in task.get("containers", []) if container.get("reason"))
-    if task.get("stoppedReason"):
-        yield task["stoppedReason"]
+def _reasons(stopped: Mapping[str, Any]) -> Iterator[str]:
+    yield from (container["reason"] for container in stopped.get("containers", []) if container.get("reason"))
+    if stopped.get("stoppedReason"):
+        yield stopped["stoppedReason"]
 
 
 def without_ids(message: str) -> str:
@@ -280,9 +279,9 @@ def cause(messages: Iterable[str]) -> str:
 
 def room(aws: Aws) -> str:
     """What one task asks, against the most that any instance of the cluster has left."""
-    task, name = aws.config.task, aws.config.cluster.name
+    needed, name = aws.config.task, aws.config.cluster.name
     arns = aws.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=name)[:100]
-    asked = f"one task asks {task.memory_mib} MiB and {task.cpu_units} CPU units"
+    asked = f"one task asks {needed.memory_mib} MiB and {needed.cpu_units} CPU units"
     if not arns:
         return f"{asked}, and the cluster has no instance"
     answer = aws.read("ecs", "describe_container_instances", cluster=name, containerInstances=arns) or {}

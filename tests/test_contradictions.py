@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from slpnb import contradictions
+from slpnb.catalog import instance_type
+from slpnb.config import load
+from tests.conftest import cases
+
+
+def configured(case):
+    """The parameters of a case; ``instead`` replaces whole values, where laying over would merge."""
+    config = load(case.get("environment", "staging"), case["given"])
+    for section, values in case.get("instead", {}).items():
+        config = config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
+    return config
+
+
+@pytest.mark.parametrize("case", cases("contradictions"))
+def test_each_contradiction_is_said_with_its_number(case):
+    found = {verdict.subject: verdict for verdict in contradictions.check(configured(case))}
+    verdict = found[case["check"]]
+    assert verdict.status == case["verdict"], verdict
+    for words in case["says"]:
+        assert words in verdict.seen, verdict
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_parameters_as_shipped_contradict_nothing(environment):
+    assert not contradictions.check(load(environment)).failed
+
+
+def test_staging_has_not_even_a_warning():
+    assert {verdict.status for verdict in contradictions.check(load("staging"))} == {"OK"}
+
+
+def test_every_check_can_fail():
+    bites = {case.values[0]["check"] for case in cases("contradictions") if case.values[0]["verdict"] in ("NG", "WARN")}
+    assert bites == {verdict.subject for verdict in contradictions.check(load("staging"))}
+
+
+def test_every_check_names_its_source():
+    shown = contradictions.table(load("staging"))
+    assert list(shown.columns) == ["verdict", "seen", "source"]
+    assert shown["source"].str.len().min() > 10
+    assert shown.index.is_unique
+
+
+def test_an_unknown_type_is_one_refusal_and_not_an_error():
+    found = contradictions.check(load("staging", {"cluster": {"instance_type": "c6g.huge"}}))
+    assert [verdict.subject for verdict in found.failed] == ["instance type"]
+    assert "c6g.huge" in repr(found)
+
+
+def test_facts_of_a_live_type_win_over_the_catalogue():
+    found = contradictions.check(load("staging"), instance_type("c6i.xlarge"))
+    assert "c6i.xlarge is x86_64" in repr(found.failed)
