@@ -111,7 +111,10 @@ def registered_memory(name: str, live_mib: int | None = None) -> RegisteredMemor
     facts = instance_type(name)
     if live_mib is not None:
         return RegisteredMemory(live_mib, live_mib, "live", 1, facts.nominal_mib)
-    return _estimate(facts, _measured())
+    if name in _measured():
+        return _from_boots(facts, _measured()[name])
+    siblings = _siblings(facts.family, facts.hypervisor)
+    return _from_siblings(facts, siblings) if siblings else _from_formula(facts)
 
 
 @cache
@@ -177,15 +180,15 @@ Pair = tuple[int, int]  # bound, lowest boot
 
 def _leave_type_out(everything: Mapping[str, Boots]) -> Iterator[Pair]:
     for name, boots in everything.items():
-        rest = {other: value for other, value in everything.items() if other != name}
-        estimate = _estimate(types()[name], _siblings(types()[name], rest))
-        if estimate.source == "sibling":
-            yield estimate.at_least_mib, boots.lowest_mib
+        facts = types()[name]
+        rest = {other: value for other, value in _siblings(facts.family, facts.hypervisor).items() if other != name}
+        if rest:
+            yield _from_siblings(facts, rest).at_least_mib, boots.lowest_mib
 
 
 def _leave_family_out(everything: Mapping[str, Boots]) -> Iterator[Pair]:
     for name, boots in everything.items():
-        yield _estimate(types()[name], {}).at_least_mib, boots.lowest_mib
+        yield _from_formula(types()[name]).at_least_mib, boots.lowest_mib
 
 
 def _error_row(pairs: Sequence[Pair]) -> dict[str, float]:
@@ -206,13 +209,6 @@ UNSTEADY_FAMILIES, UNSTEADY_SHARE = ("c5", "c5d", "m5", "m5d"), 0.025
 SIBLING_SHARE = 0.01
 FORMULA_MIB, FORMULA_SHARE = 200, 0.039
 ACCELERATED_SHARE = 0.08  # the worst measured, g4dn and p4d among them, loses 7.6 % beyond the 200 MiB
-
-
-def _estimate(facts: InstanceType, boots: Mapping[str, Boots]) -> RegisteredMemory:
-    if facts.name in boots:
-        return _from_boots(facts, boots[facts.name])
-    siblings = _siblings(facts, boots)
-    return _from_siblings(facts, siblings) if siblings else _from_formula(facts)
 
 
 def _from_boots(facts: InstanceType, boots: Boots) -> RegisteredMemory:
@@ -243,10 +239,11 @@ def _boot_spread(facts: InstanceType) -> int:
     return SMALL_SPREAD_MIB if facts.nominal_mib <= SMALL_MIB else BOOT_SPREAD_MIB
 
 
-def _siblings(facts: InstanceType, boots: Mapping[str, Boots]) -> Mapping[str, Boots]:
-    """The measured sizes of the family; bare metal apart, since no hypervisor takes its share there."""
-    alike = (facts.family, facts.hypervisor)
-    return {name: value for name, value in boots.items() if (types()[name].family, types()[name].hypervisor) == alike}
+@cache
+def _siblings(family: str, hypervisor: str) -> Mapping[str, Boots]:
+    """The measured sizes of a family; bare metal apart, since no hypervisor takes its share there."""
+    alike = (name for name, facts in types().items() if (facts.family, facts.hypervisor) == (family, hypervisor))
+    return {name: _measured()[name] for name in alike if name in _measured()}
 
 
 @cache

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RESERVED_TCP_PORTS = frozenset({22, 2375, 2376, 51678, 51679})  # ecs_client.go: SSH, Docker, the agent
 DYNAMIC_PORTS = 60_999 - 32_768 + 1  # Linux's ip_local_port_range, from which Docker draws (PortMapping, hostPort)
+MOST_STATIC_PORTS = 100  # an instance's reserved host ports, its own five among them (PortMapping, hostPort)
 MINIMUM_MEMORY_MIB = 6  # RegisterTaskDefinition: Docker reserves no less for a container
 ATTRIBUTE_ENI = "ecs.capability.task-eni"
 ARCHITECTURE = "ecs.cpu-architecture"
@@ -124,7 +125,7 @@ class Shortfall:
         if self.resource == "attribute":
             return f"attribute {self.what} missing"
         if self.resource == "ports":
-            return f"port {self.what} in use"
+            return self.what
         unit = UNITS[self.resource]
         return f"{self.asked}{unit} asked, {self.free}{unit} left: short by {self.short}{unit}"
 
@@ -148,12 +149,23 @@ def _resources_short(needs: TaskNeeds, instance: Instance) -> Iterator[Shortfall
     for resource, asked, free in amounts:
         if asked > free:
             yield Shortfall(resource, asked, free)
+    yield from _ports_short(needs, instance)
+
+
+def _ports_short(needs: TaskNeeds, instance: Instance) -> Iterator[Shortfall]:
     for ports, used in ((needs.tcp_ports, instance.tcp_ports), (needs.udp_ports, instance.udp_ports)):
         taken = sorted(used.intersection(ports))
         if taken:
-            yield Shortfall("ports", len(ports), len(ports) - len(taken), ", ".join(map(str, taken)))
+            said = f"port {', '.join(map(str, taken))} in use"
+            yield Shortfall("ports", len(ports), len(ports) - len(taken), said)
+    static = len(needs.tcp_ports) + len(needs.udp_ports)
+    room = MOST_STATIC_PORTS - len(instance.tcp_ports) - len(instance.udp_ports)
+    if static > max(0, room):
+        said = f"{static} host ports asked, {room} left of the {MOST_STATIC_PORTS} that an instance may reserve"
+        yield Shortfall("ports", static, room, said)
     if needs.dynamic_ports > instance.dynamic_ports:
-        yield Shortfall("ports", needs.dynamic_ports, instance.dynamic_ports, "of the ephemeral range")
+        said = f"{needs.dynamic_ports} dynamic ports asked, {instance.dynamic_ports} left"
+        yield Shortfall("ports", needs.dynamic_ports, instance.dynamic_ports, said)
 
 
 def _attributes_short(needs: TaskNeeds, instance: Instance) -> Iterator[Shortfall]:

@@ -1,0 +1,121 @@
+"""The catalogue: the measurements as they are, bounds that hold on what they have not seen, and near matches."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slpnb import catalog, placement
+from slpnb.data import build
+from slpnb.errors import ParameterError
+
+CASES = json.loads((Path(__file__).parent / "cases" / "catalog" / "figures.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["type"] for case in CASES])
+def test_the_figures_of_well_known_types(case):
+    facts, memory = catalog.instance_type(case["type"]), catalog.registered_memory(case["type"])
+    assert (facts.architecture, facts.gpus) == (case["architecture"], case["gpus"])
+    assert (memory.value_mib, memory.at_least_mib, memory.source) == (case["value"], case["at_least"], case["source"])
+    assert placement.eni_tasks(facts) == case["awsvpc"]
+    assert placement.eni_tasks(facts, trunking=True) == case["trunked"]
+
+
+def test_the_measured_table_is_reproduced_exactly():
+    with (catalog.DATA / "sources" / "registered_memory.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1180
+    for row in rows:
+        memory = catalog.registered_memory(row["instance_type"])
+        assert (memory.value_mib, memory.boots) == (int(row["registered_mib_min"]), int(row["boots"]))
+        assert memory.at_least_mib < memory.value_mib
+        assert catalog.instance_type(row["instance_type"]).architecture == row["arch"]
+
+
+def test_cpu_and_nominal_memory_agree_with_the_measurements():
+    """Logical CPUs equal DefaultVCpus for every type measured (data/README.md)."""
+    with (catalog.DATA / "sources" / "registered_memory.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["vcpus"]]
+    for row in rows:
+        facts = catalog.instance_type(row["instance_type"])
+        assert (facts.vcpus, facts.cpu_units, facts.nominal_mib) == (
+            int(row["vcpus"]),
+            int(row["cpu_units"]),
+            int(row["nominal_mib"]),
+        )
+
+
+def test_the_bounds_hold_on_types_they_have_not_seen():
+    errors = catalog.errors()
+    assert errors.loc["formula", "types"] == 1180
+    assert (errors["holds_percent"] >= 99).all()
+    # worth having: the formula leaves less unused than Karpenter's 7.5 % of a median type of 32 GiB
+    assert errors.loc["formula", "median_unused_mib"] < 0.075 * 32768
+
+
+def test_the_check_command_prints_the_errors():
+    printed = CliRunner().invoke(build.main, ["--check"])
+    assert printed.exit_code == 0
+    assert printed.output.strip() == catalog.errors().to_string().strip()
+
+
+def test_the_shipped_table_is_what_the_script_builds():
+    assert (catalog.DATA / "instance_types.csv").read_text(encoding="utf-8") == build.table()
+
+
+def test_every_source_has_its_licence_beside_it():
+    readme = (catalog.DATA / "README.md").read_text(encoding="utf-8")
+    for file in sorted((catalog.DATA / "sources").glob("*.csv")):
+        assert f"`sources/{file.name}`" in readme
+    notice = (catalog.DATA / "sources" / "registered_memory.LICENSE.md").read_text(encoding="utf-8")
+    assert "SpareCores/sc-inspector-data" in notice
+    assert "Attribution-ShareAlike 4.0" in notice
+    assert "Changes:" in notice
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("c6i.larg", "c6i.large"), ("C6G.xlarge", "c6g.xlarge"), ("m5 large", "m5.large")]
+)
+def test_an_unknown_type_is_refused_with_near_matches(name, near):
+    with pytest.raises(ParameterError) as error:
+        catalog.instance_type(name)
+    assert near in str(error.value)
+    assert repr(name) in str(error.value)
+
+
+def test_a_type_like_nothing_known_is_refused_without_guesses():
+    with pytest.raises(ParameterError, match=r"'zzzz' is not in the catalogue of \d+ types$"):
+        catalog.registered_memory("zzzz")
+
+
+def test_a_live_answer_wins():
+    memory = catalog.registered_memory("c6i.large", live_mib=3821)
+    assert (memory.value_mib, memory.at_least_mib, memory.source) == (3821, 3821, "live")
+
+
+def test_it_prints_what_is_known_and_how():
+    assert repr(catalog.registered_memory("c6i.large")) == (
+        "3816 MiB   measured, 2 boots   at least 3812   (93.2 % of 4096)"
+    )
+    assert "from the measured sizes of its family" in repr(catalog.registered_memory("c8ib.2xlarge"))
+    assert "nothing of its family was measured" in repr(catalog.registered_memory("c8in.12xlarge"))
+
+
+@given(st.sampled_from(sorted(catalog.types())))
+def test_no_estimate_exceeds_what_the_type_is_sold_with(name):
+    facts, memory = catalog.instance_type(name), catalog.registered_memory(name)
+    assert 0 < memory.at_least_mib <= memory.value_mib < facts.nominal_mib
+
+
+def test_the_table_has_a_row_for_every_type():
+    table = catalog.table()
+    assert list(table.index) == sorted(catalog.types())
+    assert table.loc["c6g.xlarge", "at_least_mib"] == 7759
+    assert set(table["source"]) == {"measured", "sibling", "formula"}
+    assert set(catalog.measured().index) <= set(table.index)
