@@ -14,7 +14,8 @@ from math import ceil, inf
 
 from slpnb import lifecycle, placement
 from slpnb.placement import Failure
-from slpnb.scheduler_state import Group, Instance, Placement, Provider, Room, Service, State, Task
+from slpnb.resources import Instance as Room
+from slpnb.scheduler_state import Group, Instance, Placement, Provider, Service, State, Task
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
 LOW_SECONDS = 900  # the low alarm wants 15 data points of a minute; the high alarm wants one

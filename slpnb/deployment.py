@@ -14,6 +14,7 @@ from math import ceil, floor
 from typing import Any
 
 from slpnb import capacity, lifecycle
+from slpnb.placement import Failure
 from slpnb.scheduler_state import Breaker, Definition, Deployment, Service, State, Task
 
 LONGEST_BACKOFF_SECONDS = 900  # "Service throttle logic": up to 15 minutes between two tries
@@ -182,7 +183,8 @@ def _view(state: State, key: str) -> _View:
     service = state.services[key]
     tasks = state.of_service(key)
     primary = service.primary.id
-    staying, leaving = [], []
+    staying: list[Task] = []
+    leaving: list[Task] = []
     for task in tasks:
         if task.active:
             stays = task.deployment == primary and task.health != "UNHEALTHY" and not _is_draining(state, task)
@@ -244,7 +246,7 @@ def _start_missing(state: State, view: _View) -> None:
         state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.")
 
 
-def _start_one(state: State, service: Service, primary: Deployment, started: list[Task]) -> capacity.Failure | None:
+def _start_one(state: State, service: Service, primary: Deployment, started: list[Task]) -> Failure | None:
     """Start one task; with managed scaling one that finds no instance waits in PROVISIONING."""
     task = Task(
         id=state.new_id(),

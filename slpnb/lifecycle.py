@@ -88,8 +88,7 @@ def stopped(state: State, task: Task, exit_code: int | None = None) -> Task:
 
 def lost(state: State, task: Task, reason: str) -> None:
     """The instance under a task is gone: no draining, no exit code."""
-    end = {"stop_code": "TerminationNotice", "stopped_reason": reason} if task.active else {}
-    stopped(state, replace(task, **end))
+    stopped(state, replace(task, stop_code="TerminationNotice", stopped_reason=reason) if task.active else task)
 
 
 def healthy_seconds(task: Task) -> float:
@@ -101,7 +100,7 @@ def healthy_seconds(task: Task) -> float:
     """
     if task.definition.outcome.healthy_seconds is not None:
         return task.definition.outcome.healthy_seconds
-    checks = [FIRST_CHECK_SECONDS] if task.targets else []
+    checks: list[float] = [FIRST_CHECK_SECONDS] if task.targets else []
     if task.definition.check_seconds:
         checks.append(task.definition.check_seconds)
     return max(checks, default=UNCHECKED_SECONDS)

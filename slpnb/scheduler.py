@@ -20,7 +20,7 @@ from typing import Any
 
 from slpnb import capacity, deployment, lifecycle, tracking
 from slpnb.deployment import Limits, backoff_seconds, limits, threshold
-from slpnb.placement import Failure
+from slpnb.placement import Failure, shortfalls
 from slpnb.scheduler_state import (
     Breaker,
     Definition,
@@ -187,7 +187,7 @@ def start_task(state: State, task: Task, instance: str) -> tuple[State, Task | N
     """StartTask: place a task on the given instance, whatever a strategy would say; None if it does not fit."""
     new = state.copy()
     on = new.instances[instance]
-    if capacity.placement.shortfalls(task.definition.needs, on.free):
+    if shortfalls(task.definition.needs, on.free):
         return state, None
     placed = lifecycle.put_on(new, replace(task, id=new.new_id(), created_at=new.clock), on)
     return _acted(new), placed

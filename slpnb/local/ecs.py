@@ -161,7 +161,7 @@ class Ecs(Tasks):
         """Where each task of a service with load balancers answers."""
         found = {}
         for task in self.state.tasks.values():
-            record = self.services.get(task.service.replace("/", ":", 1))
+            record = self.known_services.get(task.service.replace("/", ":", 1))
             if record and task.targets and task.instance in self.state.instances:
                 ec2_id = self.state.instances[task.instance].ec2_id
                 address, definition = self.address(task.id), self.definition_of(task)

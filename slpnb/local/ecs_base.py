@@ -17,7 +17,7 @@ from slpnb.scheduler_state import State, Task
 class Base(Corrected, EC2ContainerServiceBackend):
     """ECS of one account and region. ``state`` is the model's, ``epoch`` its second 0 in real time."""
 
-    def __init__(self, region_name: str, account_id: str):
+    def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.state = State()
         self.epoch: datetime = utcnow()

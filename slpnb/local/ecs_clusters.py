@@ -127,7 +127,7 @@ class Clusters(Base):
         holders = [one.name for one in self.clusters.values() if known.name in (one.capacity_providers or ())]
         if holders:
             known.update_status = "DELETE_FAILED"
-            known.update_status_reason = (
+            known.update_status_reason = (  # type: ignore[attr-defined]
                 f"The capacity provider cannot be deleted because it is associated with cluster: {holders[0]}. "
                 "Remove the capacity provider from the cluster and try again."
             )

@@ -15,7 +15,8 @@ from typing import Any
 
 from slpnb import catalog, resources
 from slpnb.errors import ParameterError
-from slpnb.scheduler_state import Instance, Room
+from slpnb.resources import Instance as Room
+from slpnb.scheduler_state import Instance
 
 AGENT_SECONDS = 60  # from launch until the agent has registered: usually one to three minutes on AWS
 SETTING = re.compile(r"\b(ECS_[A-Z_]+)\s*=\s*[\"']?([^\s\"';|>&]*)")
@@ -105,6 +106,4 @@ def _integer(name: str, value: int) -> dict[str, Any]:
 
 def _set(name: str, ports: frozenset[int]) -> dict[str, Any]:
     values = [str(port) for port in sorted(ports)]
-    return {
-        "name": name, "type": "STRINGSET", "doubleValue": 0.0, "longValue": 0, "integerValue": 0, "stringSetValue": values,
-    }  # fmt: skip
+    return {**_integer(name, 0), "type": "STRINGSET", "stringSetValue": values}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ecs.responses import EC2ContainerServiceResponse
@@ -22,7 +22,7 @@ Params = dict[str, Any]
 class Responses(EC2ContainerServiceResponse):
     """The operations that need the scheduler, or that moto answers wrongly."""
 
-    RESPONSE_KEY_PATH_TO_TRANSFORMER: ClassVar[dict[str, Callable[[Any], Any]]] = {}  # the shapes are the API's already
+    RESPONSE_KEY_PATH_TO_TRANSFORMER = {}  # noqa: RUF012  the shapes are the API's already
 
     @property
     def ecs(self) -> Ecs:
@@ -159,11 +159,11 @@ class Responses(EC2ContainerServiceResponse):
         kind, launch = self._get_param("schedulingStrategy"), self._get_param("launchType")
         arns = [
             one.arn
-            for one in self.ecs.services.values()
+            for one in self.ecs.known_services.values()
             if one.cluster_name == cluster
             and self.ecs.state.services[f"{cluster}/{one.name}"].status == "ACTIVE"
             and kind in (None, "REPLICA")
-            and launch in (None, one.request.get("launchType"))  # type: ignore[attr-defined]
+            and launch in (None, one.request.get("launchType"))
         ]
         return self._page("serviceArns", sorted(arns), default=10)
 
@@ -186,8 +186,8 @@ class Responses(EC2ContainerServiceResponse):
     def _by_arn(self, kind: str, name: Callable[..., str], shape: Callable[..., Params]) -> ActionResult:
         known = {
             name(self.ecs, record, one): (record, one)
-            for record in self.ecs.services.values()
-            for one in shapes.all_deployments(self.ecs.state.services[record.key])  # type: ignore[attr-defined]
+            for record in self.ecs.known_services.values()
+            for one in shapes.all_deployments(self.ecs.state.services[record.key])
         }
         arns = self._get_param(f"{kind}Arns") or ()
         found = [shape(self.ecs, *known[arn]) for arn in arns if arn in known]
@@ -373,7 +373,7 @@ class Responses(EC2ContainerServiceResponse):
     def describe_task_definition(self) -> ActionResult:
         """As moto; a family alone means its newest ACTIVE revision."""
         found = self.ecs.task_definition(self._get_param("taskDefinition"))
-        answer = {"taskDefinition": found}
+        answer: Params = {"taskDefinition": found}
         if "TAGS" in (self._get_param("include") or ()):
             answer["tags"] = found.tags
         return ActionResult(answer)

@@ -16,9 +16,9 @@ from slpnb.scheduler_state import Breaker, Definition, Outcome, Placement, Servi
 OUTCOME_LABEL = "slpnb.outcome"
 PERCENTS = {"maximumPercent": 200, "minimumHealthyPercent": 100}
 # What makes UpdateService begin a deployment, besides forceNewDeployment and the task definition.
-DEPLOYS = ("networkConfiguration", "loadBalancers", "capacityProviderStrategy", "serviceRegistries")
+DEPLOYS: tuple[str, ...] = ("networkConfiguration", "loadBalancers", "capacityProviderStrategy", "serviceRegistries")
 DEPLOYS += ("enableExecuteCommand", "enableECSManagedTags", "propagateTags", "platformVersion", "volumeConfigurations")
-KEPT = ("desiredCount", "healthCheckGracePeriodSeconds", "placementStrategy", "placementConstraints")
+KEPT: tuple[str, ...] = ("desiredCount", "healthCheckGracePeriodSeconds", "placementStrategy", "placementConstraints")
 KEPT += ("availabilityZoneRebalancing", *DEPLOYS)
 
 
@@ -68,9 +68,8 @@ class Services(Clusters):
     def definition(self, found: TaskDefinition) -> Definition:
         """What the model must know of a task definition."""
         facts = as_request(found)
-        intervals = [
-            one["healthCheck"].get("interval", 30) for one in found.container_definitions if one.get("healthCheck")
-        ]
+        checks = [one["healthCheck"] for one in containers(found) if one.get("healthCheck")]
+        intervals = [float(check.get("interval") or 30) for check in checks]
         return Definition(found.arn, resources.task_needs(facts), outcome(found), max(intervals, default=0))
 
     def put_service(self, request: dict[str, Any]) -> ServiceRecord:
@@ -83,10 +82,15 @@ class Services(Clusters):
         refuse.check_network(request, as_request(found))
         arn = self.arn("service", key)
         record = ServiceRecord(request["serviceName"], cluster.name, arn, request, list(request.get("tags") or ()))
-        self.services[f"{cluster.name}:{record.name}"] = record  # type: ignore[assignment]
+        self.known_services[f"{cluster.name}:{record.name}"] = record
         self.sync()
         self.apply(scheduler.create_service(self.state, self._service(record, self.definition(found))))
         return record
+
+    @property
+    def known_services(self) -> dict[str, ServiceRecord]:
+        """moto's table of services, by "cluster:name": here it holds records."""
+        return self.services  # type: ignore[return-value]
 
     def _check_new(self, key: str) -> None:
         known = self.state.services.get(key)
@@ -150,10 +154,10 @@ class Services(Clusters):
 
     def service_record(self, cluster: str | None, name: str) -> ServiceRecord:
         """A service by name or ARN, INACTIVE ones included."""
-        record = self.services.get(f"{self.cluster(cluster).name}:{name.split('/')[-1]}")
+        record = self.known_services.get(f"{self.cluster(cluster).name}:{name.split('/')[-1]}")
         if record is None:
             raise refuse.refusal("ServiceNotFoundException", "Service not found.")
-        return record  # type: ignore[return-value]
+        return record
 
     def _active(self, cluster: str | None, name: str) -> ServiceRecord:
         record = self.service_record(cluster, name)
@@ -211,10 +215,16 @@ class Services(Clusters):
         """The records of services that are there: Application Auto Scaling looks whether its target is."""
         cluster = self.cluster(cluster_str)
         names = [name.split("/")[-1] for name in service_names_or_arns]
-        found = [self.services.get(f"{cluster.name}:{name}") for name in names]
+        found = [self.known_services.get(f"{cluster.name}:{name}") for name in names]
         missing = [name for name, one in zip(names, found, strict=True) if one is None]
         failures = [{"arn": self.arn("service", f"{cluster.name}/{name}"), "reason": "MISSING"} for name in missing]
         return [one for one in found if one is not None], failures
+
+
+def containers(found: TaskDefinition) -> list[dict[str, Any]]:
+    """The container definitions of a task definition."""
+    definitions: list[dict[str, Any]] = found.container_definitions
+    return definitions
 
 
 def as_request(found: TaskDefinition) -> dict[str, Any]:
@@ -231,7 +241,7 @@ def as_request(found: TaskDefinition) -> dict[str, Any]:
 
 def outcome(found: TaskDefinition) -> Outcome:
     """How its tasks fare: the first container's docker label, else a healthy start."""
-    for container in found.container_definitions:
+    for container in containers(found):
         label = (container.get("dockerLabels") or {}).get(OUTCOME_LABEL)
         if label:
             try:
@@ -285,9 +295,9 @@ def _target_group(group: Any) -> TargetGroup:
 
 
 def _can_rebalance(request: dict[str, Any]) -> bool:
-    """Whether Availability Zone rebalancing is possible ("Balancing an Amazon ECS service across Availability Zones")."""
+    """Whether it is possible ("Balancing an Amazon ECS service across Availability Zones")."""
     strategy = request.get("placementStrategy") or ()
     spreads = not strategy or (
         strategy[0]["type"] == "spread" and strategy[0].get("field") == "attribute:ecs.availability-zone"
     )
-    return spreads and request["deploymentConfiguration"]["maximumPercent"] > 100
+    return bool(spreads and request["deploymentConfiguration"]["maximumPercent"] > 100)

@@ -11,6 +11,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 
 from slpnb import capacity, scheduler
+from slpnb import placement as placement_rules
 from slpnb.local import ecs_refusals as refuse
 from slpnb.local.ecs_services import Services, as_request, placement, shares
 from slpnb.scheduler_state import Definition, Placement, State, Task
@@ -80,8 +81,8 @@ class Tasks(Services):
                 continue
             state, task = scheduler.start_task(self.state, template, id)
             if task is None:
-                short = capacity.placement.shortfalls(template.definition.needs, one.free)[0]
-                failures.append({"arn": arn, "reason": capacity.placement.REASONS[short.resource][0]})
+                short = placement_rules.shortfalls(template.definition.needs, one.free)[0]
+                failures.append({"arn": arn, "reason": placement_rules.REASONS[short.resource][0]})
                 continue
             self._remember(task, request, "EC2")
             self.apply(state)
@@ -117,7 +118,7 @@ class Tasks(Services):
         return known  # type: ignore[return-value]
 
     def _remember_service_task(self, task: Task) -> None:
-        service = self.services[task.service.replace("/", ":", 1)]
+        service = self.known_services[task.service.replace("/", ":", 1)]
         request = dict(service.request)
         request["startedBy"] = task.deployment
         spread = {"SERVICE": service.tags, "TASK_DEFINITION": self.task_definition(task.definition.arn).tags}
