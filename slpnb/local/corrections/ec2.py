@@ -1,7 +1,7 @@
 """EC2: what is in use is not deleted, and a launch template version can begin from another.
 
-moto deletes security groups and subnets whatever uses them, and ignores SourceVersion, so that user
-data is lost. Messages as EC2's own (Amazon EC2 API reference, "Error codes").
+moto deletes security groups and subnets whatever uses them, ignores SourceVersion, so that user data is
+lost, and leaves the interfaces of terminated instances behind. Messages as EC2's own (Amazon EC2 API reference, "Error codes").
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.instances import Reservation
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
@@ -32,6 +33,14 @@ class CannotDeleteError(EC2ClientError):
 
 class Compute(Corrected, EC2Backend):
     """moto's EC2, which says no to a deletion out of order."""
+
+    def run_instances(self, *args: Any, **kwargs: Any) -> Reservation:
+        """As moto; the interfaces made at launch go with their instance, as they do unless asked to stay."""
+        reservation = super().run_instances(*args, **kwargs)
+        stay = any(nic.get("DeleteOnTermination") is False for nic in kwargs.get("nics") or ())
+        for interface in (nic for instance in reservation.instances for nic in instance.nics.values()):
+            interface.delete_on_termination = not stay
+        return reservation
 
     def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
         """As moto; refused while an interface, a database or a rule of another group uses the group."""
