@@ -167,7 +167,8 @@ def least_privilege(subject: str, policy: Mapping[str, Any], on: str = "") -> Ve
         return ng(subject, "; ".join(problems + [f"{action} is allowed on any resource" for action in loose]))
     excused = sorted({action for action, resource in grants if resource == "*" and not on})
     reasons = "".join(f"; on any resource {action}, since {ANY_RESOURCE[action]}" for action in excused)
-    return ok(subject, f"{len({action for action, _ in grants})} actions{f' on {on}' if on else ''}{reasons}")
+    count = len({action for action, _ in grants})
+    return ok(subject, f"{count} action{'' if count == 1 else 's'}{f' on {on}' if on else ''}{reasons}")
 
 
 def _allowed(policy: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
