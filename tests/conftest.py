@@ -12,6 +12,7 @@ import pytest
 from slpnb import local
 from slpnb.aws import Aws, connect
 from slpnb.config import load
+from tests import snapshot
 
 CASES = Path(__file__).parent / "cases"
 
@@ -31,15 +32,22 @@ def embedded() -> Iterator[local.Embedded]:
 
 @pytest.fixture
 def account(embedded: local.Embedded) -> Callable[..., Aws]:
-    """Connect to a freshly seeded account: ``account("production", {"task": {...}})``."""
-    local.reset(embedded.endpoint_url)
+    """Seed the account afresh and connect to it: ``account("production", {"task": {...}})``."""
 
     def open_account(environment: str = "staging", given: dict[str, Any] | None = None) -> Aws:
+        local.reset(embedded.endpoint_url)
         config = load(environment, {"apply": True, **(given or {})})
         url = embedded.endpoint_url
         return connect(config, endpoint_url=url, sleep=lambda seconds: local.advance(url, seconds), simulated="test")
 
     return open_account
+
+
+@pytest.fixture(scope="session")
+def seeded(embedded: local.Embedded) -> snapshot.Snapshot:
+    """What the company's account holds before the kit comes."""
+    local.reset(embedded.endpoint_url)
+    return snapshot.take(embedded.endpoint_url)
 
 
 @pytest.fixture

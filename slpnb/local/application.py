@@ -26,6 +26,7 @@ DESCRIBE = (
     f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; "
     "instances and tasks are simulated, the image is declared, not built"
 )
+CALL_SECONDS = 1.0  # a call is a second: whoever polls gets there, the AWS CLI too, which cannot turn the clock
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
@@ -60,6 +61,7 @@ class Embedded:
         with self.lock:
             call = called(environ, body)
             self.writes += is_write(call)
+            clock.advance(CALL_SECONDS)
             return self.answer(call, environ, start_response)
 
     def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

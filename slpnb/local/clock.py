@@ -1,4 +1,4 @@
-"""The embedded AWS's clock: it stands still until a client waits, and then a minute takes no time.
+"""The embedded AWS's clock: a second a call, and when a client of the kit waits, a minute takes no time.
 
 What takes time on AWS (a mount target, a deletion in the background, a task that starts) is put on
 this clock with `later`, so that the kit's waits are run in earnest, with the same result each time.

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from slpnb import local, network, runbook
+from slpnb.apply import Applied
+from slpnb.errors import ParameterError, VerificationError
+from slpnb.steps import NOTEBOOKS, STEPS, step
+from slpnb.verdict import Verdicts, ng, ok
+
+PARAMETERS = 'environment = "staging"\nbackend = "local"\napply = "local"\nefs = {}'
+INJECTED = '# Parameters\nenvironment = "production"\nefs = {"uid": 1000}\n'
+
+
+def test_parameters_come_from_the_cells_that_hold_only_literals():
+    cells = ["", PARAMETERS, INJECTED, "from slpnb import efs, runbook\nconfig, aws = runbook.open('30_efs')", "plan"]
+    assert runbook.parse_cells(cells) == {
+        "environment": "production",
+        "backend": "local",
+        "apply": "local",
+        "efs": {"uid": 1000},
+    }
+
+
+def test_running_the_parameters_cell_again_begins_anew():
+    cells = [PARAMETERS, INJECTED, "x = plan.apply()", PARAMETERS]
+    assert runbook.parse_cells(cells)["environment"] == "staging"
+    assert runbook.parse_cells(cells)["efs"] == {}
+
+
+@pytest.mark.parametrize(
+    "cell", ["a = b", "a, b = 1, 2", "print('environment')", "a = 1\nprint(a)", "def f(): pass", "!ls"]
+)
+def test_any_other_cell_is_no_parameters_cell(cell):
+    assert runbook.parse_cells([cell]) == {}
+
+
+def test_an_untouched_embedded_aws_is_prepared_so_that_a_notebook_runs_alone(embedded, monkeypatch, capsys):
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+    local.reset(embedded.endpoint_url)
+    _, aws = runbook.open("30_efs", {})
+    assert "30_efs, staging, us-east-1: embedded AWS" in capsys.readouterr().out
+    assert not network.plan(network.desired(aws.config), network.observe(aws))
+    before = local.writes(embedded.endpoint_url)
+    runbook.open("40_secrets", {})
+    assert local.writes(embedded.endpoint_url) == before, "only an untouched one is prepared"
+
+
+@pytest.mark.parametrize("given", [{"apply": False}, {"environment": "production"}])
+def test_where_nothing_may_be_written_nothing_is_prepared(embedded, monkeypatch, capsys, given):
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+    local.reset(embedded.endpoint_url)
+    runbook.open("30_efs", given)
+    assert "Plans are shown, not applied" in capsys.readouterr().out
+    assert local.writes(embedded.endpoint_url) == 0
+
+
+def test_a_mistake_stops_before_anything_is_opened():
+    with pytest.raises(ParameterError, match="tsak is not a parameter"):
+        runbook.open("30_efs", {"tsak": {}})
+
+
+def test_the_conclusion_is_one_line_and_the_same_as_data():
+    applied = Applied("30_efs", True, (), 3)
+    conclusion = runbook.conclude("30_efs", Verdicts((ok("a", "b"),)), applied=applied)
+    bundle = conclusion._repr_mimebundle_()
+    assert bundle["text/plain"] == conclusion.line == "30_efs: 1 OK"
+    assert json.loads(json.dumps(bundle[runbook.RECORD_TYPE]))["verdicts"] == ["[OK]   a: b"]
+
+
+def test_what_was_applied_and_does_not_read_back_stops_the_runbook():
+    failed = Verdicts((ng("port 2049", "closed"),))
+    with pytest.raises(VerificationError, match="port 2049: closed"):
+        runbook.conclude("30_efs", failed, applied=Applied("30_efs", True, ()))
+    runbook.conclude("30_efs", failed, applied=Applied("30_efs", False, ()))
+
+
+def test_every_step_has_its_verbs():
+    for name in STEPS:
+        assert name == step(name).STEP
+        for verb in ("desired", "observe", "plan", "verify"):
+            assert callable(getattr(step(name), verb))
+    assert set(STEPS) < set(NOTEBOOKS)
+
+
+def test_errors_in_a_notebook_show_a_sentence_and_no_traceback():
+    assert ParameterError("a sentence")._render_traceback_() == ["ParameterError: a sentence"]
