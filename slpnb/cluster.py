@@ -126,12 +126,13 @@ def observe(aws: Aws) -> Observed:
     earlier = {**network.find_security_groups(aws), **secrets.find_account(aws), **secrets.find_roles(aws)}
     setting = instances.find_trunking(aws) if aws.config.cluster.awsvpc_trunking else {}
     cluster = find_cluster(aws)
-    own = {**cluster, **_find_launch_template(aws), **_find_group(aws), **_find_provider(aws, cluster)}
+    joined = instances.as_found(aws, STEP) if cluster else {}
+    own = {**cluster, **joined, **_find_launch_template(aws), **_find_group(aws), **_find_provider(aws, cluster)}
     return {**foreign, **setting, **earlier, **own}
 
 
 def find_cluster(aws: Aws) -> dict[str, Found]:
-    """The ECS cluster of the parameters, with its container instances."""
+    """The ECS cluster of the parameters."""
     name = aws.config.cluster.name
     include = ["TAGS", "SETTINGS", "ATTACHMENTS"]
     answer = aws.read("ecs", "describe_clusters", clusters=[name], include=include) or {}
@@ -143,7 +144,6 @@ def find_cluster(aws: Aws) -> dict[str, Found]:
                 "name": name,
                 "providers": tuple(cluster.get("capacityProviders", ())),
                 "strategy": tuple(cluster.get("defaultCapacityProviderStrategy", ())),
-                "instances": tuple(item.arn for item in instances.find(aws)),
             }
             step = made_by(tag_map(cluster.get("tags")), aws.config)
             return {"cluster": Found("cluster", "ECS cluster", name, cluster["clusterArn"], attributes, step, facts)}
@@ -247,7 +247,12 @@ def _strategy(items: Iterable[Mapping[str, Any]]) -> dict[str, int] | None:
 
 
 def plan(want: Wanted, have: Observed) -> Plan:
-    """What to write so that AWS holds what is wanted. Pure. Raises `Refusal` on a name that is someone else's."""
+    """What to write so that AWS holds what is wanted. Pure. Raises `Refusal` on a name that is someone else's.
+
+    Container instances come and go with the group: they are in a plan only when everything goes.
+    """
+    if want:
+        have = {key: found for key, found in have.items() if found.kind != "container instance"}
     engine.refuse_foreign(STEP, want, have)
     return engine.plan(STEP, KINDS, want, have)
 

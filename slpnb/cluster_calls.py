@@ -42,20 +42,17 @@ def _settings(resource: Resource) -> list[dict[str, str]]:
 
 
 def _delete_cluster(found: Found) -> list[Call]:
-    # ECS forgets an instance that is terminated, unless its agent had lost its connection before: be sure.
     last = ("ClusterContainsContainerInstancesException", "ClusterContainsTasksException", *BUSY)
     gone = ("ClusterNotFoundException",)
-    return [
-        *(_deregister(found, arn) for arn in found.facts["instances"]),
-        Call("ecs", "delete_cluster", {"cluster": found.name}, gone=gone, retry=last),
-    ]
+    return [Call("ecs", "delete_cluster", {"cluster": found.name}, gone=gone, retry=last)]
 
 
-def _deregister(cluster: Found, instance: str) -> Call:
-    params = {"cluster": cluster.name, "containerInstance": instance, "force": True}
-    # An instance that ECS has forgotten already is answered with InvalidParameterException.
+def _deregister(found: Found) -> list[Call]:
+    # ECS forgets an instance that is terminated, unless its agent had lost its connection before: be sure.
+    # One that it has forgotten already is answered with InvalidParameterException.
+    params = {"cluster": found.facts["cluster"], "containerInstance": found.id, "force": True}
     gone = ("InvalidParameterException", "ClusterNotFoundException")
-    return Call("ecs", "deregister_container_instance", params, gone=gone)
+    return [Call("ecs", "deregister_container_instance", params, gone=gone)]
 
 
 # --- launch template ----------------------------------------------------------------------------------------
@@ -323,6 +320,7 @@ def _untie(found: Found) -> Call:
 
 KINDS: dict[str, Kind] = {
     "ECS cluster": Kind("ECS cluster", _create_cluster, _delete_cluster, _update_cluster),
+    "container instance": Kind("container instance", lambda _: (), _deregister),  # the group makes them
     "launch template": Kind("launch template", _create_template, _delete_template, _update_template),
     "Auto Scaling group": Kind("Auto Scaling group", _create_group, _delete_group, _update_group),
     "capacity provider": Kind(

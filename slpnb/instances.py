@@ -70,6 +70,16 @@ def _registered(item: Mapping[str, Any]) -> Registered:
     )
 
 
+def as_found(aws: Aws, step: str) -> dict[str, Found]:
+    """The cluster's container instances by number, so that plans and commands name them without their ids."""
+    facts = {"cluster": aws.config.cluster.name}
+    numbered = ((f"container-instance/{number}", one) for number, one in enumerate(find(aws), 1))
+    return {
+        key: Found(key, "container instance", f"{key.rpartition('/')[2]} in {one.zone}", one.arn, {}, step, facts)
+        for key, one in numbered
+    }
+
+
 def table(registered: Sequence[Registered], reserved_mib: int) -> pd.DataFrame:
     """The instances as a table (index: 1, 2, ...), without ids: what each registers, and what its type should. Pure."""
     rows = [

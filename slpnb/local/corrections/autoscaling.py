@@ -1,9 +1,9 @@
 """EC2 Auto Scaling: zones are balanced, instances get what their template says, and a group with instances stays.
 
-moto launches every instance into the first subnet, forgets the template's instance profile, keeps no
-scaling activities, and deletes a group whose instances then keep running. Sources: Amazon EC2 Auto
-Scaling User Guide, "Availability Zone distribution", "Delete your Auto Scaling infrastructure"; API
-reference, "DeleteAutoScalingGroup".
+moto launches every instance into the first subnet, forgets the template's instance profile and the
+default warm-up, keeps no scaling activities, and deletes a group whose instances then keep running.
+Sources: Amazon EC2 Auto Scaling User Guide, "Availability Zone distribution", "Delete your Auto Scaling
+infrastructure"; API reference, "DeleteAutoScalingGroup".
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Group(FakeAutoScalingGroup):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.activities: list[Activity] = []
+        self.default_instance_warmup: int | None = None
         self.status: str | None = None
         super().__init__(*args, **kwargs)
 
@@ -188,6 +189,22 @@ class ScalingResponse(AutoScalingResponse):
         backend = self.autoscaling_backend
         assert isinstance(backend, Scaling)  # noqa: S101
         return backend
+
+    def create_auto_scaling_group(self) -> ActionResult:
+        """As moto, with DefaultInstanceWarmup."""
+        super().create_auto_scaling_group()
+        return self._warm_up()
+
+    def update_auto_scaling_group(self) -> ActionResult:
+        """As moto, with DefaultInstanceWarmup."""
+        super().update_auto_scaling_group()
+        return self._warm_up()
+
+    def _warm_up(self) -> ActionResult:
+        seconds = self._get_int_param("DefaultInstanceWarmup")
+        if seconds is not None:
+            self.scaling.group(self._get_param("AutoScalingGroupName")).default_instance_warmup = seconds
+        return EmptyResult()
 
     def delete_auto_scaling_group(self) -> ActionResult:
         """DeleteAutoScalingGroup."""
