@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from slpnb.local import clock, registry, seed
 from slpnb.local.front import Call, called, is_write, unknown
+from slpnb.local.snapshot import snapshot
 from slpnb.local.watch import Attached
 
 DESCRIBE = (
@@ -101,6 +102,7 @@ Query = dict[str, str]
 ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
     ("GET", "health"): lambda embedded, _: embedded.health(),
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
+    ("GET", "snapshot"): lambda *_: snapshot(),
     ("POST", "attach"): lambda embedded, query: embedded.attached.add(int(query["pid"])),
     ("POST", "advance"): lambda _, query: clock.advance(float(query["seconds"])),
     ("POST", "reset"): lambda embedded, _: embedded.reset(),

@@ -94,6 +94,11 @@ def writes(endpoint_url: str) -> int:
     return int(_call(endpoint_url, "writes")["writes"])
 
 
+def snapshot(endpoint_url: str) -> dict[str, list[str]]:
+    """Everything that the account holds (`slpnb.local.snapshot`): equal before a run and after its destruction."""
+    return _call(endpoint_url, "snapshot")
+
+
 def health(endpoint_url: str) -> dict[str, Any]:
     """pid, moto's version, ``untouched`` and ``describe`` of a running embedded AWS. Raises `EmbeddedError`."""
     return _call(endpoint_url, "health")

@@ -1,7 +1,8 @@
 """EC2: what is in use is not deleted, and a launch template version can begin from another.
 
 moto deletes security groups and subnets whatever uses them, ignores SourceVersion, so that user data is
-lost, and leaves the interfaces of terminated instances behind. Messages as EC2's own (Amazon EC2 API reference, "Error codes").
+lost, and leaves the interfaces of terminated instances behind. Messages as EC2's own (Amazon EC2 API
+reference, "Error codes").
 """
 
 from __future__ import annotations
