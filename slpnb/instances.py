@@ -72,12 +72,15 @@ def _registered(item: Mapping[str, Any]) -> Registered:
 
 def as_found(aws: Aws, step: str) -> dict[str, Found]:
     """The cluster's container instances by number, so that plans and commands name them without their ids."""
-    facts = {"cluster": aws.config.cluster.name}
-    numbered = ((f"container-instance/{number}", one) for number, one in enumerate(find(aws), 1))
-    return {
-        key: Found(key, "container instance", f"{key.rpartition('/')[2]} in {one.zone}", one.arn, {}, step, facts)
-        for key, one in numbered
-    }
+    cluster = aws.config.cluster.name
+    numbered = (_as_found(number, one, cluster, step) for number, one in enumerate(find(aws), 1))
+    return {found.key: found for found in numbered}
+
+
+def _as_found(number: int, one: Registered, cluster: str, step: str) -> Found:
+    facts = {"cluster": cluster, "instance_id": one.ec2_id}
+    key, name = f"container-instance/{number}", f"{number} in {one.zone}"
+    return Found(key, "container instance", name, one.arn, {}, step, facts)
 
 
 def table(registered: Sequence[Registered], reserved_mib: int) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -154,9 +155,10 @@ class Found:
         return self.id if attribute == "id" else self.facts.get(attribute)
 
     def identifiers(self) -> dict[str, str]:
-        """The id, ARNs and address (``uri``) that stand for this resource, each with the attribute of a `Ref` to it."""
-        arns = {str(v): name for name, v in self.facts.items() if str(v).startswith("arn:") or name == "uri"}
-        return {self.id: "id"} | arns
+        """The ids, ARNs and address (``uri``) that stand for this resource, each with the attribute of a `Ref` to it."""
+        facts = self.facts.items()
+        others = {str(v): name for name, v in facts if str(v).startswith("arn:") or name in ("uri", "instance_id")}
+        return {self.id: "id"} | others
 
 
 Wanted = tuple[Resource, ...]
@@ -385,8 +387,11 @@ def _shown(have: Observed) -> dict[str, str]:
 
 
 def _hide_account(text: str, have: Observed) -> str:
-    """No account id is ever shown, inside an ARN neither."""
-    return text.replace(f":{have['account'].id}:", ":<account>:") if "account" in have else text
+    """No account id is ever shown: an ARN of this account becomes ``<service resource>``."""
+    if "account" not in have:
+        return text
+    account = re.escape(have["account"].id)
+    return re.sub(rf"arn:[\w-]+:([\w-]+):[\w-]*:{account}:([^\"\s]+)", r"<\1 \2>", text)
 
 
 def refuse_foreign(step: str, want: Iterable[Resource], have: Observed) -> None:
