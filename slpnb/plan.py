@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape

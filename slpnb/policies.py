@@ -8,11 +8,13 @@ decryption"), Service Authorization Reference (which action takes which resource
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from slpnb.config import Config
-from slpnb.plan import Join, Ref
+from slpnb.plan import Join, Observed, Ref, Resource, resolve, show
 from slpnb.verdict import Verdict, ng, ok
 
 Policy = dict[str, Any]
@@ -152,6 +154,26 @@ def _allow(sid: str, actions: list[str], resource: Any, condition: Mapping[str, 
 
 def _assume(service: str) -> Policy:
     return {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+
+
+def table(want: Iterable[Resource], have: Observed) -> pd.DataFrame:
+    """Every statement of every wanted policy: who (index), may, on what, and only when. Pure."""
+    policies = ((resource.name, resolve(resource, have).attributes.get("policy")) for resource in want)
+    rows = [
+        (name, ", ".join(statement["Action"]), _on(statement["Resource"], have), _when(statement, have))
+        for name, policy in policies
+        for statement in (policy or {}).get("Statement", ())
+    ]
+    return pd.DataFrame(rows, columns=["who", "may", "on", "only when"]).set_index("who")
+
+
+def _on(resource: Any, have: Observed) -> str:
+    return ", ".join(show(item, have) for item in _list(resource))
+
+
+def _when(statement: Mapping[str, Any], have: Observed) -> str:
+    conditions = [(key, value) for test in statement.get("Condition", {}).values() for key, value in test.items()]
+    return ", ".join(f"{key} is {show(value, have)}" for key, value in conditions) or "always"
 
 
 def least_privilege(subject: str, policy: Mapping[str, Any], on: str = "") -> Verdict:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slpnb import efs, image, network, policies, secrets
+from slpnb import efs, image, network, policies, secrets, task_document
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
@@ -80,7 +80,7 @@ def test_no_secret_is_shown_anywhere(ready):
 def test_no_account_id_is_shown(ready):
     plan = planned(ready)
     assert ready.account_id not in repr(plan) + plan.commands()
-    assert "arn:aws:iam::<account>:root" in repr(plan)
+    assert '"Principal": {"AWS": "<iam root>"}' in repr(plan)
     assert f"ACCOUNT_ID={ready.account_id}" in plan.commands(ids=True)
 
 
@@ -135,6 +135,19 @@ def test_the_execution_role_reads_the_two_secrets_and_no_other(made):
     (statement,) = (s for s in role["PolicyDocument"]["Statement"] if "secretsmanager:GetSecretValue" in s["Action"])
     arns = [made.client("secretsmanager").describe_secret(SecretId=name)["ARN"] for name in NAMES]
     assert statement["Resource"] == arns
+
+
+def test_the_table_of_grants_has_a_row_for_every_statement(made):
+    table = policies.table(secrets.desired(made.config), secrets.observe(made))
+    assert len(table) == 12
+    assert table.loc["slp-saas-test-task", "on"] == "<file-system arn>"
+    assert table.loc["slp-saas-test-task", "only when"] == "elasticfilesystem:AccessPointArn is <access-point arn>"
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_log_that_the_execution_role_writes_is_the_tasks(environment):
+    config = load(environment)
+    assert policies.log_group(config) == task_document.log_group(config)
 
 
 def test_only_tasks_of_this_account_may_have_the_task_roles(made):
