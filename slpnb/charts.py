@@ -266,7 +266,12 @@ def _lacking(update: Rollout) -> str:
 def _canvas(height: float) -> Iterator[Figure]:
     """A figure of notebook width, drawn in the one style."""
     with mpl.rc_context(fname=STYLE):
-        yield Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        yield figure
+        # The layout engine goes on from where it was at each drawing: settle it once, so that every
+        # saving of the figure gives the same bytes.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def _legend(figure: Figure, colours: dict[str, str]) -> None:
