@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 from botocore.exceptions import ClientError
 
@@ -40,6 +40,7 @@ class Client:
         )
 
     def answer(self) -> tuple[psutil.Process, str, bool]:
+        assert self.process.stdout
         pid, endpoint, fresh = self.process.stdout.readline().split()
         return psutil.Process(int(pid)), endpoint, fresh == "True"
 
