@@ -8,7 +8,7 @@ log. Pure. Source: field-notes.md ("Messages and their causes"), Amazon ECS Deve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
@@ -45,6 +45,16 @@ class Sides:
             f"the image is {image}, the task definition {self.task}, the AMI {self.ami or 'unknown'}, "
             f"the instance type {self.instance_type} {self.instance}"
         )
+
+
+def with_image(sides: Sides, *image: str) -> Sides:
+    """The same with another image, one of a single manifest: to ask what would be said of it."""
+    return replace(sides, image=image, image_is_index=False)
+
+
+def other_platform(sides: Sides) -> str:
+    """The platform that the task definition is not for."""
+    return next(platform for name, platform in PLATFORM.items() if name != sides.task)
 
 
 def agree(sides: Sides) -> Verdicts:

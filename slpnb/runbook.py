@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from slpnb.apply import Applied
 from slpnb.aws import Aws, connect
 from slpnb.config import Config, lay_over, load
@@ -29,6 +31,7 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
     cell say. On an untouched embedded AWS the earlier steps are applied first, so that any
     notebook can be run alone. Raises `ParameterError` or `GuardError`.
     """
+    pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown whole
     config = load(given=notebook_parameters() if parameters is None else parameters)
     aws, fresh = connect_backend(config)
     allowed, why = aws.may_write()
