@@ -154,7 +154,7 @@ class Found:
         return self.id if attribute == "id" else self.facts.get(attribute)
 
     def identifiers(self) -> dict[str, str]:
-        """The ids, ARNs and address (``uri``) that stand for this resource, each with the attribute of a `Ref` to it."""
+        """The ids, ARNs and address (``uri``) that stand for this resource, each with the attribute that it is."""
         facts = self.facts.items()
         others = {str(v): name for name, v in facts if str(v).startswith("arn:") or name in ("uri", "instance_id")}
         return {self.id: "id"} | others
