@@ -227,15 +227,15 @@ def commands(step: str, environment: str, **options: Any) -> None:
     slpnb commands efs staging
     slpnb commands 80_service production --backend aws
     """
-    from slpnb import runbook, runner
+    from slpnb import runbook, runner, steps
 
     name = runner.find(step)
-    if name not in runbook.STEPS:
-        raise click.UsageError(f"{name} writes nothing; the steps are {', '.join(runbook.STEPS)}")
+    if name not in steps.STEPS:
+        raise click.UsageError(f"{name} writes nothing; the steps are {', '.join(steps.STEPS)}")
     aws, fresh = runbook.connect_backend(_config(environment, options))
     if fresh and aws.may_write()[0]:
         runbook.prepare(name, aws)
-    module = runbook.step(name)
+    module = steps.step(name)
     click.echo(module.plan(module.desired(aws.config), module.observe(aws)).commands(ids=True))
 
 
@@ -262,9 +262,9 @@ def schema() -> None:
 @click.argument("names", nargs=-1)
 def refresh(names: tuple[str, ...]) -> None:
     """Execute the notebooks in place, so that their outputs are what a reader and nbval see."""
-    from slpnb import runbook, runner
+    from slpnb import runner, steps
 
-    runner.refresh([runner.find(name) for name in names] or list(runbook.NOTEBOOKS), echo=click.echo)
+    runner.refresh([runner.find(name) for name in names] or list(steps.NOTEBOOKS), echo=click.echo)
 
 
 def _given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:

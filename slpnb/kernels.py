@@ -54,26 +54,16 @@ class Kernel(AsyncKernelManager):
 class Kernels:
     """The kernels of one run: `take` gives a warm one and starts the next, leaving closes them all.
 
-    ``log`` receives what kernels write to their terminal, which is empty on a good day.
+    ``log`` receives what kernels write to their terminal, which is empty on a good day;
+    ``environ`` is what they get beside this process's environment.
     """
 
-    def __init__(self, folder: Path, log: Path) -> None:
-        self.folder, self.environ = folder, dict[str, str]()
+    def __init__(self, folder: Path, log: Path, nursery: Nursery | None = None) -> None:
+        self.folder, self.log, self.environ = folder, log, dict[str, str]()
+        self._own = Nursery(log) if FORKS and nursery is None else None
+        self._nursery = nursery or self._own
         self._started: list[Kernel] = []
         self._waiting: Kernel | None = None
-        self._log = log.open("a", encoding="utf-8")
-        self._nursery = self._open_nursery() if FORKS else None
-
-    def _open_nursery(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            cwd=self.folder,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the runner, which closes its kernels in order
-        )
 
     def __enter__(self) -> Kernels:
         return self
@@ -81,11 +71,8 @@ class Kernels:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         for kernel in self._started:
             kernel.close()
-        if self._nursery and self._nursery.stdin and self._nursery.stdout:
-            self._nursery.stdin.close()
-            self._nursery.wait()
-            self._nursery.stdout.close()
-        self._log.close()
+        if self._own:
+            self._own.close()
 
     def take(self, more: bool = True) -> Kernel:
         """The kernel for the next notebook; ``more`` says that another one follows."""
@@ -105,29 +92,56 @@ class Kernels:
         if self._nursery:
             kernel.provisioner = _Forked(self._nursery, kernel)
         environ = {**os.environ, **self.environ}
-        run_sync(kernel.start_kernel)(extra_arguments=[NO_HISTORY], env=environ, cwd=str(self.folder))
+        with self.log.open("a", encoding="utf-8") as log:
+            start = run_sync(kernel.start_kernel)
+            start(extra_arguments=[NO_HISTORY], env=environ, cwd=str(self.folder), stderr=log)
         self._started.append(kernel)
         return kernel
 
 
-class _Forked(LocalProvisioner):
-    """Launches a kernel as a fork of the nursery process, instead of a process that imports everything again."""
+class Nursery:
+    """The process that has imported everything, and that kernels are forks of."""
 
-    def __init__(self, nursery: subprocess.Popen[str], kernel: Kernel) -> None:
+    def __init__(self, log: Path) -> None:
+        with log.open("a", encoding="utf-8") as errors:
+            self._process = subprocess.Popen(  # noqa: S603
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the runner, which closes its kernels in order
+            )
+
+    def fork(self, **request: Any) -> int:
+        """Process id of a new kernel; the request holds the parameters of `_become_kernel`."""
+        assert self._process.stdin  # noqa: S101
+        assert self._process.stdout  # noqa: S101
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the process that kernels are forked from has ended; see kernels.log beside the report")
+        return int(answer)
+
+    def close(self) -> None:
+        """End the process, and with it what kernels it still has."""
+        self._process.communicate()
+
+
+class _Forked(LocalProvisioner):
+    """Launches a kernel as a fork of the nursery, instead of a process that imports everything again."""
+
+    def __init__(self, nursery: Nursery, kernel: Kernel) -> None:
         super().__init__(kernel_id=kernel.kernel_id, kernel_spec=kernel.kernel_spec, parent=kernel)
         self._nursery = nursery
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Ask for a fork; its process group is its own, as the fork calls setsid first."""
-        assert self._nursery.stdin  # noqa: S101
-        assert self._nursery.stdout  # noqa: S101
-        request = {"arguments": cmd[len(COMMAND) :], "environ": options["env"]}
-        self._nursery.stdin.write(json.dumps(request) + "\n")
-        self._nursery.stdin.flush()
-        answer = self._nursery.stdout.readline()
-        if not answer:
-            raise RuntimeError("the process that kernels are forked from has ended; see kernels.log beside the report")
-        self.process = _Process(int(answer))
+        environ = {**options["env"], "JPY_PARENT_PID": str(os.getpid())}  # as jupyter_client's own launcher
+        log, folder = options["stderr"].name, options["cwd"]
+        number = self._nursery.fork(arguments=cmd[len(COMMAND) :], environ=environ, folder=folder, log=log)
+        self.process = _Process(number)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
@@ -141,11 +155,16 @@ class _Process(psutil.Process):  # type: ignore[misc]
         """None while it runs, as `subprocess.Popen.poll`."""
         return None if self.is_running() and self.status() != psutil.STATUS_ZOMBIE else 0
 
+    def send_signal(self, sig: int) -> None:
+        """Send a signal; to a process that has ended it is no news, as for `subprocess.Popen`."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            super().send_signal(sig)
+
 
 def preload() -> None:
     """Import what notebooks import; one that cannot be imported is the notebook's to report."""
     os.environ.setdefault("MPLBACKEND", INLINE)  # matplotlib reads it once; ipykernel sets the same, but later
-    from slpnb.runbook import NOTEBOOKS
+    from slpnb.steps import NOTEBOOKS
 
     for module in (*PRELOADED, *(f"slpnb.{name.partition('_')[2]}" for name in NOTEBOOKS)):
         with contextlib.suppress(ImportError):
@@ -166,13 +185,19 @@ def serve() -> None:
         print(child, flush=True)
 
 
-def _become_kernel(arguments: list[str], environ: Mapping[str, str]) -> None:
+def _become_kernel(arguments: list[str], environ: Mapping[str, str], folder: str, log: str) -> None:
+    """Turn a fork of the nursery into a kernel: a session, a folder, an environment and a log of its own."""
+    import numpy
+
     nursery = os.getppid()
     os.setsid()
+    os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)  # standard output is the nursery's, for process ids only
+    for output in (1, 2):  # the nursery's standard output is for process ids only
+        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), output)
     os.environ.clear()
     os.environ.update(environ)
+    numpy.random.seed()  # else every notebook would draw the same numbers
     try:
         launch([*arguments, f"--IPKernelApp.parent_handle={nursery}"])  # the kernel ends when its nursery does
     finally:

@@ -50,4 +50,6 @@ class Progressing:
         self.ended += 1
         state = "" if entry.status == "finished" else f"{entry.status}: "
         line = f"{self.ended:2}/{self.total} {entry.notebook:12} {state}{entry.summary}  ({entry.seconds:.1f} s)"
-        self.console.print(line, style=None if not state else STYLES[entry.status], highlight=False, markup=False)
+        self.console.print(
+            line, style=None if not state else STYLES[entry.status], highlight=False, markup=False, soft_wrap=True
+        )

@@ -28,7 +28,8 @@ from slpnb.errors import EXIT_CODES, ParameterError
 from slpnb.kernels import Kernels
 from slpnb.record import ROOT, Entry, Record
 from slpnb.report import Report, read
-from slpnb.runbook import NOTEBOOKS, RECORD_TYPE
+from slpnb.runbook import RECORD_TYPE
+from slpnb.steps import NOTEBOOKS
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
 ENDPOINT = "SLPNB_LOCAL_ENDPOINT"

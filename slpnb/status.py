@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from slpnb import runbook
 from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.errors import ParameterError, Refusal
 from slpnb.parameters import Section
+from slpnb.steps import STEPS, step
 
 
 def table(aws: Aws) -> pd.DataFrame:
     """One row a step: how many resources the kit made, what the plan would do, and their names."""
-    return pd.DataFrame([_row(name, aws) for name in runbook.STEPS], columns=["step", "exists", "plan", "resources"])
+    return pd.DataFrame([_row(name, aws) for name in STEPS], columns=["step", "exists", "plan", "resources"])
 
 
 def _row(name: str, aws: Aws) -> tuple[str, str, str, str]:
-    module = runbook.step(name)
+    module = step(name)
     have = module.observe(aws)
     ours = [found for found in have.values() if found.step == module.STEP]
     try:
