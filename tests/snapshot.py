@@ -25,7 +25,7 @@ LISTINGS: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
     ("efs", "describe_access_points", "AccessPoints", "AccessPointId", {}),
     ("ecr", "describe_repositories", "repositories", "repositoryName", {}),
     ("kms", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')]", "AliasName", {}),
-    ("secretsmanager", "list_secrets", "SecretList", "Name", {}),
+    ("secretsmanager", "list_secrets", "SecretList[?!DeletedDate && !starts_with(Name, 'rds!')]", "Name", {}),
     ("iam", "list_roles", "Roles", "RoleName", {}),
     ("iam", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName", {}),
     ("iam", "list_policies", "Policies", "PolicyName", {"Scope": "Local"}),
@@ -76,12 +76,16 @@ def _all(client: Any, operation: str, path: str, params: dict[str, Any]) -> list
 
 
 def _keys(client: Any) -> Snapshot:
-    """KMS keys that are not going: a key pending deletion can no longer be used."""
+    """KMS keys that are not going: a key pending deletion can no longer be used.
+
+    AWS's own key for EBS volumes appears with the first encrypted volume and stays; moto calls it a customer's.
+    """
     keys = [client.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client.list_keys()["Keys"]]
     return {
         ("list_keys", key["KeyId"]): key
         for key in keys
-        if key["KeyState"] != "PendingDeletion" and key["KeyManager"] == "CUSTOMER"
+        if key["KeyState"] != "PendingDeletion"
+        and not key["Description"].startswith("Default master key that protects my EBS")
     }
 
 

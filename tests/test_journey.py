@@ -79,8 +79,9 @@ def test_a_second_run_plans_nothing_and_writes_nothing(account, environment):
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_destroying_leaves_nothing_and_touches_nothing_foreign(account, seeded, environment):
+def test_destroying_leaves_nothing_and_touches_nothing_foreign(account, environment):
     aws = account(environment, {"destroy": {"confirm": destroy.CONFIRMATION}})
+    seeded = snapshot.take(str(aws.endpoint_url))
     build(aws)
     assert made(aws, seeded)
     assert destroy.refusals(aws.config, destroy.observe(aws))
@@ -90,42 +91,47 @@ def test_destroying_leaves_nothing_and_touches_nothing_foreign(account, seeded, 
     assert foreign(aws, seeded) == seeded
 
 
-def test_every_interrupted_run_is_finished_by_running_again(account, seeded):
+SHARDS = 4  # so that two test workers share the many runs
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_interrupted_run_is_finished_by_running_again(account, seeded, shard):
     aws = account()
     counted = Writes(aws)
     build(aws)
-    wanted, number = end_state(aws, seeded), len(counted.made)
-    assert number > 30
-    for stop in range(1, number):
-        _interrupt(account(), stop)
-        again = account_again(aws)
-        build(again)
-        assert list(pending(again)) == [], f"after {stop} writes ({counted.made[stop - 1]})"
-        assert end_state(again, seeded) == wanted, f"after {stop} writes ({counted.made[stop - 1]})"
-
-
-def test_every_interrupted_destruction_is_finished_by_running_again(account, seeded):
-    aws = account()
-    build(aws)
-    counted = Writes(aws)
-    destroy.plan(aws).apply(aws)
-    for stop in range(1, len(counted.made)):
-        fresh = account()
-        build(fresh)
-        hook = Writes(fresh2 := account_again(fresh), stop)
+    wanted, writes = end_state(aws, seeded), counted.made
+    assert len(writes) > 30
+    for stop in range(1 + shard, len(writes), SHARDS):
+        aws = account()
         with pytest.raises(Interrupted):
-            destroy.plan(fresh2).apply(fresh2)
-        assert len(hook.made) == stop
-        last = account_again(fresh)
-        destroy.plan(last).apply(last)
-        assert destroy.absent(last), f"after {stop} writes ({counted.made[stop - 1]})"
-        assert made(last, seeded) == [], f"after {stop} writes ({counted.made[stop - 1]})"
-
-
-def _interrupt(aws: Aws, stop: int) -> None:
-    Writes(aws, stop)
-    with pytest.raises(Interrupted):
+            build(stopping(aws, stop))
         build(aws)
+        assert list(pending(aws)) == [], f"after {stop} writes ({writes[stop - 1]})"
+        assert end_state(aws, seeded) == wanted, f"after {stop} writes ({writes[stop - 1]})"
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_interrupted_destruction_is_finished_by_running_again(account, seeded, shard):
+    aws = account()
+    build(aws)
+    counted = Writes(again := account_again(aws))
+    destroy.plan(again).apply(again)
+    for stop in range(1 + shard, len(counted.made), SHARDS):
+        aws = account()
+        build(aws)
+        dying = stopping(aws, stop)
+        with pytest.raises(Interrupted):
+            destroy.plan(dying).apply(dying)
+        destroy.plan(aws).apply(aws)
+        assert destroy.absent(aws), f"after {stop} writes ({counted.made[stop - 1]})"
+        assert made(aws, seeded) == [], f"after {stop} writes ({counted.made[stop - 1]})"
+
+
+def stopping(aws: Aws, stop: int) -> Aws:
+    """The same account by a client that dies right after its write number ``stop``."""
+    dying = account_again(aws)
+    Writes(dying, stop)
+    return dying
 
 
 def account_again(aws: Aws) -> Aws:
