@@ -64,7 +64,7 @@ def take(endpoint_url: str) -> Snapshot:
     snapshot: Snapshot = {}
     for service, operation, path, identifier, params in LISTINGS:
         for item in _all(clients[service], operation, path, params):
-            snapshot[operation, item[identifier]] = item
+            snapshot[operation, item[identifier]] = _without_clock(item)
     return snapshot | _keys(clients["kms"]) | _records(session.client("route53", endpoint_url=endpoint_url))
 
 
@@ -73,6 +73,13 @@ def _all(client: Any, operation: str, path: str, params: dict[str, Any]) -> list
         return jmespath.search(path, getattr(client, operation)(**params)) or []
     pages = client.get_paginator(operation).paginate(**params)
     return [item for page in pages for item in jmespath.search(path, page) or []]
+
+
+def _without_clock(value: Any) -> Any:
+    """AWS stamps some answers with the moment of asking: that is no change."""
+    if isinstance(value, dict):
+        return {k: _without_clock(v) for k, v in value.items() if k not in ("Timestamp", "LatestRestorableTime")}
+    return [_without_clock(item) for item in value] if isinstance(value, list) else value
 
 
 def _keys(client: Any) -> Snapshot:
