@@ -107,6 +107,7 @@ def fleet(aws: Aws, vpc: dict[str, Any], group: str) -> dict[str, Any]:
         "UserData": "ZWNobw==",
         "IamInstanceProfile": {"Name": "p"},
         "NetworkInterfaces": [{"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [group]}],
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30, "Encrypted": True}}],
     }
     aws.client("ec2").create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData=data)
     aws.client("autoscaling").create_auto_scaling_group(
@@ -135,6 +136,7 @@ def test_instances_are_spread_and_get_what_their_template_says(aws, fleet):
         assert [g["GroupId"] for g in instance["SecurityGroups"]] == [fleet["group"]]
         assert tag_map(instance["Tags"])["Name"] == "node"
         assert "PublicIpAddress" in instance
+    assert {(v["Size"], v["Encrypted"]) for v in aws.pages("ec2", "describe_volumes", "Volumes")} == {(30, True)}
 
 
 @pytest.mark.usefixtures("fleet")
@@ -478,3 +480,81 @@ def test_the_account_is_seeded_the_same_each_time(aws, embedded):
     first = account()
     local.reset(embedded.endpoint_url)
     assert account() == first
+
+
+def test_the_name_of_a_secret_that_waits_for_its_end_is_taken_and_it_can_be_restored(aws):
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="x", SecretString="one")
+    assert refused(secrets.create_secret, Name="x", SecretString="two") == "ResourceExistsException"
+    secrets.delete_secret(SecretId="x", RecoveryWindowInDays=7)
+    assert refused(secrets.create_secret, Name="x", SecretString="two") == "InvalidRequestException"
+    secrets.restore_secret(SecretId="x")
+    assert secrets.get_secret_value(SecretId="x")["SecretString"] == "one"
+
+
+def test_a_record_set_is_created_once_and_deleted_by_its_own_values(aws):
+    route53 = aws.client("route53")
+    zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
+
+    def change(action: str, dns_name: str = "lb-1.us-east-1.elb.amazonaws.com") -> dict[str, Any]:
+        alias = {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": dns_name, "EvaluateTargetHealth": True}
+        record = {"Name": "saas.slp.example", "Type": "A", "AliasTarget": alias}
+        return {"HostedZoneId": zone, "ChangeBatch": {"Changes": [{"Action": action, "ResourceRecordSet": record}]}}
+
+    call = route53.change_resource_record_sets
+    assert refused(call, **change("DELETE")) == "InvalidChangeBatch"
+    call(**change("CREATE"))
+    assert refused(call, **change("CREATE")) == "InvalidChangeBatch"
+    answer = route53.test_dns_answer(HostedZoneId=zone, RecordName="saas.slp.example", RecordType="A")
+    assert (answer["ResponseCode"], len(answer["RecordData"])) == ("NOERROR", 2)
+    assert refused(call, **change("DELETE", "other.us-east-1.elb.amazonaws.com")) == "InvalidChangeBatch"
+    call(**change("DELETE"))
+    answer = route53.test_dns_answer(HostedZoneId=zone, RecordName="saas.slp.example", RecordType="A")
+    assert answer["ResponseCode"] == "NXDOMAIN"
+
+
+def test_scaling_a_target_that_nobody_registered_is_not_found(aws):
+    scaling = aws.client("application-autoscaling")
+    service = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": "service/legacy/x",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    assert refused(scaling.deregister_scalable_target, **service) == "ObjectNotFoundException"
+    assert refused(scaling.delete_scaling_policy, PolicyName="p", **service) == "ObjectNotFoundException"
+    track = {
+        "TargetValue": 70.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+    }
+    policy = {"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": track}
+    assert refused(scaling.put_scaling_policy, PolicyName="p", **policy, **service) == "ObjectNotFoundException"
+
+
+def test_a_log_groups_key_can_be_set(aws):
+    logs = aws.client("logs")
+    logs.create_log_group(logGroupName="/ecs/x")
+    logs.associate_kms_key(logGroupName="/ecs/x", kmsKeyId="arn:aws:kms:us-east-1:123456789012:key/k")
+    assert logs.describe_log_groups(logGroupNamePrefix="/ecs/x")["logGroups"][0]["kmsKeyId"].endswith(":key/k")
+    logs.disassociate_kms_key(logGroupName="/ecs/x")
+    assert "kmsKeyId" not in logs.describe_log_groups(logGroupNamePrefix="/ecs/x")["logGroups"][0]
+
+
+def test_a_port_has_one_listener_and_one_in_clear_no_tls_policy(aws, balancer):
+    elb = aws.client("elbv2")
+    clear = {"Protocol": "HTTP", "DefaultActions": [{"Type": "forward", "TargetGroupArn": balancer["target group"]}]}
+    listener = elb.create_listener(LoadBalancerArn=balancer["arn"], Port=80, **clear)["Listeners"][0]
+    assert "SslPolicy" not in listener
+    assert refused(elb.create_listener, LoadBalancerArn=balancer["arn"], Port=443, **clear) == "DuplicateListener"
+
+
+def test_a_target_group_forgets_a_load_balancer_that_is_gone(aws, balancer):
+    elb = aws.client("elbv2")
+
+    def users() -> list[str]:
+        groups = elb.describe_target_groups(TargetGroupArns=[balancer["target group"]])["TargetGroups"]
+        return list(groups[0]["LoadBalancerArns"])
+
+    assert users() == [balancer["arn"]]
+    elb.delete_load_balancer(LoadBalancerArn=balancer["arn"])
+    assert users() == []
+    elb.delete_target_group(TargetGroupArn=balancer["target group"])

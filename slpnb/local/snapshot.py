@@ -29,6 +29,7 @@ READS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("ec2", "describe_route_tables", "RouteTables", {}),
     ("ec2", "describe_security_groups", "SecurityGroups", {}),
     ("ec2", "describe_subnets", "Subnets", {}),
+    ("ec2", "describe_volumes", "Volumes", {}),
     ("ec2", "describe_vpcs", "Vpcs", {}),
     ("ecr", "describe_repositories", "repositories", {}),
     ("ecs", "list_clusters", "clusterArns", {}),

@@ -7,9 +7,37 @@ done; the list comes from field-notes.md ("moto 5.2.5"). ECS has a module of its
 from __future__ import annotations
 
 from slpnb.local import clock, ecs
-from slpnb.local.corrections import acm, autoscaling, ec2, ecr, efs, elbv2, iam, kms, servicequotas
+from slpnb.local.corrections import (
+    acm,
+    applicationautoscaling,
+    autoscaling,
+    ec2,
+    ecr,
+    efs,
+    elbv2,
+    iam,
+    kms,
+    logs,
+    route53,
+    secretsmanager,
+    servicequotas,
+)
 
-SERVICES = (acm, autoscaling, ec2, ecr, efs, elbv2, iam, kms, servicequotas)
+SERVICES = (
+    acm,
+    applicationautoscaling,
+    autoscaling,
+    ec2,
+    ecr,
+    efs,
+    elbv2,
+    iam,
+    kms,
+    logs,
+    route53,
+    secretsmanager,
+    servicequotas,
+)
 
 
 def install() -> None:

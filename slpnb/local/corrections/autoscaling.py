@@ -21,6 +21,7 @@ from moto.autoscaling.models import (
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
+from moto.ec2.utils import convert_tag_spec
 
 from slpnb.local import clock
 from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model, replace_responses
@@ -62,13 +63,25 @@ class Group(FakeAutoScalingGroup):
 
     def _launch(self, tags: dict[str, str]) -> None:
         instance = self.ec2_backend.run_instances(
-            self.image_id, 1, self.user_data, [], **self._template(), subnet_id=self._subnet(), tags={"instance": tags}
+            self.image_id,
+            1,
+            self.user_data,
+            [],
+            **self._template(),
+            subnet_id=self._subnet(),
+            tags={"instance": tags, "volume": self._volume_tags()},
         ).instances[0]
         instance.autoscaling_group = self  # type: ignore[attr-defined]
         protected = self.new_instances_protected_from_scale_in
         self.instance_states.append(InstanceState(instance, protected_from_scale_in=protected))
         self._record(f"Launching a new EC2 instance: {instance.id}")
         self._give_profile(instance.id)
+
+    def _volume_tags(self) -> dict[str, str]:
+        if self.ec2_launch_template is None:
+            return {}
+        data = self.ec2_launch_template.get_version(self.launch_template_version).data
+        return dict(convert_tag_spec(data.get("TagSpecifications", [])).get("volume", {}))
 
     def _template(self) -> dict[str, Any]:
         """What RunInstances gets of the launch template's version; moto reads the default version by itself."""
@@ -86,7 +99,12 @@ class Group(FakeAutoScalingGroup):
                 "Version": str(version.number),
             },
             "metadata_options": version.data.get("MetadataOptions", {}),
+            **self._devices(version.data),
         }
+
+    def _devices(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The template's volumes; without any, the AMI's. moto adds one of its own, not encrypted, to them."""
+        return {"block_device_mappings": data["BlockDeviceMappings"]} if data.get("BlockDeviceMappings") else {}
 
     def _subnet(self) -> str | None:
         """The subnet with the fewest instances of this group; the first of several."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.efs.exceptions import (
     AccessPointNotFound,
     BadRequest,
@@ -212,10 +211,6 @@ class FilesResponse(EFSResponse):
         """DeleteFileSystemPolicy."""
         self.files.delete_file_system_policy(self._get_param("FileSystemId"))
         return "", {"Content-Type": "application/json"}
-
-    def describe_account_preferences(self) -> ActionResult:
-        """DescribeAccountPreferences: long ids, as every account has now."""
-        return ActionResult({"ResourceIdPreference": {"ResourceIdType": "LONG_ID", "Resources": ["FILE_SYSTEM"]}})
 
 
 def check_modes(performance: str | None, throughput: str | None, mibps: float | None) -> None:

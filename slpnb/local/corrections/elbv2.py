@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from moto.elbv2.exceptions import (
+    DuplicateListenerError,
     DuplicateLoadBalancerName,
     DuplicateTargetGroupName,
     ELBClientError,
@@ -26,6 +27,21 @@ from slpnb.local.inprocess import backend
 PROVISIONING_SECONDS = 90.0
 INTERFACE_SECONDS = 45.0  # after deletion its interfaces linger, and with them the use of its security groups
 HOSTED_ZONE = "Z35SXDOTRQ7X7K"  # of every Application Load Balancer in us-east-1: what a DNS alias names
+DEFAULTS = {  # Application Load Balancers user guide, "Edit attributes"; moto leaves most of them out
+    "access_logs.s3.enabled": "false",
+    "client_keep_alive.seconds": "3600",
+    "connection_logs.s3.enabled": "false",
+    "idle_timeout.timeout_seconds": "60",
+    "routing.http.desync_mitigation_mode": "defensive",
+    "routing.http.drop_invalid_header_fields.enabled": "false",
+    "routing.http.preserve_host_header.enabled": "false",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
+    "routing.http.xff_client_port.enabled": "false",
+    "routing.http.xff_header_processing.mode": "append",
+    "routing.http2.enabled": "true",
+    "waf.fail_open.enabled": "false",
+    "zonal_shift.config.enabled": "false",
+}
 Target = tuple[str, int]
 
 
@@ -35,6 +51,7 @@ class LoadBalancer(FakeLoadBalancer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.canonical_hosted_zone_id = HOSTED_ZONE
+        self.attrs = {**DEFAULTS, **self.attrs, "load_balancing.cross_zone.enabled": "true"}
         self.interfaces: list[str] = []
         clock.later(PROVISIONING_SECONDS, lambda: setattr(self, "state", "active"))
 
@@ -53,6 +70,15 @@ class TargetGroup(FakeTargetGroup):
         super().__init__(*args, **kwargs)
         self.health: dict[Target, tuple[str, str, str]] = {}
         self.draining: dict[Target, dict[str, Any]] = {}
+
+    @property
+    def load_balancer_arns(self) -> list[str]:
+        """The load balancers with a listener that forwards here; moto keeps those that are gone."""
+        return backend("elbv2").load_balancers_of(self.arn)  # type: ignore[no-any-return]
+
+    @load_balancer_arns.setter
+    def load_balancer_arns(self, arns: list[str]) -> None:
+        """moto keeps a list of its own, which nothing reads."""
 
     def key(self, target: dict[str, Any]) -> Target:
         """The target that a request names; the group's own port unless it says another."""
@@ -100,7 +126,7 @@ class TargetGroup(FakeTargetGroup):
             return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
         if f"{key[0]}:{key[1]}" not in self.targets:
             return "unused", "Target.NotRegistered", "Target is not registered to the target group"
-        if not backend("elbv2")._any_listener_using(self.arn):
+        if not self.load_balancer_arns:
             return (
                 "unused",
                 "Target.NotInUse",
@@ -166,12 +192,35 @@ class Balancing(Corrected, ELBv2Backend):
             raise DuplicateTargetGroupName()
         return known
 
+    def create_listener(self, load_balancer_arn: str, protocol: str, port: str, *args: Any, **kwargs: Any) -> Any:
+        """As moto; a port has one listener, and one in clear has no TLS policy."""
+        balancer = self.load_balancers.get(load_balancer_arn)
+        if balancer and any(str(known.port) == str(port) for known in balancer.listeners.values()):
+            raise DuplicateListenerError()
+        listener = super().create_listener(load_balancer_arn, protocol, port, *args, **kwargs)
+        if listener.protocol == "HTTP":
+            listener.ssl_policy = None  # type: ignore[assignment]
+        return listener
+
     def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
         """As moto, those that are draining included."""
         group = self.target_groups.get(target_group_arn)
         draining = list(group.draining.values()) if isinstance(group, TargetGroup) and not targets else []
         registered = super().describe_target_health(target_group_arn, targets)
         return registered + [group.health_for(target, self.ec2_backend) for target in draining if group]
+
+    def load_balancers_of(self, target_group_arn: str) -> list[str]:
+        """ARNs of the load balancers that forward to a target group."""
+        return [
+            balancer.arn
+            for balancer in self.load_balancers.values()
+            if any(
+                target_group_arn in self._get_target_group_arns_from(action_data=action.data)
+                for listener in balancer.listeners.values()
+                for rule in listener.rules.values()
+                for action in rule.actions
+            )
+        ]
 
     def _attach(self, balancer: FakeLoadBalancer) -> None:
         suffix = balancer.arn.partition(":loadbalancer/")[2]

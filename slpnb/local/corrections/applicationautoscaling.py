@@ -1,0 +1,80 @@
+"""Application Auto Scaling: what is missing is ObjectNotFoundException, and a policy needs its scalable target.
+
+moto answers ValidationException where something is missing, which also means a wrong parameter, and makes
+policies for targets that nobody registered. Errors: Application Auto Scaling API reference.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.applicationautoscaling.exceptions import AWSValidationException
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeApplicationAutoscalingPolicy
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.core.exceptions import JsonRESTError
+
+from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+
+
+class ObjectNotFoundError(JsonRESTError):
+    """No such scalable target or policy."""
+
+    code = 400
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ObjectNotFoundException", message)
+
+
+class TargetScaling(Corrected, ApplicationAutoscalingBackend):
+    """moto's Application Auto Scaling, with its errors."""
+
+    def put_scaling_policy(
+        self,
+        policy_name: str,
+        service_namespace: str,
+        resource_id: str,
+        scalable_dimension: str,
+        *args: Any,
+        **kwargs: Any,
+    ) -> FakeApplicationAutoscalingPolicy:
+        """As moto, for a registered scalable target."""
+        if not self._scalable_target_exists(resource_id, scalable_dimension):
+            raise ObjectNotFoundError(
+                f"No scalable target registered for service namespace: {service_namespace}, "
+                f"resource ID: {resource_id}, scalable dimension: {scalable_dimension}"
+            )
+        return super().put_scaling_policy(
+            policy_name, service_namespace, resource_id, scalable_dimension, *args, **kwargs
+        )
+
+    def deregister_scalable_target(self, namespace: str, r_id: str, dimension: str) -> None:
+        """As moto, and with the target its policies go."""
+        try:
+            super().deregister_scalable_target(namespace, r_id, dimension)
+        except AWSValidationException as error:
+            raise ObjectNotFoundError(str(error.message)) from error
+        for policy in list(self.policies.values()):
+            if (policy.resource_id, policy.scalable_dimension) == (r_id, dimension):
+                super().delete_scaling_policy(policy.policy_name, namespace, r_id, dimension)
+
+    def delete_scaling_policy(self, *args: Any, **kwargs: Any) -> None:
+        """As moto, with the right error."""
+        try:
+            super().delete_scaling_policy(*args, **kwargs)
+        except AWSValidationException as error:
+            raise ObjectNotFoundError(str(error.message)) from error
+
+
+class TargetScalingResponse(ApplicationAutoScalingResponse):
+    """moto's answers, and those of the operations that it does not know."""
+
+    def describe_scaling_activities(self) -> str:
+        """None: no load is simulated that would scale."""
+        return json.dumps({"ScalingActivities": []})
+
+
+def install() -> None:
+    """Replace moto's Application Auto Scaling."""
+    replace_backend("applicationautoscaling", TargetScaling)
+    replace_responses("applicationautoscaling", TargetScalingResponse)

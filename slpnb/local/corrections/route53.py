@@ -1,0 +1,90 @@
+"""Route 53: a record set is created once, deleted by its own values, and can be asked for.
+
+moto creates a second record set of the same name and type, and deletes what is not there. Messages:
+Route 53 API reference, "ChangeResourceRecordSets", error InvalidChangeBatch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.route53.exceptions import Route53ClientError
+from moto.route53.models import RecordSet, Route53Backend
+from moto.route53.responses import Route53
+
+from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+
+NAME_SERVER = "ns-2048.awsdns-64.com"
+LOAD_BALANCER_ADDRESSES = ["203.0.113.10", "203.0.113.11"]  # of RFC 5737, for documentation
+
+
+class InvalidChangeError(Route53ClientError):
+    """A change that cannot be made; none of its batch is."""
+
+    def __init__(self, verb: str, name: str, kind: str, why: str) -> None:
+        message = f"[Tried to {verb} resource record set [name='{name}', type='{kind}'] but {why}]"
+        super().__init__("InvalidChangeBatch", message)
+
+
+class Zones(Corrected, Route53Backend):
+    """moto's Route 53, with its refusals."""
+
+    def change_resource_record_sets(self, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+        """As moto, once every change of the batch has been found possible."""
+        for change in change_list:
+            wanted = change["ResourceRecordSet"]
+            found = self.record(zoneid, wanted["Name"], wanted["Type"])
+            _check(change["Action"], wanted, found)
+        super().change_resource_record_sets(zoneid, change_list)
+
+    def record(self, zone_id: str, name: str, kind: str) -> RecordSet | None:
+        """The record set of this name and type; a trailing dot makes no difference."""
+        for record in self.get_hosted_zone(zone_id).rrsets:
+            if record.name.rstrip(".") == name.rstrip(".") and record.type == kind:
+                return record
+        return None
+
+
+def _check(action: str, wanted: dict[str, Any], found: RecordSet | None) -> None:
+    name, kind = wanted["Name"].rstrip(".") + ".", wanted["Type"]
+    if action == "CREATE" and found:
+        raise InvalidChangeError("create", name, kind, "it already exists")
+    if action == "DELETE" and not found:
+        raise InvalidChangeError("delete", name, kind, "it was not found")
+    if action == "DELETE" and found and not _same(wanted, found):
+        raise InvalidChangeError("delete", name, kind, "the values provided do not match the current values")
+
+
+def _same(wanted: dict[str, Any], found: RecordSet) -> bool:
+    if wanted.get("AliasTarget") or found.alias_target:
+        return _alias(wanted.get("AliasTarget")) == _alias(found.alias_target)
+    return sorted(one["Value"] for one in wanted.get("ResourceRecords", [])) == sorted(found.records)
+
+
+def _alias(target: dict[str, Any] | None) -> list[str]:
+    return [str((target or {}).get(key, "")).rstrip(".") for key in ("HostedZoneId", "DNSName")]
+
+
+class ZonesResponse(Route53):
+    """moto's answers, and TestDNSAnswer."""
+
+    def test_dns_answer(self) -> ActionResult:
+        """What Route 53 would answer; an alias of a load balancer, its addresses."""
+        zone, name, kind = (self._get_param(key) for key in ("HostedZoneId", "RecordName", "RecordType"))
+        backend = self.backend
+        assert isinstance(backend, Zones)  # noqa: S101
+        found = backend.record(zone, name, kind)
+        data = (LOAD_BALANCER_ADDRESSES if found.alias_target else list(found.records)) if found else []
+        answer = {"Nameserver": NAME_SERVER, "RecordName": name, "RecordType": kind, "RecordData": data}
+        return ActionResult({**answer, "ResponseCode": "NOERROR" if found else "NXDOMAIN", "Protocol": "UDP"})
+
+
+def install() -> None:
+    """Replace moto's Route 53."""
+    replace_backend("route53", Zones)
+    replace_responses("route53", ZonesResponse)
+    import_module("moto.route53.urls").url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = (
+        ZonesResponse.dispatch
+    )
