@@ -318,7 +318,7 @@ def _lookup(ref: Ref, have: Observed) -> Any:
 def _compare(resource: Resource, found: Found | None, kind: Kind, have: Observed) -> Change:
     if found is None:
         values = {**resource.attributes, **resource.once}
-        details = tuple((name, "", show(value, have)) for name, value in values.items())
+        details = tuple((name, "", _brief(value, have)) for name, value in values.items())
         calls = tuple(kind.create(resource))
         return Change("+", resource.key, kind.title, resource.name, resource.reason, details, calls)
     differing = {name: value for name, value in resource.attributes.items() if found.attributes.get(name) != value}
@@ -379,6 +379,13 @@ def beginning(text: str, known: Iterable[str]) -> tuple[str, str]:
     longer = (value for value in values if re.search("[:.]", value) and text.startswith((f"{value}:", f"{value}@")))
     value = max(longer, key=len, default="")
     return value, text[len(value) :]
+
+
+def _brief(value: Any, have: Observed) -> str:
+    """As `show`, but a policy by the names of its statements: `Plan.commands` has it whole."""
+    if isinstance(value, Mapping) and isinstance(value.get("Statement"), list):
+        return ", ".join(statement.get("Sid", "unnamed statement") for statement in value["Statement"])
+    return show(value, have)
 
 
 def _shown(have: Observed) -> dict[str, str]:

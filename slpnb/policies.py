@@ -93,12 +93,12 @@ def trust_tasks(config: Config) -> Policy:
         "ArnLike": {"aws:SourceArn": arn("ecs", "*", config.aws.region)},
         "StringEquals": {"aws:SourceAccount": Ref("account")},
     }
-    return _policy(_assume("ecs-tasks.amazonaws.com") | {"Condition": condition})
+    return _policy(_assume("TasksOfThisAccount", "ecs-tasks.amazonaws.com") | {"Condition": condition})
 
 
 def trust_instances() -> Policy:
     """Only EC2 may hand out the role. EC2 sends no aws:SourceArn; iam:PassRole says who may launch with it."""
-    return _policy(_assume("ec2.amazonaws.com"))
+    return _policy(_assume("InstancesOfEc2", "ec2.amazonaws.com"))
 
 
 def key(config: Config) -> Policy:
@@ -152,19 +152,24 @@ def _allow(sid: str, actions: list[str], resource: Any, condition: Mapping[str, 
     return statement | ({"Condition": dict(condition)} if condition else {})
 
 
-def _assume(service: str) -> Policy:
-    return {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+def _assume(sid: str, service: str) -> Policy:
+    return {"Sid": sid, "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
 
 
 def table(want: Iterable[Resource], have: Observed) -> pd.DataFrame:
     """Every statement of every wanted policy: who (index), may, on what, and only when. Pure."""
-    policies = ((resource.name, resolve(resource, have).attributes.get("policy")) for resource in want)
     rows = [
-        (name, ", ".join(statement["Action"]), _on(statement["Resource"], have), _when(statement, have))
-        for name, policy in policies
-        for statement in (policy or {}).get("Statement", ())
+        _row(resource.name, statement, have)
+        for resource in want
+        for statement in resolve(resource, have).attributes.get("policy", {}).get("Statement", ())
     ]
     return pd.DataFrame(rows, columns=["who", "may", "on", "only when"]).set_index("who")
+
+
+def _row(name: str, statement: Mapping[str, Any], have: Observed) -> tuple[str, str, str, str]:
+    """A role's statement says on what; a key's own statement says who, and what it is on is the key."""
+    who, on = (name, _on(statement["Resource"], have)) if "Principal" not in statement else ("the account's IAM", name)
+    return who, ", ".join(statement["Action"]), on, _when(statement, have)
 
 
 def _on(resource: Any, have: Observed) -> str:

@@ -80,7 +80,9 @@ def test_no_secret_is_shown_anywhere(ready):
 def test_no_account_id_is_shown(ready):
     plan = planned(ready)
     assert ready.account_id not in repr(plan) + plan.commands()
-    assert '"Principal": {"AWS": "<iam root>"}' in repr(plan)
+    assert (
+        "<logs log-group:/ecs/slp-saas-test:*>" in policies.table(secrets.desired(ready.config), plan.observed).to_csv()
+    )
     assert f"ACCOUNT_ID={ready.account_id}" in plan.commands(ids=True)
 
 
@@ -140,6 +142,7 @@ def test_the_execution_role_reads_the_two_secrets_and_no_other(made):
 def test_the_table_of_grants_has_a_row_for_every_statement(made):
     table = policies.table(secrets.desired(made.config), secrets.observe(made))
     assert len(table) == 12
+    assert set(table.loc["the account's IAM", "on"]) == {"alias/slp-saas-test"}
     assert table.loc["slp-saas-test-task", "on"] == "<file-system arn>"
     assert table.loc["slp-saas-test-task", "only when"] == "elasticfilesystem:AccessPointArn is <access-point arn>"
 
