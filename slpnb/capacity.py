@@ -15,7 +15,7 @@ from math import ceil, inf
 from slpnb import lifecycle, placement
 from slpnb.placement import Failure
 from slpnb.resources import Instance as Room
-from slpnb.scheduler_state import Group, Instance, Placement, Provider, Service, State, Task
+from slpnb.scheduler_state import Deployment, Group, Instance, Placement, Provider, Service, State, Task
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
 LOW_SECONDS = 900  # the low alarm wants 15 data points of a minute; the high alarm wants one
@@ -48,31 +48,49 @@ def waits(state: State, task: Task) -> bool:
     return bool(provider and provider.managed_scaling)
 
 
-def find(state: State, task: Task) -> Instance | Failure:
-    """The instance for a task, or ECS's reason why none takes it."""
-    candidates = {one.id: one for one in _candidates(state, task)}
-    likes = (other for id in candidates for other in state.on_instance(id) if other.group == task.group)
+def find(state: State, task: Task, zone: str = "") -> Instance | Failure:
+    """The instance for a task, in one zone if named, or ECS's reason why none takes it."""
+    every = candidates(state, task.cluster, task.provider)
+    known = {one.id: one for one in every if zone in ("", one.room.zone)}
+    likes = (other for id in known for other in state.on_instance(id) if other.group == task.group)
     found = placement.place(
         task.definition.needs,
-        [one.free for one in candidates.values()],
+        [one.free for one in known.values()],
         strategy=task.placement.strategy or ((SPREAD_ZONES,) if task.service else ()),
         constraints=task.placement.constraints,
         running=Counter(other.instance for other in likes),
-        groups=_groups(state, candidates) if _asks_groups(task) else None,
+        groups=_groups(state, known) if _asks_groups(task) else None,
         seed=state.ids,
     )
     if not isinstance(found, Failure):
-        return candidates[found.id]
+        return known[found.id]
     if found.closest:
         return found
     return replace(found, words=f"{NO_INSTANCES} {'capacity provider' if task.provider else 'cluster'}")
 
 
-def _candidates(state: State, task: Task) -> Iterator[Instance]:
-    group = state.providers[task.provider].group if task.provider in state.providers else None
+def candidates(state: State, cluster: str, provider: str) -> Iterator[Instance]:
+    """The ACTIVE instances of a cluster that tasks of a capacity provider (or of none) may go to."""
+    group = state.providers[provider].group if provider in state.providers else None
     for one in state.instances.values():
-        if one.status == "ACTIVE" and one.cluster == task.cluster and (not task.provider or one.group == group):
+        if one.status == "ACTIVE" and one.cluster == cluster and (not provider or one.group == group):
             yield one
+
+
+def fresh(state: State, service: Service, deployment: Deployment) -> Task:
+    """A task that a deployment of a service is about to start."""
+    return Task(
+        id=state.new_id(),
+        cluster=service.cluster,
+        definition=deployment.definition,
+        group=f"service:{service.name}",
+        created_at=state.clock,
+        service=service.key,
+        deployment=deployment.id,
+        provider=choose_provider(state, service),
+        placement=service.placement,
+        targets=service.targets,
+    )
 
 
 def _asks_groups(task: Task) -> bool:

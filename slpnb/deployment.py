@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any
 
-from slpnb import capacity, lifecycle
-from slpnb.placement import Failure
+from slpnb import capacity, lifecycle, rebalancing
 from slpnb.scheduler_state import Breaker, Definition, Deployment, Service, State, Task
 
 LONGEST_BACKOFF_SECONDS = 900  # "Service throttle logic": up to 15 minutes between two tries
@@ -152,11 +151,11 @@ def _roll_back(state: State, key: str, broken: str, back: Deployment) -> None:
     )  # fmt: skip
     rest = (replace(one, status="ACTIVE") for one in state.services[key].deployments if one.id != back.id)
     _change(state, key, definition=back.definition, deployments=(primary, *rest), failures=0, retry_at=0)
-    state.say(key, f"rolling back to (deployment {back.id})")
+    state.say(key, f"rolling back to deployment {back.id}.")
 
 
 @dataclass(slots=True)
-class _View:
+class View:
     """A service's tasks, sorted out. ``staying`` are the primary deployment's that may stay."""
 
     service: Service
@@ -167,10 +166,12 @@ class _View:
 
     @property
     def healthy(self) -> int:
+        """How many count towards minimumHealthyPercent."""
         return sum(task.counted for task in self.tasks)
 
     @property
     def missing(self) -> int:
+        """How many the primary deployment lacks."""
         return self.service.desired - len(self.staying)
 
     @property
@@ -179,7 +180,8 @@ class _View:
         return self.limits.upper - len(self.tasks)
 
 
-def _view(state: State, key: str) -> _View:
+def view(state: State, key: str) -> View:
+    """Sort a service's tasks out."""
     service = state.services[key]
     tasks = state.of_service(key)
     primary = service.primary.id
@@ -187,10 +189,11 @@ def _view(state: State, key: str) -> _View:
     leaving: list[Task] = []
     for task in tasks:
         if task.active:
-            stays = task.deployment == primary and task.health != "UNHEALTHY" and not _is_draining(state, task)
+            fit = task.health != "UNHEALTHY" and not task.moving and not _is_draining(state, task)
+            stays = task.deployment == primary and fit
             (staying if stays else leaving).append(task)
     allowed = limits(service.desired, service.minimum_healthy_percent, service.maximum_percent)
-    return _View(service, tasks, staying, leaving, allowed)
+    return View(service, tasks, staying, leaving, allowed)
 
 
 def _is_draining(state: State, task: Task) -> bool:
@@ -198,15 +201,14 @@ def _is_draining(state: State, task: Task) -> bool:
 
 
 def _reconcile(state: State, key: str) -> None:
-    _stop_surplus(state, _view(state, key))
-    _start_missing(state, _view(state, key))
-    _stop_leaving(state, _view(state, key))
-    view = _view(state, key)
-    _forget_deployments(state, view)
-    _settle(state, view)
+    _stop_surplus(state, view(state, key))
+    _start_missing(state, view(state, key))
+    _stop_leaving(state, view(state, key))
+    _forget_deployments(state, view(state, key))
+    _settle(state, view(state, key))
 
 
-def _stop_surplus(state: State, view: _View) -> None:
+def _stop_surplus(state: State, view: View) -> None:
     """More than desired: first those that do not run yet, then from the zone that has most.
 
     Source: "How Amazon ECS places tasks on container instances" (scaling in keeps the spread).
@@ -229,44 +231,28 @@ def _zone(state: State, task: Task) -> str:
     return state.instances[task.instance].room.zone if task.instance else ""
 
 
-def _start_missing(state: State, view: _View) -> None:
+def _start_missing(state: State, view: View) -> None:
     service, primary = view.service, view.service.primary
     count = min(view.missing, view.room)
     if count <= 0 or primary.rollout == "FAILED" or state.clock < service.retry_at:
         return
     started: list[Task] = []
     for _ in range(count):
-        failure = _start_one(state, service, primary, started)
+        task = capacity.fresh(state, service, primary)
+        failure = capacity.launch(state, task)
         if failure:
             state.say(service.key, capacity.event(failure), warning=True)
             throttle(state, service.key)
             failed(state, service.key, primary.id)
             break
-    if started:
-        state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.")
-
-
-def _start_one(state: State, service: Service, primary: Deployment, started: list[Task]) -> Failure | None:
-    """Start one task; with managed scaling one that finds no instance waits in PROVISIONING."""
-    task = Task(
-        id=state.new_id(),
-        cluster=service.cluster,
-        definition=primary.definition,
-        group=f"service:{service.name}",
-        created_at=state.clock,
-        service=service.key,
-        deployment=primary.id,
-        provider=capacity.choose_provider(state, service),
-        placement=service.placement,
-        targets=service.targets,
-    )
-    failure = capacity.launch(state, task)
-    if failure is None:
         started.append(task)
-    return failure
+    if started:
+        sick = sum(_is_sick(view, task) for task in view.leaving)
+        why = f" Amazon ECS replaced {min(sick, len(started))} tasks due to an unhealthy status." if sick else ""
+        state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.{why}")
 
 
-def _stop_leaving(state: State, view: _View) -> None:
+def _stop_leaving(state: State, view: View) -> None:
     """Stop what is to go, as far as enough healthy tasks remain.
 
     What does not count as healthy may go at once, but a sick task of the primary deployment
@@ -276,36 +262,40 @@ def _stop_leaving(state: State, view: _View) -> None:
     coming = any(not task.counted for task in view.staying)
     free = [task for task in view.leaving if not task.counted and not (coming and _is_sick(view, task))]
     spare = max(0, view.healthy - view.limits.lower)
-    counted = sorted((task for task in view.leaving if task.counted), key=lambda task: (task.created_at, task.id))
+    counted = sorted(
+        (task for task in view.leaving if _may_go(view, task)), key=lambda task: (task.created_at, task.id)
+    )
     sick = [task for task in free if task.health == "UNHEALTHY"]
-    _stop_sick(state, view.service.key, sick)
+    _stop_sick(state, view, sick)
     _stop(state, view.service.key, [task for task in free if task not in sick] + counted[:spare])
     if not free and not spare:
         _say_stuck(state, view)
 
 
-def _is_sick(view: _View, task: Task) -> bool:
+def _may_go(view: View, task: Task) -> bool:
+    return task.counted and (not task.moving or rebalancing.is_ready(task, view.staying, view.service.desired))
+
+
+def _is_sick(view: View, task: Task) -> bool:
     return task.health == "UNHEALTHY" and task.deployment == view.service.primary.id
 
 
-def _stop_sick(state: State, key: str, tasks: Sequence[Task]) -> None:
+def _stop_sick(state: State, view: View, tasks: Sequence[Task]) -> None:
+    where = " ".join(f"(target-group {target.arn})" for target in view.service.targets)
+    checks = f"ELB health checks in {where}" if where else "container health checks"
+    _stop(state, view.service.key, tasks, f"Task failed {checks}")
     for task in tasks:
-        where = " ".join(f"(target-group {target.arn})" for target in task.targets)
-        _stop(
-            state, key, [task], f"Task failed {f'ELB health checks in {where}' if where else 'container health checks'}"
-        )
-        if task.health != "HEALTHY":
-            failed(state, key, task.deployment)
+        failed(state, task.service, task.deployment)
 
 
-def _say_stuck(state: State, view: _View) -> None:
+def _say_stuck(state: State, view: View) -> None:
     """Nothing may start and nothing may stop, although everything runs: the percents forbid both."""
     at_rest = all(task.counted for task in view.tasks)
     if view.missing > 0 and view.room <= 0 and at_rest and view.service.primary.rollout == "IN_PROGRESS":
         state.say(view.service.key, STUCK, warning=True)
 
 
-def _forget_deployments(state: State, view: _View) -> None:
+def _forget_deployments(state: State, view: View) -> None:
     """A replaced deployment is gone when its last task has stopped."""
     alive = {task.deployment for task in view.tasks}
     deployments = view.service.deployments
@@ -316,7 +306,7 @@ def _forget_deployments(state: State, view: _View) -> None:
         _change(state, view.service.key, deployments=kept, past=(*done, *view.service.past)[:100])
 
 
-def _settle(state: State, view: _View) -> None:
+def _settle(state: State, view: View) -> None:
     """COMPLETED and steady: every desired task healthy, and nothing else left, not even stopping."""
     service = state.services[view.service.key]
     calm = len(view.tasks) == len(view.staying) == service.desired and all(task.counted for task in view.staying)
@@ -328,6 +318,7 @@ def _settle(state: State, view: _View) -> None:
     if state.services[service.key].steady_at is None:
         _change(state, service.key, steady_at=state.clock)
         state.say(service.key, "has reached a steady state.")
+    rebalancing.balance(state, state.services[service.key])
 
 
 def _complete(state: State, key: str) -> None:
@@ -348,16 +339,16 @@ def _wind_down(state: State, key: str) -> None:
 
 
 def _stop(state: State, key: str, tasks: Sequence[Task], reason: str = "") -> None:
-    if not tasks:
-        return
-    placed = [task for task in tasks if task.status == "RUNNING"]
-    if placed:
-        state.say(key, f"has stopped {len(placed)} running tasks: {_names(placed)}.")
-        if any(task.targets for task in placed):
-            state.say(key, f"has begun draining connections on {len(placed)} tasks.")
-    for task in tasks:
-        why = reason or f"Scaling activity initiated by (deployment {task.deployment})"
-        lifecycle.stop(state, [task], "ServiceSchedulerInitiated", why)
+    running = [task for task in tasks if task.status == "RUNNING"]
+    for zone in sorted({_zone(state, task) if task.moving else "" for task in running}):
+        likes = [task for task in running if (_zone(state, task) if task.moving else "") == zone]
+        where, why = (f" in {zone}", " due to AZ rebalancing") if zone else ("", "")
+        state.say(key, f"has stopped {len(likes)} running tasks{where}{why}: {_names(likes)}.")
+    if len(tasks) > len(running):
+        state.say(key, f"stopped {len(tasks) - len(running)} pending tasks.")
+    for id in sorted({task.deployment for task in tasks}):
+        why = reason or f"Scaling activity initiated by (deployment {id})"
+        lifecycle.stop(state, [task for task in tasks if task.deployment == id], "ServiceSchedulerInitiated", why)
 
 
 def _names(tasks: Iterable[Task]) -> str:

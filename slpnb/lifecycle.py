@@ -9,11 +9,11 @@ attached. What it takes of its instance is held until it is STOPPED.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slpnb.scheduler_state import STOPPED_KEPT_SECONDS, Instance, State, Status, Task
+from slpnb.scheduler_state import Instance, State, Status, Task
 
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
 FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed
@@ -25,12 +25,19 @@ def advance(state: State) -> None:
     """Let every task whose time has come take its next step; drop the STOPPED ones that ECS forgets."""
     ready = [state.tasks[id] for id in sorted(task for task, at in state.due.items() if at <= state.clock)]
     for task in ready:
-        if task.status == "STOPPED":
-            state.due.pop(task.id)
-            state.tasks.pop(task.id)
-        else:
-            _NEXT[task.status](state, task)
+        _NEXT[task.status](state, task)
+    _forget(state)
     _say_targets(state, [task for task in ready if task.status == "PENDING" and _is(state, task, "ACTIVATING")], "")
+
+
+def _forget(state: State) -> None:
+    """Drop the tasks that stopped an hour ago; they are in the order in which they stopped."""
+    while state.ended:
+        id, at = next(iter(state.ended.items()))
+        if at > state.clock:
+            return
+        state.ended.pop(id)
+        state.tasks.pop(id)
 
 
 def put_on(state: State, task: Task, instance: Instance) -> Task:
@@ -75,7 +82,6 @@ def stopped(state: State, task: Task, exit_code: int | None = None) -> Task:
     code = exit_code if exit_code is not None else task.exit_code
     end = state.set(
         task,
-        state.clock + STOPPED_KEPT_SECONDS,
         status="STOPPED",
         desired_status="STOPPED",
         stopping_at=task.stopping_at if task.stopping_at is not None else state.clock,
@@ -165,12 +171,16 @@ def _ran(state: State, task: Task) -> None:
 
 
 def _say_unhealthy(state: State, task: Task) -> None:
-    instance = state.instances[task.instance]
+    """As a target of the load balancer, or by the container's own health check."""
     ports = task.ports or task.definition.needs.tcp_ports
     port = f" (port {ports[0]})" if ports else ""
+    instance = state.instances[task.instance]
+    who = f"(task {task.id})" if task.definition.needs.enis else f"(instance {instance.ec2_id or instance.id})"
+    reason = f"due to (reason {task.definition.outcome.unhealthy_reason})."
     for target in task.targets:
-        where = f"(instance {instance.ec2_id or instance.id}){port} is unhealthy in (target-group {target.arn})"
-        _say(state, task.service, f"{where} due to (reason {task.definition.outcome.unhealthy_reason})")
+        _say(state, task.service, f"{who}{port} is unhealthy in (target-group {target.arn}) {reason}")
+    if not task.targets:
+        _say(state, task.service, f"(task {task.id}) failed container health checks.")
 
 
 def _drained(state: State, task: Task) -> None:
@@ -219,11 +229,15 @@ def _is(state: State, task: Task, status: Status) -> bool:
     return state.tasks[task.id].status == status
 
 
-def _say_targets(state: State, tasks: Iterable[Task], prefix: str) -> None:
-    """One event for each service and target group, whatever the number of tasks."""
+def _say_targets(state: State, tasks: Sequence[Task], prefix: str) -> None:
+    """One event for each service and target group, whatever the number of tasks; then that they drain."""
     counts = Counter((task.service, target.arn) for task in tasks for target in task.targets)
     for (service, arn), count in counts.items():
         _say(state, service, f"{prefix}registered {count} targets in (target-group {arn})")
+    draining = Counter((task.service, task.deployment) for task in tasks if prefix and task.targets)
+    for (service, id), count in draining.items():
+        if service in state.services:
+            state.say(service, f"has begun draining connections on {count} tasks.", task_set=id)
 
 
 def _say(state: State, service: str, text: str) -> None:

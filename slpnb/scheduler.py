@@ -22,6 +22,7 @@ from slpnb import capacity, deployment, lifecycle, tracking
 from slpnb.deployment import Limits, backoff_seconds, limits, threshold
 from slpnb.placement import Failure, shortfalls
 from slpnb.scheduler_state import (
+    REPEAT_SECONDS,
     Breaker,
     Definition,
     Deployment,
@@ -129,7 +130,9 @@ def _wake(state: State) -> float:
         return state.clock
     metered = state.trackings or any(one.managed_scaling for one in state.providers.values())
     minute = (state.clock // METRIC_SECONDS + 1) * METRIC_SECONDS if metered else inf
-    return min(minute, min(state.due.values(), default=inf), capacity.next_boot(state), deployment.next_try(state))
+    forgotten = next(iter(state.ended.values()), inf)
+    tasks = min(state.due.values(), default=inf)
+    return min(minute, tasks, forgotten, capacity.next_boot(state), deployment.next_try(state))
 
 
 def _acted(state: State) -> State:
@@ -167,7 +170,7 @@ def update_service(state: State, key: str, *, deploys: bool = False, **changes: 
 def delete_service(state: State, key: str) -> State:
     """DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
     new = state.copy()
-    new.services[key] = replace(new.services[key], status="DRAINING", desired=0)
+    new.services[key] = replace(new.services[key], status="DRAINING", desired=0, steady_at=None)
     return _acted(new)
 
 
@@ -279,9 +282,10 @@ class Settled:
 
 def settle(state: State, key: str, limit_seconds: float = 7200) -> Settled:
     """Let time pass until the service is steady, failed for good, or ``limit_seconds`` are over."""
-    begun, now = state.clock, state
+    begun, now = state.clock, state.copy()
     while not _is_over(now, key) and now.wake <= begun + limit_seconds:
-        now = step(now, max(0.0, now.wake - now.clock))
+        now.clock = max(now.clock, now.wake)
+        _tick(now)
     service = now.services[key]
     done = service.steady_at is not None
     return Settled(done, now.clock - begun, "" if done else why_not_steady(now, key), now)
@@ -302,22 +306,45 @@ def why_not_steady(state: State, key: str) -> str:
         return ""
     if service.primary.rollout == "FAILED":
         return service.primary.reason
-    tasks = state.of_service(key)
-    allowed = limits(service.desired, service.minimum_healthy_percent, service.maximum_percent)
-    waiting = [task for task in tasks if task.status == "PROVISIONING"]
+    view = deployment.view(state, key)
+    waiting = [task for task in view.tasks if task.status == "PROVISIONING"]
     if waiting:
         return f"{len(waiting)} tasks wait in PROVISIONING: {capacity.limit(state, waiting[0])}"
-    missing = service.desired - sum(task.deployment == service.primary.id for task in tasks)
-    if missing > 0 and len(tasks) >= allowed.upper and sum(task.counted for task in tasks) <= allowed.lower:
+    if view.missing > 0 and view.room <= 0 and view.leaving and view.healthy <= view.limits.lower:
         return (
-            f"the deployment may start no task (at most {allowed.upper} at once, {len(tasks)} exist) and stop none "
-            f"(at least {allowed.lower} healthy, {sum(task.counted for task in tasks)} are)"
+            f"the service may start no task (at most {view.limits.upper} at once, {len(view.tasks)} exist) "
+            f"and stop none (at least {view.limits.lower} healthy, {view.healthy} are)"
         )
-    return _last_warning(service) or "tasks are starting or stopping"
+    return _ends(state, service) or _last_warning(state, service) or "tasks are starting or stopping"
 
 
-def _last_warning(service: Service) -> str:
-    return next((event.message for event in service.events if "unable" in event.message), "")
+def _ends(state: State, service: Service) -> str:
+    """How the latest task of the primary deployment ended that nobody had asked to stop."""
+    sick = [task for task in state.of_service(service.key) if task.health == "UNHEALTHY"]
+    if sick:
+        return f"{len(sick)} tasks are unhealthy: {sick[0].definition.outcome.unhealthy_reason}"
+    stopped = (state.tasks[id] for id in state.ended)
+    ended = [task for task in stopped if task.service == service.key and _failed_by_itself(task)]
+    latest = max((task for task in ended if task.deployment == service.primary.id), key=_ended_at, default=None)
+    if latest is None:
+        return ""
+    code = f", exit code {latest.exit_code}" if latest.exit_code is not None else ""
+    return f"{len(ended)} tasks ended by themselves in the last hour: {latest.stopped_reason}{code}"
+
+
+def _failed_by_itself(task: Task) -> bool:
+    itself = task.stop_code in ("TaskFailedToStart", "EssentialContainerExited")
+    return itself or task.stopped_reason.startswith("Task failed")
+
+
+def _ended_at(task: Task) -> tuple[float, str]:
+    return task.stopped_at or 0, task.id
+
+
+def _last_warning(state: State, service: Service) -> str:
+    """What ECS said last about being unable to do something, in the time that it would not repeat it."""
+    recent = (event for event in service.events if state.clock - event.at < REPEAT_SECONDS)
+    return next((event.message for event in recent if "unable" in event.message), "")
 
 
 def counts(state: State, key: str) -> Counter[str]:

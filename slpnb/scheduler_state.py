@@ -96,6 +96,7 @@ class Task:
     """One task. When its next change comes by itself is in `State.due`.
 
     ``group`` is "service:name" or "family:name", ``service`` the key of its service or empty.
+    ``moving`` means that another one takes its place in another zone.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Task:
     instance: str = ""
     ports: tuple[int, ...] = ()
     health: Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"] = "UNKNOWN"
+    moving: bool = False
     placed_at: float | None = None
     started_at: float | None = None
     stopping_at: float | None = None
@@ -184,7 +186,7 @@ class Service:
     ``strategy`` empty means launch type EC2. ``completed`` is the last deployment that
     completed, where a rollback goes to; ``past`` are the deployments that are over.
     ``failures`` counts consecutive failures to start, ``retry_at`` is when the next try is due,
-    ``steady_at`` since when it is steady.
+    ``steady_at`` since when it is steady, ``uneven_since`` since when its zones are being evened out.
     """
 
     cluster: str
@@ -208,6 +210,7 @@ class Service:
     failures: int = 0
     retry_at: float = 0
     steady_at: float | None = None
+    uneven_since: float | None = None
 
     @property
     def key(self) -> str:
@@ -301,7 +304,8 @@ class Tracking:
 class State:
     """Everything, at one moment. Treat it as a value: the model's public functions copy before they change.
 
-    ``wake`` is when something happens next, if nobody asks for anything before. ``placed`` holds
+    ``wake`` is when something happens next, if nobody asks for anything before. ``due`` says when
+    a task changes by itself, ``ended`` when a STOPPED one is forgotten, in that order. ``placed`` holds
     the tasks of each instance, ``members`` those of each service that have not stopped, ``news``
     the tasks that started, became healthy or ended since the services were last looked at.
     """
@@ -312,6 +316,7 @@ class State:
     changed: bool = False
     tasks: dict[str, Task] = field(default_factory=dict)
     due: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
@@ -330,6 +335,7 @@ class State:
             self.changed,
             dict(self.tasks),
             dict(self.due),
+            dict(self.ended),
             dict(self.services),
             dict(self.instances),
             dict(self.groups),
@@ -354,6 +360,7 @@ class State:
         else:
             self.due[task.id] = due
         if task.status == "STOPPED":
+            self.ended[task.id] = self.clock + STOPPED_KEPT_SECONDS
             self.members.get(task.service, {}).pop(task.id, None)
         elif task.service:
             self.members.setdefault(task.service, {})[task.id] = None
@@ -363,10 +370,10 @@ class State:
         """Change a task; see `put`."""
         return self.put(replace(task, **changes), due)
 
-    def say(self, key: str, text: str, *, warning: bool = False) -> None:
+    def say(self, key: str, text: str, *, task_set: str = "", warning: bool = False) -> None:
         """Add an event to a service, newest first; a warning is not repeated within six hours."""
         service = self.services[key]
-        message = f"(service {service.name}) {text}"
+        message = f"(service {service.name}{f', taskSet {task_set}' if task_set else ''}) {text}"
         if warning and _said(service.events, message, self.clock):
             return
         self.ids += 1

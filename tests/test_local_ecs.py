@@ -56,7 +56,7 @@ class World:
         )
 
     def define(self, memory: int = 1024, cpu: int = 256, outcome: dict[str, Any] | None = None, **more: Any) -> str:
-        container = {"name": "web", "image": "web", "portMappings": [{"containerPort": 80}]}
+        container: dict[str, Any] = {"name": "web", "image": "web", "portMappings": [{"containerPort": 80}]}
         if outcome:
             container["dockerLabels"] = {"slpnb.outcome": json.dumps(outcome)}
         answer = self.ecs.register_task_definition(
@@ -260,7 +260,7 @@ def test_the_circuit_breaker_rolls_back_to_the_last_completed_deployment(world: 
     assert [(one["id"], one["rolloutState"]) for one in service["deployments"]] == [(first, "COMPLETED")]
     stopped = world.tasks(serviceName="web", desiredStatus="STOPPED")
     assert [(one["stopCode"], one["stoppedReason"]) for one in stopped] == [("TaskFailedToStart", reason)] * 3
-    assert f"(service web) rolling back to (deployment {first})" in world.messages()
+    assert f"(service web) rolling back to deployment {first}." in world.messages()
     listed = world.ecs.list_service_deployments(cluster="web", service="web")["serviceDeployments"]
     assert [one["status"] for one in listed] == ["ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]
     (shown,) = world.ecs.describe_service_deployments(serviceDeploymentArns=[listed[0]["serviceDeploymentArn"]])[

@@ -109,7 +109,7 @@ class Ecs(Tasks):
             for name in cluster.capacity_providers or () if cluster.status == "ACTIVE" else ():
                 provider = self._get_provider(name)
                 group = self.group_of(provider) if provider else None
-                if provider and group is not None:
+                if provider and group is not None and not getattr(group, "status", None):  # not being deleted
                     yield (
                         provider.name,
                         (self._provider(provider, cluster.name, group), self._group(group, cluster.name)),
