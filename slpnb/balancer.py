@@ -198,7 +198,7 @@ def _found_listener(listener: Item, step: str) -> Found:
         "port": port,
         "protocol": listener["Protocol"],
         "certificate": certificates[0].get("CertificateArn"),
-        "tls_policy": listener.get("SslPolicy") or None,
+        "tls_policy": listener.get("SslPolicy") if listener["Protocol"] == "HTTPS" else None,
         "action": _found_action(listener["DefaultActions"][0]),
     }
     key, name = f"listener/{PORTS.get(port, port)}", f"{listener['Protocol']} {port}"
@@ -208,7 +208,7 @@ def _found_listener(listener: Item, step: str) -> Found:
 def _found_action(action: Item) -> dict[str, Any]:
     if action["Type"] == "redirect":
         to = action["RedirectConfig"]
-        return {"redirect": f"{to['Protocol']} {to['Port']} {to['StatusCode']}"}
+        return {"redirect": f"{to.get('Protocol', '#{protocol}')} {to.get('Port', '#{port}')} {to['StatusCode']}"}
     groups = action.get("ForwardConfig", {}).get("TargetGroups", [{}])
     return {action["Type"]: action.get("TargetGroupArn") or groups[0].get("TargetGroupArn")}
 

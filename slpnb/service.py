@@ -53,7 +53,7 @@ def _service(config: Config) -> Resource:
         "propagate_tags": "SERVICE",
         "managed_tags": True,
     }
-    reason = "neither launch type nor strategy: the cluster's default capacity provider makes the group grow"
+    reason = "with no launch type of its own it takes the cluster's capacity provider, which makes the group grow"
     tags, once = config.tags(STEP, service.name), {"desired_tasks": service.desired_tasks}
     return Resource("service", "service", service.name, attributes, reason, tags, once)
 
@@ -303,7 +303,7 @@ def _delete(found: Found) -> list[Call]:
     own = {"cluster": found.attributes["cluster"], "service": found.name}
     question = {"cluster": own["cluster"], "services": [found.name]}
     # Targets are drained before tasks are stopped: with the longest delay of ELB that alone is an hour.
-    drained = Wait("describe_services", question, "services[0].status || 'INACTIVE'", "INACTIVE", (), 15, 7200)
+    drained = Wait("describe_services", question, "services[0].status || 'INACTIVE'", "INACTIVE", timeout_seconds=7200)
     return [
         Call("ecs", "update_service", {**own, "desiredCount": 0}, gone=ABSENT),
         Call("ecs", "delete_service", {**own, "force": True}, wait=drained, gone=ABSENT),

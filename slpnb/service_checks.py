@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -25,7 +26,7 @@ WORLD = (network.WORLD, "::/0")
 def check(aws: Aws, have: Observed) -> Verdicts:
     """Every check, in the order of a visitor's request: name, certificate, port, target, revision, version."""
     config = aws.config
-    looked = (_certificate(config, have), _reachable(config, have), _capacity(have), _revision(aws, have))
+    looked = (_certificate(config, have), reachable(config, have), capacity(have), _revision(aws, have))
     return Verdicts.of([*looked[:2], *_targets(aws, have), *looked[2:], _answers(aws)])
 
 
@@ -40,7 +41,7 @@ def _certificate(config: Config, have: Observed) -> Verdict:
     return ok(subject, f"issued for {', '.join(names)}, covers {host}")
 
 
-def _reachable(config: Config, have: Observed) -> Verdict:
+def reachable(config: Config, have: Observed) -> Verdict:
     """Which ports of the load balancer the world reaches, by the rules of the groups that it carries."""
     subject, balancer = "ports open to the world", have.get("load-balancer")
     carried = balancer.attributes["security_groups"] if balancer else []
@@ -68,7 +69,7 @@ def _targets(aws: Aws, have: Observed) -> Iterator[Verdict]:
         yield ng("targets", "no target group or no service")
         return
     targets = stability.targets(aws, group.id)
-    zones = _zones(aws, targets)
+    zones = _zones(aws, targets, have)
     yield from targets_by_zone(aws.config, targets, zones, service.facts["described"]["desiredCount"])
 
 
@@ -99,10 +100,12 @@ def _state(target: Mapping[str, Any]) -> str:
     return f"{health['State']} ({health['Reason']})" if health.get("Reason") else str(health["State"])
 
 
-def _zones(aws: Aws, targets: list[dict[str, Any]]) -> dict[str, str]:
-    """The availability zone of each target: an instance's own, or what the load balancer says of an address."""
-    known = {one["Target"]["Id"]: one["Target"].get("AvailabilityZone", "") for one in targets}
-    instances = sorted(name for name in known if name.startswith("i-"))
+def _zones(aws: Aws, targets: list[dict[str, Any]], have: Observed) -> dict[str, str]:
+    """The availability zone of each target: its instance's, or that of the subnet which its address is in."""
+    names = {one["Target"]["Id"] for one in targets}
+    instances = sorted(name for name in names if name.startswith("i-"))
+    subnets = [found.attributes for found in have.values() if found.kind == "subnet"]
+    known = {name: _zone_of(name, subnets) for name in names.difference(instances)}
     if instances:
         path = "Reservations[].Instances[]"
         for one in aws.pages("ec2", "describe_instances", path, InstanceIds=instances):
@@ -110,7 +113,12 @@ def _zones(aws: Aws, targets: list[dict[str, Any]]) -> dict[str, str]:
     return known
 
 
-def _capacity(have: Observed) -> Verdict:
+def _zone_of(address: str, subnets: list[Mapping[str, Any]]) -> str:
+    inside = (subnet["zone"] for subnet in subnets if ip_address(address) in ip_network(subnet["cidr"]))
+    return str(next(inside, ""))
+
+
+def capacity(have: Observed) -> Verdict:
     """A service with a launch type, or with no strategy at all, never makes the group grow."""
     subject, service, cluster = "capacity", have.get("service"), have.get("cluster")
     if service is None or cluster is None:

@@ -96,12 +96,19 @@ def _outcome(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str
 def _superseded(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str, runs: str) -> str:
     """Another revision is the primary one: by a rollback, by somebody else, or the update never came."""
     broken = [one for one in service["deployments"] if _revision(one["taskDefinition"]) == wanted]
-    if any(one.get("rolloutState") == "FAILED" for one in broken) or "rolling back" in primary.get(
-        "rolloutStateReason", ""
-    ):
-        tasks = f" after {_failed(broken[0])}" if broken else ""
+    failed = [one for one in broken if one.get("rolloutState") == "FAILED"]
+    if failed or _rolled_back(service, primary):
+        tasks = f" after {_failed(failed[0])}" if failed else ""
         return f"rolled back from {wanted} to {runs} by the circuit breaker{tasks}"
     return f"the primary deployment runs {runs}, not {wanted}"
+
+
+def _rolled_back(service: Mapping[str, Any], primary: Mapping[str, Any]) -> bool:
+    """Whether the primary deployment took over again: ECS says so in its reason, and once it is done in an event."""
+    if "rolling back" in primary.get("rolloutStateReason", ""):
+        return True
+    events = [event for event in service.get("events", []) if "rolling back" in event["message"]]
+    return any("createdAt" in primary and event["createdAt"] >= primary["createdAt"] for event in events)
 
 
 def _failed(deployment: Mapping[str, Any]) -> str:
@@ -123,6 +130,18 @@ def _progress(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: st
     if primary.get("rolloutState") != "COMPLETED":
         return "waiting", f"{running} of {desired} run {wanted}, {healthy} healthy, the rollout is not yet COMPLETED"
     return "completed", f"{running} of {desired} run {wanted}, {healthy} healthy, the rollout is COMPLETED"
+
+
+def as_rolled_back(service: Mapping[str, Any], to: str) -> dict[str, Any]:
+    """The same answer as if the circuit breaker had gone back to the revision ``to``: what a waiter calls stable. Pure.
+
+    For a notebook that shows what `judge` makes of it.
+    """
+    primary = next(one for one in service["deployments"] if one["status"] == "PRIMARY")
+    reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/0."
+    back = {**primary, "taskDefinition": to, "rolloutState": "COMPLETED", "rolloutStateReason": reason}
+    broken = {**primary, "status": "ACTIVE", "rolloutState": "FAILED", "runningCount": 0, "failedTasks": 3}
+    return {**service, "taskDefinition": to, "deployments": [back, broken]}
 
 
 def _revision(arn: str) -> str:
