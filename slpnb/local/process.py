@@ -26,6 +26,7 @@ from slpnb.errors import SlpnbError
 
 ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
 STATE_VARIABLE = "SLPNB_STATE"
+DEFAULT_STATE = Path(__file__).parent.parent.parent / "runs" / "embedded"
 TIMEOUT_SECONDS = 60
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1
 
@@ -106,8 +107,7 @@ def health(endpoint_url: str) -> dict[str, Any]:
 
 def state_folder() -> Path:
     """Where the session's embedded AWS leaves its state file and its log."""
-    default = Path(__file__).parent.parent.parent / "runs" / "embedded"
-    return Path(os.environ.get(STATE_VARIABLE) or default)
+    return Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE)
 
 
 def _embedded(endpoint: str, facts: dict[str, Any]) -> Embedded:
@@ -138,6 +138,7 @@ def _launch(folder: Path, owner: int, state: Path | None = None) -> tuple[str, s
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
+        env=_environment(),
         start_new_session=True,  # Ctrl-C, and Jupyter's signals to the kernel's group, are not meant for it
     )
     assert process.stdout  # noqa: S101
@@ -147,6 +148,18 @@ def _launch(folder: Path, owner: int, state: Path | None = None) -> tuple[str, s
         process.wait()
         raise EmbeddedError(f"the embedded AWS did not start: {_last_line(log)}")
     return endpoint, process
+
+
+def _environment() -> dict[str, str]:
+    """Ours; but where bytecode is not to be written beside the sources, it is written to a place of its own.
+
+    Containers often ask for that, and compiling moto each time would double the time to start.
+    """
+    unwritten = os.environ.get("PYTHONDONTWRITEBYTECODE")
+    if not unwritten:
+        return dict(os.environ)
+    others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PYTHONPYCACHEPREFIX": str(DEFAULT_STATE / "pycache"), **others}
 
 
 def _last_line(log: Path) -> str:
