@@ -109,6 +109,7 @@ class Nursery:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a process with threads should not fork
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the runner, which closes its kernels in order
             )

@@ -1,0 +1,51 @@
+# Two commands do all the set-up they need: make run, make test. Paths are relative, so that the folder may have any name.
+PY := .venv/bin/python
+READY := .venv/.ready
+ENV ?= staging
+ARGS ?=
+CONFIRM = $(if $(filter production,$(ENV)),--confirm production)
+ROOT_USER = $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lab bench notebooks lint schema lock clean
+.NOTPARALLEL:
+
+help: ## this list
+	@echo "make run              the whole runbook for staging, on an embedded AWS: no account needed"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+run: $(READY) ## the notebooks in order, and once more to prove that nothing is left to do; ENV=production, ARGS="--set ..."
+	@$(PY) -m slpnb run $(ENV) --again $(CONFIRM) $(ARGS)
+
+test: $(READY) lint ## lint, types, tests, every notebook
+	$(PY) -m pytest -n 2 --dist loadfile --ignore tests/test_notebooks.py
+	$(PY) -m pytest tests/test_notebooks.py
+
+lab: $(READY) ## JupyterLab on the notebooks; its kernels share one embedded AWS
+	$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start.ipynb $(ROOT_USER) $(ARGS)
+
+bench: $(READY) ## how much faster slpnb run is than bare papermill, notebook by notebook
+	@$(PY) tests/benchmarks/bench.py $(ARGS)
+
+notebooks: $(READY) ## execute the notebooks in place, so that their outputs are current
+	@$(PY) -m slpnb refresh $(ARGS)
+
+lint: $(READY) ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+schema: $(READY) ## params/schema.json, for editors
+	@$(PY) -m slpnb schema > params/.schema.json && mv params/.schema.json params/schema.json
+
+lock: $(READY) ## requirements.lock anew from pyproject.toml
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv and caches; runs/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks build *.egg-info
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@sh .ci/setup
+	@touch $@
