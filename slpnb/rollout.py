@@ -107,7 +107,7 @@ class Step:
 
     def __str__(self) -> str:
         needs = f"needs {self.needs_mib} MiB, free {self.free_mib} MiB" if self.needs_mib else ""
-        outcome = f"stuck: {self.stuck}" if self.stuck else f"{self.old} old, {self.new} new"
+        outcome = f"stuck\n        {self.stuck}" if self.stuck else f"{self.old} old, {self.new} new"
         return f"step {self.number:<2} {self.action:17} {needs:33} {outcome}".rstrip()
 
 

@@ -75,7 +75,11 @@ def loses(table: pd.DataFrame) -> Prose:
         )
         return Prose(f"The one task stops with its zone and {where}. Until it runs again, nothing answers.")
     rest = [
-        *([f"{placed} more find room at once on the other zones' instances"] if placed else []),
+        *(
+            [f"{placed} more find{'s' if placed == 1 else ''} room at once on the other zones' instances"]
+            if placed
+            else []
+        ),
         *(
             [f"{wait} {'waits' if wait == 1 else 'wait'} until the group has started an instance elsewhere"]
             if wait

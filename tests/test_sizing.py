@@ -83,8 +83,8 @@ def test_a_refusal_is_raised_with_its_numbers():
 def test_the_rollout_prints_its_steps():
     fleet = sizing.Fleet("c6i.large", reserved_mib=0)
     assert repr(sizing.rollout(TaskNeeds(3584), fleet)) == (
-        "step 1  start a new task  needs 3584 MiB, free 228 MiB      "
-        "stuck: short by 3356 MiB, and the group ends at 1 instance (RESOURCE:MEMORY)"
+        "step 1  start a new task  needs 3584 MiB, free 228 MiB      stuck\n"
+        "        short by 3356 MiB, and the group ends at 1 instance (RESOURCE:MEMORY)"
     )
     table = sizing.rollout(TaskNeeds(1024), fleet).table()
     assert table[["action", "old", "new"]].values.tolist() == [["start a new task", 1, 1], ["stop an old task", 0, 1]]
