@@ -41,13 +41,13 @@ class Aws:
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
-        """The boto3 client of a service, made once, with adaptive retries."""
+        """The boto3 client of a service, made once, with adaptive retries; no proxy sees the embedded AWS."""
         if service not in self._clients:
             self._clients[service] = self.session.client(
                 service,  # type: ignore[call-overload]
                 region_name=self.config.aws.region,
                 endpoint_url=self.endpoint_url,
-                config=RETRIES,
+                config=RETRIES.merge(BotoConfig(proxies={})) if self.endpoint_url else RETRIES,
             )
         return self._clients[service]
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.local import server as server_module
 from slpnb.local.front import Call, called, is_write
+from slpnb.local.watch import Attached
 
 CLIENT = "from slpnb import local; e = local.ensure(); print(e.pid, e.endpoint_url, e.fresh, flush=True); input()"
 PATIENCE_SECONDS = 30
@@ -253,3 +255,17 @@ def test_an_aws_of_the_kit_waits_on_the_embedded_clock(embedded):
     aws = connect(load("staging"), endpoint_url=url, sleep=lambda seconds: local.advance(url, seconds))
     aws.sleep(12.5)
     assert local.health(url)["seconds"] == 12.5
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_loopback_address(embedded, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert local.health(embedded.endpoint_url)["pid"] == embedded.pid
+    assert connect(load("staging"), endpoint_url=embedded.endpoint_url).account_id == "123456789012"
+
+
+def test_nobody_attaches_to_a_server_that_is_about_to_stop():
+    attached, stopped = Attached(), threading.Event()
+    attached.then(stopped.set)  # nothing is attached: it is over at once
+    assert stopped.wait(PATIENCE_SECONDS)
+    assert attached.add(os.getpid()) is False

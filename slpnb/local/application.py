@@ -103,7 +103,7 @@ ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
     ("GET", "health"): lambda embedded, _: embedded.health(),
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
     ("GET", "snapshot"): lambda *_: snapshot(),
-    ("POST", "attach"): lambda embedded, query: embedded.attached.add(int(query["pid"])),
+    ("POST", "attach"): lambda embedded, query: {"attached": embedded.attached.add(int(query["pid"]))},
     ("POST", "advance"): lambda _, query: clock.advance(float(query["seconds"])),
     ("POST", "reset"): lambda embedded, _: embedded.reset(),
     ("POST", "stop"): lambda embedded, _: embedded.stop(),

@@ -64,7 +64,6 @@ def ensure() -> Embedded:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
         endpoint = _running(folder) or _launch(folder, _owner(), state=folder / "server.json")[0]
-        _call(endpoint, "attach", "POST", pid=_owner())
         return _embedded(endpoint, health(endpoint))
 
 
@@ -121,12 +120,13 @@ def _owner() -> int:
 
 
 def _running(folder: Path) -> str | None:
+    """The endpoint that the state file names, if it is one of ours, alive, and now attached to."""
     try:
         endpoint = str(json.loads((folder / "server.json").read_text(encoding="utf-8"))["endpoint"])
-        health(endpoint)
+        attached = _call(endpoint, "attach", "POST", pid=_owner())["attached"]
     except (OSError, ValueError, KeyError, EmbeddedError):
         return None  # none was started, it is gone, or something else has its port
-    return endpoint
+    return endpoint if attached else None
 
 
 def _launch(folder: Path, owner: int, state: Path | None = None) -> tuple[str, subprocess.Popen[str]]:

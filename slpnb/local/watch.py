@@ -15,13 +15,15 @@ class Attached:
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
+        self._lock = threading.Lock()
+        self._over = False
 
-    def add(self, pid: int) -> None:
-        """Live as long as this one too; one that is gone already changes nothing."""
-        try:
-            self._processes[pid] = psutil.Process(pid)
-        except psutil.NoSuchProcess:
-            return
+    def add(self, pid: int) -> bool:
+        """Live as long as this one too; one that is gone already changes nothing. False when it is too late."""
+        with self._lock:
+            if psutil.pid_exists(pid) and not self._over:
+                self._processes[pid] = psutil.Process(pid)
+            return not self._over
 
     def alive(self) -> bool:
         """Whether any of them lives. A killed process that its parent has not reaped does not."""
@@ -33,9 +35,15 @@ class Attached:
 
     def _watch(self, action: Callable[[], None]) -> None:
         pause = threading.Event()
-        while self.alive():
+        while not self._ended():
             pause.wait(PAUSE_SECONDS)
         action()
+
+    def _ended(self) -> bool:
+        """Decided once: nobody attaches to a server that is about to stop."""
+        with self._lock:
+            self._over = not self.alive()
+            return self._over
 
 
 def _lives(process: psutil.Process) -> bool:
