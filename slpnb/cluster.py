@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from slpnb import image, instances, network, secrets
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_map
@@ -257,6 +259,11 @@ def plan(want: Wanted, have: Observed) -> Plan:
     return engine.plan(STEP, KINDS, want, have)
 
 
+def registered(aws: Aws) -> pd.DataFrame:
+    """The container instances as AWS holds them now: instance 1, 2, … (index), what each registers and should."""
+    return instances.table(instances.find(aws), aws.config.cluster.reserved_memory_mib)
+
+
 def preflight(config: Config, have: Observed) -> Verdicts:
     """What would keep instances from starting or from reaching ECS, from facts, before anything is made. Pure."""
     return instances.suitable(config, have) + instances.reachable(config, have)
@@ -264,5 +271,5 @@ def preflight(config: Config, have: Observed) -> Verdicts:
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then wait for the instances and hold each against what its type should register."""
-    registered = instances.settle(aws, group_name(aws.config))
-    return engine.verify(want, observe(aws)) + instances.check(aws, group_name(aws.config), registered)
+    found = instances.settle(aws, group_name(aws.config))
+    return engine.verify(want, observe(aws)) + instances.check(aws, group_name(aws.config), found)

@@ -16,10 +16,10 @@ from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted
-from slpnb.task_document import definition, document, log_group, network_modes, parts, whole
+from slpnb.task_document import definition, document, log_group, network_modes, parts, variables, whole
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
-__all__ = ["STEP", "definition", "desired", "document", "network_modes", "observe", "plan", "verify"]
+__all__ = ["STEP", "definition", "desired", "document", "network_modes", "observe", "plan", "variables", "verify"]
 
 STEP = "70_task"
 
@@ -91,7 +91,11 @@ def _revisions(aws: Aws) -> Iterator[Found]:
 def _found_revision(aws: Aws, arn: str) -> Found:
     answer = aws.read("ecs", "describe_task_definition", taskDefinition=arn, include=["TAGS"]) or {}
     document, name = answer["taskDefinition"], aws.config.task.family
-    facts = {"revision": f"{name}:{document['revision']}", "status": document["status"]}
+    facts = {
+        "revision": f"{name}:{document['revision']}",
+        "status": document["status"],
+        "revisions": ((arn, document["status"]),),
+    }
     step = made_by(tag_map(answer.get("tags")), aws.config)
     alone = len(document["containerDefinitions"]) == 1
     attributes = parts(document) if alone else {"containers": len(document["containerDefinitions"])}
@@ -99,7 +103,7 @@ def _found_revision(aws: Aws, arn: str) -> Found:
 
 
 def _older(revisions: list[Found]) -> Found:
-    statuses = tuple((found.id, found.facts["status"]) for found in revisions)
+    statuses = tuple(pair for found in revisions for pair in found.facts["revisions"])
     name = f"{revisions[0].name}, {len(revisions)} older revision{'s' if len(revisions) > 1 else ''}"
     key = "task-definition/older"
     return Found(key, "older revisions", name, key, {}, STEP, {"revisions": statuses})
@@ -133,7 +137,7 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
 
 def checks(config: Config, found: Found) -> Verdicts:
     """Whether a registered revision names its image by digest, holds no secret, and fits the instances. Pure."""
-    return Verdicts((_by_digest(found), _by_reference(found), fits(config, whole(found.attributes))))
+    return Verdicts((_by_digest(found), _by_reference(found))) + fits(config, whole(found.attributes))
 
 
 def _by_digest(found: Found) -> Verdict:
@@ -151,7 +155,7 @@ def _by_reference(found: Found) -> Verdict:
     return ok("secrets by reference", f"{len(found.attributes.get('container.secrets') or [])}, none in clear text")
 
 
-def fits(config: Config, document: Mapping[str, Any]) -> Verdict:
+def fits(config: Config, document: Mapping[str, Any]) -> Verdicts:
     """Whether one task of a task definition fits an empty instance of the parameters, with the numbers. Pure."""
     cluster = config.cluster
     fit = placement.fit(
@@ -161,7 +165,7 @@ def fits(config: Config, document: Mapping[str, Any]) -> Verdict:
         trunking=cluster.awsvpc_trunking,
     )
     subject, seen = f"fits a {cluster.instance_type}", repr(fit).replace("\n", "; ")
-    return ok(subject, seen) if fit else ng(subject, seen)
+    return Verdicts((ok(subject, seen) if fit else ng(subject, seen),))
 
 
 # --- how each kind is written -------------------------------------------------------------------------------
@@ -194,7 +198,7 @@ def _register(resource: Resource) -> list[Call]:
 
 def _delete_revisions(found: Found) -> list[Call]:
     """Deregister what is active, then delete all: a revision that tasks still run goes when they have stopped."""
-    revisions = found.facts.get("revisions", ((found.id, found.facts["status"]),))
+    revisions = found.facts["revisions"]
     active = [arn for arn, status in revisions if status == "ACTIVE"]
     every = [arn for arn, _ in revisions]
     batches = [every[first : first + DELETED_AT_ONCE] for first in range(0, len(every), DELETED_AT_ONCE)]

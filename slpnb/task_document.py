@@ -123,13 +123,28 @@ def _environment(config: Config) -> list[dict[str, str]]:
 
 def _secrets() -> list[dict[str, Any]]:
     """Each value by reference, secret and key: ECS reads it when the task starts, with the execution role."""
+    return [{"name": name, "valueFrom": _value_from(*where)} for name, where in sorted(_references().items())]
+
+
+def _references() -> dict[str, tuple[str, str]]:
+    """The secret and the key in it, by the variable that gets the value."""
     database = {f"WORDPRESS_DB_{name}": ("database", key) for name, key in DATABASE.items()}
-    references = database | {f"WORDPRESS_{name}": ("salts", name) for name in secrets.SALTS}
-    return [{"name": name, "valueFrom": _value_from(*references[name])} for name in sorted(references)]
+    return database | {f"WORDPRESS_{name}": ("salts", name) for name in secrets.SALTS}
 
 
 def _value_from(secret: str, key: str) -> Join:
     return Join((Ref(f"secret/{secret}", "arn", step=secrets.STEP), f":{key}::"))
+
+
+def variables(config: Config) -> pd.DataFrame:
+    """What the container is told: variable (index), how, and the value or where ECS reads it. Pure."""
+    clear = [(item["name"], "in clear", item["value"]) for item in _environment(config)]
+    read = [(name, "by reference", _source(config, *where)) for name, where in sorted(_references().items())]
+    return pd.DataFrame(clear + read, columns=["variable", "told", "value"]).set_index("variable")
+
+
+def _source(config: Config, secret: str, key: str) -> str:
+    return f"secret {secrets.secret_name(config, secret)}, key {key}"
 
 
 def _logging(config: Config) -> dict[str, Any]:

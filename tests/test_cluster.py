@@ -9,7 +9,7 @@ import pytest
 
 from slpnb import catalog, cluster, efs, image, instances, local, network, secrets
 from slpnb.aws import Aws, connect
-from slpnb.cluster_calls import template_attributes, template_data, user_data
+from slpnb.cluster_calls import KINDS, template_attributes, template_data, user_data
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
 from slpnb.instances import Registered
@@ -321,7 +321,7 @@ def test_every_destruction_that_is_stopped_is_finished_by_the_next(earlier):
 
 def test_a_wait_that_is_not_met_says_what_to_look_at(aws):
     (provider,) = (one for one in cluster.desired(aws.config) if one.key == "capacity-provider")
-    tie = cluster.KINDS["capacity provider"].create(provider)[1]
+    tie = KINDS["capacity provider"].create(provider)[1]
     assert tie.wait
     assert "an instance that runs and does not register has no way to ECS" in tie.wait.hint
     empty = Wait("describe_clusters", {"clusters": ["empty"]}, tie.wait.path, True, hint=tie.wait.hint)

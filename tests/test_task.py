@@ -134,6 +134,14 @@ def test_what_aws_fills_in_does_not_differ(mode):
     assert parts(answered) == parts(document)
 
 
+def test_the_table_of_variables_says_where_each_comes_from():
+    table = task.variables(load())
+    (container,) = task.definition(load())["containerDefinitions"]
+    assert sorted(table.index) == sorted(item["name"] for item in container["environment"] + container["secrets"])
+    assert table.loc["WORDPRESS_DB_PASSWORD", "value"] == "secret slp-saas-test/database, key password"
+    assert table.loc["WORDPRESS_HOST", "value"] == "saas-test.slp.example"
+
+
 def test_the_volume_is_mounted_with_tls_and_the_access_point_alone():
     (volume,) = task.definition(load())["volumes"]
     mount = volume["efsVolumeConfiguration"]
@@ -277,7 +285,7 @@ def test_a_clear_text_secret_and_a_tag_are_seen(earlier):
 def test_a_task_too_large_for_the_instances_is_said_with_the_number():
     config = load(given={"task": {"memory_mib": 8192}, "cluster": {"instance_type": "c6g.large"}})
     assert "8192 MiB asked" in repr(task.fits(config, task.definition(config)))
-    assert task.fits(config, task.definition(config)).status == "NG"
+    assert not task.fits(config, task.definition(config))
 
 
 @pytest.mark.parametrize("stop", [1, 2])
