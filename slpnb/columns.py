@@ -27,7 +27,7 @@ SCALE = 10_000  # dual prices in ten-thousandths of a unit of cost
 QUICK_BEAM, THOROUGH_BEAM = 300, 3_000
 ROUNDS = 200
 GOOD = 1_000  # within 1 / 1,000 of the bound no better packing is looked for
-NODES = 400  # of HiGHS's branch and bound: a count, not a time, so that every machine gives the same packing
+NODES = 100  # of HiGHS's branch and bound: a count, not a time, so that every machine gives the same packing
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def how_many(shapes: Sequence[TaskNeeds], instances: Sequence[Instance]) -> tupl
     How many copies, and what stops one more: a bit for each of RESOURCES, the first the lowest.
     """
     ratios = [_ratios(shapes, instances, resource) for resource in RESOURCES]
-    count = np.minimum.reduce(ratios)
+    count = reduce(np.minimum, ratios)
     binds = np.zeros(count.shape, np.uint8)
     for bit, ratio in enumerate(ratios):
         binds |= (ratio == count).astype(np.uint8) << np.uint8(bit)
@@ -165,6 +166,7 @@ def _allowed(
 
 def words(binds: NDArray[np.uint8]) -> pd.Categorical[str]:
     """What binds in words, as `placement.Fit.binding` has it: "CPU and memory"."""
-    present, codes = np.unique(binds, return_inverse=True)
+    present = np.flatnonzero(np.bincount(binds.ravel(), minlength=2 ** len(RESOURCES)))
     texts = [" and ".join(WORDS[name] for bit, name in enumerate(RESOURCES) if mask >> bit & 1) for mask in present]
-    return pd.Categorical.from_codes(codes.ravel().astype(np.int64), categories=pd.Index(texts))
+    code = np.searchsorted(present, np.arange(2 ** len(RESOURCES))).astype(np.int8)
+    return pd.Categorical.from_codes(code[binds].ravel(), categories=pd.Index(texts))
