@@ -558,3 +558,8 @@ def test_a_target_group_forgets_a_load_balancer_that_is_gone(aws, balancer):
     elb.delete_load_balancer(LoadBalancerArn=balancer["arn"])
     assert users() == []
     elb.delete_target_group(TargetGroupArn=balancer["target group"])
+
+
+@pytest.mark.usefixtures("fleet")
+def test_the_key_that_a_service_makes_for_itself_is_not_the_customers(aws):
+    assert aws.client("kms").describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["KeyManager"] == "AWS"

@@ -41,7 +41,7 @@ READS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("iam", "list_instance_profiles", "InstanceProfiles", {}),
     ("iam", "list_policies", "Policies", {"Scope": "Local"}),
     ("iam", "list_roles", "Roles", {}),
-    ("kms", "list_aliases", "Aliases", {}),
+    ("kms", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')]", {}),
     ("kms", "list_keys", "Keys", {}),
     ("logs", "describe_log_groups", "logGroups", {}),
     ("rds", "describe_db_instances", "DBInstances", {}),
@@ -74,8 +74,9 @@ def _read(service: str, operation: str, path: str, params: Mapping[str, Any]) ->
 
 
 def _lives(key: str) -> bool:
-    state = client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
-    return bool(state != "PendingDeletion")
+    """Not one that waits for its deletion, nor one of AWS's own, which come with the first use of a service."""
+    facts = client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    return bool(facts["KeyState"] != "PendingDeletion" and facts["KeyManager"] == "CUSTOMER")
 
 
 def _records() -> list[str]:

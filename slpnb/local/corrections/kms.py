@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.kms.models import KmsBackend
+from moto.kms.models import Alias, KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import KeySpec, generate_private_key
 
@@ -18,6 +18,13 @@ from slpnb.local.corrections.replace import Corrected, replace_backend, replace_
 
 class Keys(Corrected, KmsBackend):
     """moto's KMS; any form of a key's name serves."""
+
+    def create_alias(self, target_key_id: str, alias_name: str) -> Alias:
+        """As moto; a key that a service makes for itself (alias/aws/ebs) is AWS's, not the customer's."""
+        alias = super().create_alias(target_key_id, alias_name)
+        if alias_name.startswith("alias/aws/"):
+            self.keys[self.get_key_id(target_key_id)].key_manager = "AWS"
+        return alias
 
     def schedule_key_deletion(self, key_id: str, pending_window_in_days: int) -> float:
         """As moto, for an ARN too."""
