@@ -326,6 +326,26 @@ class State:
     members: dict[str, dict[str, None]] = field(default_factory=dict)
     news: list[Task] = field(default_factory=list)
 
+    def at(self, clock: float) -> State:
+        """The same at a later moment: nothing is copied, since nothing may change until ``wake``."""
+        return State(
+            clock,
+            self.wake,
+            self.ids,
+            self.changed,
+            self.tasks,
+            self.due,
+            self.ended,
+            self.services,
+            self.instances,
+            self.groups,
+            self.providers,
+            self.trackings,
+            self.placed,
+            self.members,
+            self.news,
+        )
+
     def copy(self) -> State:
         """A state of its own: the records are shared, they never change."""
         return State(

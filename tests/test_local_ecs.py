@@ -231,7 +231,8 @@ def test_a_rolling_update_waits_for_room_and_finishes_when_the_group_may_grow(wo
     world.ecs.update_service(cluster="web", service="web", taskDefinition=world.define(3584, 2048))
     world.aws.sleep(900)
     service = world.service()
-    assert [(one["status"], one["runningCount"]) for one in service["deployments"]] == [("PRIMARY", 0), ("ACTIVE", 1)]
+    counts = [(one["status"], one["runningCount"]) for one in service["deployments"]]
+    assert counts == [("PRIMARY", 0), ("ACTIVE", 1)]
     assert [one["lastStatus"] for one in world.tasks(serviceName="web")] == ["RUNNING", "PROVISIONING"]
     world.asg.update_auto_scaling_group(AutoScalingGroupName="web", MaxSize=2)
     world.aws.sleep(300)

@@ -301,7 +301,7 @@ def test_run_task_waits_only_with_managed_scaling() -> None:
 
 SEARCH = (Phase.explicit, Phase.reuse, Phase.generate)  # histories are long: shrinking one takes minutes
 
-outcomes = st.one_of(
+outcomes: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"pull_seconds": st.sampled_from([0, 1, 40]), "start_seconds": st.sampled_from([0, 5])}),
     st.just({"fails": "CannotPullContainerError: not found"}),
