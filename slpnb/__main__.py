@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slpnb.runner import Order
 
 ENVIRONMENTS = ("staging", "production")
+WIDTH = 200  # of a table that goes to a file or a pipe
 TERMINATED = 143  # as a shell counts SIGTERM
 EPILOG = """\b
 Exit codes
@@ -314,10 +315,10 @@ def _print_table(frame: Any) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in frame.columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == frame.columns[0])
     for row in frame.itertuples(index=False):
         table.add_row(*map(str, row))
-    Console(highlight=False, markup=False).print(table)
+    Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False).print(table)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def _outcome(record: Record) -> str:
     """The word that the page shows in colour."""
     if record.stopped:
         return record.stopped.status
-    return {None: "running", 0: "finished"}.get(record.exit_code, "failed")
+    return {None: "running", 0: "finished", 130: "interrupted"}.get(record.exit_code, "failed")
 
 
 def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
