@@ -62,6 +62,8 @@ class Fleet:
 
     def holding(self, needs: TaskNeeds, tasks: int) -> int:
         """How many instances so many tasks need; one more than the most when none takes even one."""
+        if not tasks:
+            return 0
         each = self.per_instance(needs)
         return -(-tasks // each) if each else self.max_instances + 1
 
