@@ -9,7 +9,7 @@ the sizes alone, task by task, is `slpnb.sizing`'s.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -53,6 +53,18 @@ def table(config: Config, facts: InstanceType | None = None) -> pd.DataFrame:
     found = check(config, facts)
     rows = [(one.subject, one.status, one.seen, known.source) for one, known in zip(found, CHECKS, strict=False)]
     return pd.DataFrame(rows, columns=["check", "verdict", "seen", "source"]).set_index("check")
+
+
+def biting(config: Config, tried: Mapping[str, Config]) -> pd.DataFrame:
+    """What each of these parameters adds to what is said of ``config``: setting (index), check, verdict, seen."""
+    known = set(check(config))
+    rows = [
+        (setting, verdict.subject, verdict.status, verdict.seen)
+        for setting, other in tried.items()
+        for verdict in check(other)
+        if verdict.status in ("NG", "WARN") and verdict not in known
+    ]
+    return pd.DataFrame(rows, columns=["setting", "check", "verdict", "seen"]).set_index("setting")
 
 
 def _tasks(count: int) -> str:
@@ -293,8 +305,8 @@ def _room(config: Config, _: InstanceType) -> Verdict:
     if update.instances > update.started_with:
         return warn(
             "room for an update",
-            f"{seen}: every update waits for instance {update.instances} to start, beyond the "
-            f"{update.started_with} that run",
+            f"{seen}: no room for it on {_instances(update.started_with)}, so every update waits for number "
+            f"{update.instances} to start",
         )
     return ok("room for an update", f"{seen}, on {update.instances} of at most {_instances(group.max_instances)}")
 

@@ -10,6 +10,7 @@ parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS A
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from slpnb import alarms, balancer, cluster, domain, efs, network, scaling, service_checks, task
@@ -204,6 +205,11 @@ def plan(want: Wanted, have: Observed) -> Plan:
         )
     engine.refuse_foreign(STEP, want, have)
     return engine.plan(STEP, KINDS, want, have)
+
+
+def part(plan: Plan, *keys: str) -> Plan:
+    """The same plan with the changes of these resources alone, to look at. Pure."""
+    return replace(plan, changes=tuple(change for change in plan.changes if change.key in keys))
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
