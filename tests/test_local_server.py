@@ -269,3 +269,8 @@ def test_nobody_attaches_to_a_server_that_is_about_to_stop():
     attached.then(stopped.set)  # nothing is attached: it is over at once
     assert stopped.wait(PATIENCE_SECONDS)
     assert attached.add(os.getpid()) is False
+
+
+def test_a_failure_of_the_front_is_told(embedded):
+    with pytest.raises(local.EmbeddedError, match=r"failed in advance: ValueError"):
+        local.advance(embedded.endpoint_url, "soon")  # type: ignore[arg-type]

@@ -83,8 +83,13 @@ class Embedded:
             return _blob(path.removeprefix("blobs/"), start_response)
         if route is None:
             return _send(start_response, "404 Not Found", b"{}")
-        with self.lock:
-            content = route(self, query)
+        try:
+            with self.lock:
+                content = route(self, query)
+        except Exception as error:
+            traceback.print_exc()
+            reason = {"error": f"{type(error).__name__}: {error}"}
+            return _send(start_response, "500 Internal Server Error", json.dumps(reason).encode())
         return _send(start_response, "200 OK", json.dumps(content or {}).encode())
 
     def health(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -172,11 +173,20 @@ def _call(endpoint: str, path: str, method: str = "GET", **query: Any) -> dict[s
     try:
         with _DIRECT.open(Request(url, method=method), timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             content = json.load(answer)
+    except HTTPError as error:
+        raise EmbeddedError(f"the embedded AWS at {endpoint} failed in {path}: {_reason(error)}") from error
     except (OSError, HTTPException, ValueError) as error:
         raise EmbeddedError(f"the embedded AWS at {endpoint} does not answer: {error}") from error
     if not isinstance(content, dict):
         raise EmbeddedError(f"{endpoint} is not an embedded AWS")
     return content
+
+
+def _reason(error: HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError):
+        return str(error)
 
 
 @contextmanager
