@@ -197,10 +197,8 @@ def test_a_service_remembers_what_it_was_told(world: World) -> None:
     }
     breaker = {"enable": True, "rollback": True}
     percents = {"maximumPercent": 150, "minimumHealthyPercent": 50}
-    world.serve(
-        world.define(), 0, target, tags=[TAG], deploymentConfiguration={"deploymentCircuitBreaker": breaker, **percents},
-        **told,
-    )  # fmt: skip
+    deploys = {"deploymentCircuitBreaker": breaker, **percents}
+    world.serve(world.define(), 0, target, tags=[TAG], deploymentConfiguration=deploys, **told)
     service = world.service()
     assert {name: service[name] for name in told} == told
     assert service["capacityProviderStrategy"] == [{"capacityProvider": "web", "weight": 1, "base": 0}]
@@ -328,6 +326,49 @@ def test_draining_moves_tasks_to_another_instance(world: World) -> None:
     (moved,) = world.tasks(serviceName="web")
     assert moved["containerInstanceArn"] != task["containerInstanceArn"]
     assert moved["lastStatus"] == "RUNNING"
+
+
+def test_managed_termination_protection_spares_the_instances_that_have_tasks(world: World) -> None:
+    arn = world.group(least=2, most=2)
+    world.asg.update_auto_scaling_group(AutoScalingGroupName="web", NewInstancesProtectedFromScaleIn=True)
+    provider = {"autoScalingGroupArn": arn, "managedScaling": {"status": "ENABLED"}}
+    protected = {**provider, "managedTerminationProtection": "ENABLED"}
+    world.ecs.create_capacity_provider(name="web", autoScalingGroupProvider=protected)
+    strategy = [{"capacityProvider": "web", "weight": 1}]
+    world.ecs.create_cluster(clusterName="web", capacityProviders=["web"], defaultCapacityProviderStrategy=strategy)
+    world.aws.sleep(120)
+    world.serve(world.define())
+    world.stable()
+    (task,) = world.tasks(serviceName="web")
+    busy = {one["containerInstanceArn"]: one["ec2InstanceId"] for one in world.instances()}[
+        task["containerInstanceArn"]
+    ]
+    (group,) = world.asg.describe_auto_scaling_groups(AutoScalingGroupNames=["web"])["AutoScalingGroups"]
+    assert {one["InstanceId"]: one["ProtectedFromScaleIn"] for one in group["Instances"]} == {
+        one["InstanceId"]: one["InstanceId"] == busy for one in group["Instances"]
+    }
+
+
+def test_an_image_that_is_not_in_the_registry_or_not_for_the_platform_is_not_pulled(world: World) -> None:
+    world.cluster()
+    world.aws.client("ecr").create_repository(repositoryName="web")
+    registry = f"{world.aws.account_id}.dkr.ecr.{world.aws.region}.amazonaws.com"
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
+    asked = {"family": "own", "memory": "256", "runtimePlatform": {"cpuArchitecture": "X86_64"}}
+    exits = "Essential container in task exited"  # the log would say: exec format error
+    for tag, failure in (("1.0.0", ""), ("9.9.9", "not found"), ("1.0.0-amd64", ""), ("1.0.0-arm64", exits)):
+        container = {"name": "web", "image": f"{registry}/web:{tag}"}
+        world.ecs.register_task_definition(containerDefinitions=[container], **asked)
+        name = f"tag-{tag.replace('.', '-')}"
+        world.ecs.create_service(
+            cluster="web", serviceName=name, taskDefinition="own", desiredCount=1, deploymentConfiguration=breaker
+        )
+        world.aws.sleep(300)
+        (service,) = world.ecs.describe_services(cluster="web", services=[name])["services"]
+        assert service["deployments"][0]["rolloutState"] == ("FAILED" if failure else "COMPLETED")
+        reasons = {one["stoppedReason"] for one in world.tasks(serviceName=name, desiredStatus="STOPPED")}
+        assert all(reason.endswith(failure) for reason in reasons)
+        assert bool(reasons) == bool(failure)
 
 
 # Tasks

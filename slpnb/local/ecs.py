@@ -135,12 +135,24 @@ class Ecs(Tasks):
         )  # fmt: skip
 
     def _sync_protection(self) -> None:
+        """Scale-in protection; managed termination protection keeps it on the instances that have tasks."""
+        managed = set(self._protecting())
         for id, one in list(self.state.instances.items()):
             group = self.other("autoscaling").autoscaling_groups.get(one.group)
             protected = bool(group and ecs_instances.is_protected(group, one.ec2_id))
+            if one.group in managed and protected != bool(self.state.on_instance(id)):
+                protected = not protected
+                self.other("autoscaling").set_instance_protection(one.group, [one.ec2_id], protected)
             if protected != one.protected:
                 self.state = self.state.copy()
                 self.state.instances[id] = replace(one, protected=protected)
+
+    def _protecting(self) -> Iterator[str]:
+        """The groups whose capacity provider has managed termination protection."""
+        for name, provider in self.state.providers.items():
+            details = self.capacity_providers[name].auto_scaling_group_provider
+            if details["managedTerminationProtection"] == "ENABLED":
+                yield provider.group
 
     def _resize_groups(self) -> None:
         """Managed scaling's decisions, carried out on moto's Auto Scaling groups."""

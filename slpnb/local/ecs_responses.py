@@ -232,7 +232,8 @@ class Responses(EC2ContainerServiceResponse):
         cluster = self.ecs.cluster(self._get_param("cluster")).name
         tests = list(self._filters(cluster))
         found = [one for one in self.ecs.state.tasks.values() if one.cluster == cluster and all(t(one) for t in tests)]
-        return self._page("taskArns", [self.ecs.task_arn(one) for one in found])
+        latest = self._get_param("desiredStatus") == "STOPPED"  # ECS promises no order: those that matter most first
+        return self._page("taskArns", [self.ecs.task_arn(one) for one in (found[::-1] if latest else found)])
 
     def _filters(self, cluster: str) -> Iterable[Callable[[Task], bool]]:
         desired = self._get_param("desiredStatus") or "RUNNING"

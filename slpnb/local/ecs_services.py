@@ -9,6 +9,7 @@ from typing import Any
 from moto.ecs.models import TaskDefinition
 
 from slpnb import resources, scheduler
+from slpnb.local import ecs_images
 from slpnb.local import ecs_refusals as refuse
 from slpnb.local.ecs_clusters import Clusters
 from slpnb.scheduler_state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
@@ -70,7 +71,15 @@ class Services(Clusters):
         facts = as_request(found)
         checks = [one["healthCheck"] for one in containers(found) if one.get("healthCheck")]
         intervals = [float(check.get("interval") or 30) for check in checks]
-        return Definition(found.arn, resources.task_needs(facts), outcome(found), max(intervals, default=0))
+        fares = self._with_images(outcome(found), found)
+        return Definition(found.arn, resources.task_needs(facts), fares, max(intervals, default=0))
+
+    def _with_images(self, fares: Outcome, found: TaskDefinition) -> Outcome:
+        """The outcome, with what comes of the images."""
+        platform = (found.runtime_platform or {}).get("cpuArchitecture", "")
+        for one in containers(found):
+            fares = ecs_images.fares(fares, one.get("image", ""), platform, self.other("ecr"))
+        return fares
 
     def put_service(self, request: dict[str, Any]) -> ServiceRecord:
         """CreateService. ``request`` is the operation's input."""
