@@ -83,7 +83,10 @@ class TestThePage:
         page = report.html(record(done), [])
         text = str(Text(page))
         assert "staging: the verdict" in text
-        assert "applied 1 to create; 2 OK 1 in the plan, 2 checks + EFS file system uploads [OK] file system" in text
+        assert (
+            "applied 1 to create; 2 OK burst: low 1 in the plan, 2 checks + EFS file system uploads [OK] file system"
+            in text
+        )
         assert 'class="WARN"' in page
         assert '<a href="30_efs.html">' in page
         assert "02 January 2026, 03:04 UTC" in text
