@@ -159,13 +159,15 @@ def _activity(aws: Aws, group: str, running: int) -> str:
 
 def judge(config: Config, registered: Sequence[Registered], running: Mapping[str, str], activity: str = "") -> Verdicts:
     """The verdicts of `check`, from facts. Pure."""
-    count = _count(config, len(running), activity)
-    each = [_judge_one(config, number, one) for number, one in enumerate(registered, 1)]
+    each = (_judge_one(config, number, one) for number, one in enumerate(registered, 1))
+    return Verdicts((_count(config, len(running), activity), *each)) + unregistered(running, registered)
+
+
+def unregistered(running: Mapping[str, str], registered: Sequence[Registered]) -> Verdicts:
+    """One failed verdict for each instance in service (its zone by its id) that ECS does not know. Pure."""
     missing = sorted(running[instance] for instance in _missing(running, registered))
-    never = [
-        ng(f"instance in {zone}", f"in service, but not an ACTIVE container instance: {CAUSES}") for zone in missing
-    ]
-    return Verdicts((count, *each, *never))
+    why = f"in service, but not an ACTIVE container instance: {CAUSES}"
+    return Verdicts.of(ng(f"instance in {zone}", why) for zone in missing)
 
 
 def _count(config: Config, running: int, activity: str) -> Verdict:
