@@ -14,7 +14,8 @@ from typing import Any
 from slpnb import network
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Ref, Resource, Wait, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, Wanted
+from slpnb.values import Ref
 
 STEP = "80_service"
 # Connections without traffic are closed after this time; nginx must keep its own open for longer, or the

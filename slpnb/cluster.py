@@ -17,7 +17,8 @@ from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_map
 from slpnb.cluster_calls import KINDS, template_attributes
 from slpnb.config import Config
-from slpnb.plan import Found, Observed, Plan, Ref, Resource, Wanted
+from slpnb.plan import Found, Observed, Plan, Resource, Wanted
+from slpnb.values import Ref
 from slpnb.verdict import Verdicts
 
 STEP = "50_cluster"
@@ -255,7 +256,6 @@ def plan(want: Wanted, have: Observed) -> Plan:
     """
     if want:
         have = {key: found for key, found in have.items() if found.kind != "container instance"}
-    engine.refuse_foreign(STEP, want, have)
     return engine.plan(STEP, KINDS, want, have)
 
 

@@ -15,7 +15,8 @@ from slpnb import network
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Ref, Resource, Wait, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted
+from slpnb.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "30_efs"
@@ -195,7 +196,7 @@ def preflight(config: Config) -> Verdicts:
 
 
 def _as_if_made(resource: Resource) -> Found:
-    attributes = engine.substitute(resource.attributes, lambda ref: ref.key)
+    attributes = substitute(resource.attributes, lambda ref: ref.key)
     return Found(resource.key, resource.kind, resource.name, resource.key, attributes, STEP, {"state": "available"})
 
 

@@ -211,7 +211,8 @@ class TaskSection(Section):
     gpus: Count = 0
     """GPUs of the container"""
     network_mode: Literal["bridge", "awsvpc", "host", "none"] = "bridge"
-    """bridge: Docker's network on the instance, a host port per task; awsvpc: an ENI and address of its own; host: the instance's ports; none: no network"""
+    """bridge: Docker's network on the instance, a host port per task; awsvpc: an ENI and address of its own;
+    host: the instance's ports; none: no network"""
     container_port: Annotated[int, Field(ge=1, le=65_535)] = 80
     """port on which nginx listens"""
     container_protocol: Literal["HTTP", "HTTPS"] = "HTTP"
@@ -366,7 +367,8 @@ def _order(p: Parameters) -> Iterator[Contradiction]:
     if not p.service.min_tasks <= p.service.desired_tasks <= p.service.max_tasks:
         yield (
             "service.desired_tasks",
-            f"is {p.service.desired_tasks}, outside service.min_tasks {p.service.min_tasks} to service.max_tasks {p.service.max_tasks}",
+            f"is {p.service.desired_tasks}, outside service.min_tasks {p.service.min_tasks} "
+            f"to service.max_tasks {p.service.max_tasks}",
         )
 
 
@@ -375,7 +377,8 @@ def _limits(p: Parameters) -> Iterator[Contradiction]:
     if task.container_reservation_mib > task.container_memory_mib:
         yield (
             "task.container_reservation_mib",
-            f"is {task.container_reservation_mib}, above the hard limit task.container_memory_mib {task.container_memory_mib}",
+            f"is {task.container_reservation_mib}, above the hard limit "
+            f"task.container_memory_mib {task.container_memory_mib}",
         )
     if task.container_memory_mib > task.memory_mib:
         yield "task.container_memory_mib", f"is {task.container_memory_mib}, above task.memory_mib {task.memory_mib}"

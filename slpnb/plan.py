@@ -9,14 +9,14 @@ data, down to the API calls, so it can be printed, tested and turned into AWS CL
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from slpnb.errors import Refusal
+from slpnb.shown import brief, show
+from slpnb.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 if TYPE_CHECKING:
@@ -24,59 +24,6 @@ if TYPE_CHECKING:
     from slpnb.aws import Aws
 
 Action = Literal["+", "~", "=", "-"]
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A value that another resource has: its id by default, or what its creation ``binds``.
-
-    ``step`` names the notebook that makes the resource, when it is not the same one. With
-    ``after`` only what follows the last such text counts: CloudWatch names a load balancer by
-    the end of its ARN.
-    """
-
-    key: str
-    attribute: str = "id"
-    step: str = ""
-    after: str = ""
-
-    def of(self, value: Any) -> Any:
-        """What this refers to inside the whole ``value``."""
-        return str(value).rpartition(self.after)[2] if self.after else value
-
-    def __str__(self) -> str:
-        return f"<{self.key}{'' if self.attribute == 'id' else ' ' + self.attribute}>"
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value generated when the plan is applied, and shown nowhere.
-
-    ``make`` returns it; ``shell`` is the command by which a reader would make one by hand.
-    """
-
-    make: Callable[[], str] = field(repr=False, compare=False)
-    shell: str = "$(aws secretsmanager get-random-password --query RandomPassword --output text)"
-
-    def __str__(self) -> str:
-        return "<generated when applied, never shown>"
-
-
-@dataclass(frozen=True)
-class Join:
-    """Text with `Ref` values inside it, such as the ARN of what does not exist yet."""
-
-    parts: tuple[str | Ref, ...]
-
-    def __str__(self) -> str:
-        return "".join(map(str, self.parts))
-
-
-@dataclass(frozen=True)
-class Json:
-    """A value that AWS wants as JSON text, such as a policy; it may hold `Ref`, `Join` and `Secret` values."""
-
-    value: Any
 
 
 @dataclass(frozen=True)
@@ -138,7 +85,8 @@ class Resource:
 class Found:
     """A resource as AWS holds it. ``step`` is its ``slpnb:step`` tag: empty if the kit did not make it.
 
-    ``facts`` are read-only extras (ARNs, states) that a `Ref` or a check may ask for.
+    ``facts`` are read-only extras (ARNs, states) that a `Ref` or a check may ask for; with
+    ``taken_back`` it was this step's and is pending deletion: wanted again, it is restored.
     """
 
     key: str
@@ -270,10 +218,13 @@ def plan(step: str, kinds: Mapping[str, Kind], want: Iterable[Resource], have: O
 
     Pure. Resources of other steps and foreign ones in ``have`` only serve to resolve `Ref`
     values; they are never changed. Deletions come last, in the reverse of ``have``'s order.
-    Raises `Refusal` when an attribute that AWS cannot change differs.
+    Raises `Refusal` when an attribute that AWS cannot change differs, or when something of a
+    wanted name exists that this step did not make.
     """
     wanted = [resolve(resource, have) for resource in want]
     keys = {resource.key for resource in wanted}
+    for resource in wanted:
+        _refuse_foreign(step, have.get(resource.key))
     changes = [_compare(resource, have.get(resource.key), kinds[resource.kind], have) for resource in wanted]
     excess = [found for found in have.values() if found.step == step and found.key not in keys]
     deletions = [_deletion(found, kinds[found.kind]) for found in reversed(excess)]
@@ -286,39 +237,24 @@ def resolve(resource: Resource, have: Observed) -> Resource:
     return replace(resource, attributes=attributes, once=once)
 
 
-def substitute(value: Any, lookup: Callable[[Ref], Any]) -> Any:
-    """Replace each `Ref` inside nested mappings and sequences by what ``lookup`` returns for it."""
-    if isinstance(value, Ref):
-        return lookup(value)
-    if isinstance(value, Join):
-        parts = tuple(substitute(part, lookup) for part in value.parts)
-        return "".join(parts) if all(type(part) is str for part in parts) else Join(parts)
-    if isinstance(value, Json):
-        return Json(substitute(value.value, lookup))
-    if isinstance(value, Mapping):
-        return {key: substitute(item, lookup) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [substitute(item, lookup) for item in value]
-    return value
-
-
-def references(value: Any) -> list[Ref]:
-    """Every `Ref` inside nested mappings and sequences, in order."""
-    found: list[Ref] = []
-    substitute(value, found.append)
-    return found
-
-
 def _lookup(ref: Ref, have: Observed) -> Any:
     found = have.get(ref.key)
     value = found.value(ref.attribute) if found else None
     return ref if value is None else ref.of(value)
 
 
+def _refuse_foreign(step: str, found: Found | None) -> None:
+    if found is not None and found.step != step and not found.facts.get("taken_back"):
+        raise Refusal(
+            f"{found.kind} {found.name} exists already, and {step} of this environment did not make it "
+            f"(no tags slpnb:environment and slpnb:step): it is left as it is; choose another name"
+        )
+
+
 def _compare(resource: Resource, found: Found | None, kind: Kind, have: Observed) -> Change:
     if found is None:
         values = {**resource.attributes, **resource.once}
-        details = tuple((name, "", _brief(value, have)) for name, value in values.items())
+        details = tuple((name, "", brief(value, have)) for name, value in values.items())
         calls = tuple(kind.create(resource))
         return Change("+", resource.key, kind.title, resource.name, resource.reason, details, calls)
     differing = {name: value for name, value in resource.attributes.items() if found.attributes.get(name) != value}
@@ -344,71 +280,6 @@ def _refuse_fixed(resource: Resource, found: Found, kind: Kind, differing: Mappi
 
 def _deletion(found: Found, kind: Kind) -> Change:
     return Change("-", found.key, kind.title, found.name, "no longer wanted", (), tuple(kind.delete(found)))
-
-
-def show(value: Any, have: Observed | None = None) -> str:
-    """A value as a reader sees it: ids and ARNs become the keys of what they name, secrets their placeholder."""
-    if value is None:
-        return "absent"
-    if isinstance(value, (Ref, Join, Secret)):
-        return _hide_account(str(value), have or {})
-    shown = _relabel(value, _shown(have or {}))
-    text = (
-        shown or '""' if isinstance(shown, str) else json.dumps(shown, default=str, sort_keys=True, ensure_ascii=False)
-    )
-    return _hide_account(text, have or {})
-
-
-def _relabel(value: Any, names: Mapping[str, str]) -> Any:
-    """The same value with the labels of what is known in it."""
-    if isinstance(value, str):
-        known, rest = beginning(value, names)
-        return names[known] + rest if known else value
-    if isinstance(value, Mapping):
-        return {key: _relabel(item, names) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_relabel(item, names) for item in value]
-    return value
-
-
-def beginning(text: str, known: Iterable[str]) -> tuple[str, str]:
-    """The known value that a text is, or goes on from (a secret's ARN with a key, an image's address), and the rest."""
-    values = set(known)
-    if text in values:
-        return text, ""
-    longer = (value for value in values if re.search("[:.]", value) and text.startswith((f"{value}:", f"{value}@")))
-    value = max(longer, key=len, default="")
-    return value, text[len(value) :]
-
-
-def _brief(value: Any, have: Observed) -> str:
-    """As `show`, but a policy by the names of its statements: `Plan.commands` has it whole."""
-    if isinstance(value, Mapping) and isinstance(value.get("Statement"), list):
-        return ", ".join(statement.get("Sid", "unnamed statement") for statement in value["Statement"])
-    return show(value, have)
-
-
-def _shown(have: Observed) -> dict[str, str]:
-    return {value: str(Ref(found.key, name)) for found in have.values() for value, name in found.identifiers().items()}
-
-
-def _hide_account(text: str, have: Observed) -> str:
-    """No account id is ever shown: an ARN of this account becomes ``<service resource>``."""
-    if "account" not in have:
-        return text
-    account = re.escape(have["account"].id)
-    return re.sub(rf"arn:[\w-]+:([\w-]+):[\w-]*:{account}:([^\"\s]+)", r"<\1 \2>", text)
-
-
-def refuse_foreign(step: str, want: Iterable[Resource], have: Observed) -> None:
-    """Raise `Refusal` when something of a wanted name exists that this step did not make: it is never changed."""
-    for resource in want:
-        found = have.get(resource.key)
-        if found is not None and found.step != step:
-            raise Refusal(
-                f"{found.kind} {found.name} exists already, and {step} of this environment did not make it "
-                f"(no tags slpnb:environment and slpnb:step): it is left as it is; choose another name"
-            )
 
 
 def verify(want: Iterable[Resource], have: Observed) -> Verdicts:

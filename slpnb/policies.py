@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 
 from slpnb.config import Config
-from slpnb.plan import Join, Observed, Ref, Resource, resolve, show
+from slpnb.plan import Observed, Resource, resolve
+from slpnb.shown import show
+from slpnb.values import Join, Ref
 from slpnb.verdict import Verdict, ng, ok
 
 Policy = dict[str, Any]

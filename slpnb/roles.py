@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from slpnb.aws import Aws, made_by, tag_list, tag_map
-from slpnb.plan import Call, Found, Json, Kind, Resource
+from slpnb.plan import Call, Found, Kind, Resource
+from slpnb.values import Json
 
 POLICY_NAME = "slpnb"
 ABSENT = ("NoSuchEntity",)

@@ -16,7 +16,8 @@ from slpnb import efs, image, policies, roles
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Json, Kind, Observed, Plan, Ref, Resource, Secret, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
+from slpnb.values import Json, Ref, Secret
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "40_secrets"
@@ -243,8 +244,6 @@ def plan(want: Wanted, have: Observed) -> Plan:
 
     Raises `Refusal` when a key, secret or role of a wanted name is someone else's.
     """
-    settled = {key: found for key, found in have.items() if not found.facts.get("taken_back")}
-    engine.refuse_foreign(STEP, want, settled)
     return engine.plan(STEP, KINDS, want, have)
 
 

@@ -19,7 +19,8 @@ from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.placement import TEMPLATES
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Ref, Resource, Wait, Wanted
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
+from slpnb.values import Ref
 from slpnb.verdict import Verdicts
 
 STEP = "80_service"
@@ -203,7 +204,6 @@ def plan(want: Wanted, have: Observed) -> Plan:
             "that does not lead to the kit's load balancer: it is somebody else's and is left as it is; "
             "choose another service.host_name, or delete the record by hand"
         )
-    engine.refuse_foreign(STEP, want, have)
     return engine.plan(STEP, KINDS, want, have)
 
 

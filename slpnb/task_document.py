@@ -16,7 +16,8 @@ import pandas as pd
 from slpnb import efs, image, secrets
 from slpnb.config import Config
 from slpnb.errors import Refusal
-from slpnb.plan import Join, Ref, Script
+from slpnb.plan import Script
+from slpnb.values import Join, Ref
 
 Definition = dict[str, Any]  # what RegisterTaskDefinition takes, with `Ref` and `Join` values in it
 DATABASE = {"HOST": "host", "NAME": "dbname", "USER": "username", "PASSWORD": "password"}

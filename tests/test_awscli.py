@@ -11,7 +11,8 @@ import pytest
 
 from slpnb import efs, network
 from slpnb.awscli import command, variable
-from slpnb.plan import Call, Ref, Secret
+from slpnb.plan import Call
+from slpnb.values import Ref, Secret
 
 
 def run_script(script: str, aws) -> None:

@@ -107,7 +107,7 @@ def test_somebody_elses_target_group_of_the_same_name_has_no_step(aws):
     found = balancer.find_target_group(taken)["target-group"]
     assert found.step == ""
     with pytest.raises(Refusal, match="target group legacy-web exists already"):
-        engine.refuse_foreign(balancer.STEP, balancer.desired(taken.config), {found.key: found})
+        engine.plan(balancer.STEP, balancer.KINDS, balancer.desired(taken.config), {found.key: found})
 
 
 def test_another_environments_is_not_this_ones(ways_in):

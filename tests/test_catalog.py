@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import catalog, placement
+from slpnb import catalog, catalog_refresh, placement, runbook
 from slpnb.data import build
 from slpnb.errors import ParameterError
 
@@ -111,6 +111,70 @@ def test_it_prints_what_is_known_and_how():
 def test_no_estimate_exceeds_what_the_type_is_sold_with(name):
     facts, memory = catalog.instance_type(name), catalog.registered_memory(name)
     assert 0 < memory.at_least_mib <= memory.value_mib < facts.nominal_mib
+
+
+@pytest.fixture
+def own_file(tmp_path, monkeypatch):
+    """A file of the user's own, empty at first."""
+    path = tmp_path / "slpnb" / "catalog.csv"
+    monkeypatch.setenv("SLPNB_CATALOG", str(path))
+    catalog.reload()
+    yield path
+    monkeypatch.undo()
+    catalog.reload()
+
+
+def test_the_users_own_figures_win_value_by_value(own_file):
+    own_file.parent.mkdir()
+    own_file.write_text(
+        "instance_type,usd_per_hour,registered_mib,architecture,vcpus,nominal_mib,interfaces,gpus,accelerated,"
+        "hypervisor,current_generation,burstable,zones\n"
+        "c6i.large,0.05,3821,,,,,,,,,,\n"
+        "z9.large,,,arm64,2,8192,3,0,false,nitro,true,false,us-east-1a\n"
+    )
+    catalog.reload()
+    known, new = catalog.instance_type("c6i.large"), catalog.instance_type("z9.large")
+    assert (known.usd_per_hour, known.vcpus, known.branch_interfaces) == (0.05, 2, 9)
+    assert (new.usd_per_hour, new.cpu_units, new.trunking_compatible) == (None, 2048, False)
+    assert catalog.registered_memory("c6i.large").source == "live"
+    assert catalog.registered_memory("c6i.large").value_mib == 3821
+    assert catalog.registered_memory("z9.large").source == "formula"
+
+
+def test_an_own_file_that_cannot_be_read_is_refused_by_name(own_file):
+    own_file.parent.mkdir()
+    own_file.write_text("instance_type,vcpus\nc6i.large,two\n")
+    catalog.reload()
+    with pytest.raises(ParameterError, match=r"catalog.csv: a row lacks a column or holds no number: .*'two'"):
+        catalog.instance_type("c6i.large")
+
+
+def test_refreshing_reads_what_the_account_says(own_file, aws):
+    runbook.prepare("60_sizing", aws)
+    refreshed = catalog_refresh.refresh(aws)
+    assert refreshed.path == own_file
+    assert refreshed.types > 500
+    assert refreshed.live == 1
+    assert "prices stay as shipped" in str(refreshed)
+    assert catalog.registered_memory("c6g.xlarge").source == "live"
+    # ECS_RESERVED_MEMORY is added back: it is no property of the type
+    assert catalog.registered_memory("c6g.xlarge").value_mib == 7763
+    assert catalog.instance_type("c6g.xlarge").usd_per_hour == 0.136
+    assert catalog.instance_type("c6g.xlarge").branch_interfaces == 18
+    assert catalog_refresh.as_csv([])[0] == own_file.read_text(encoding="utf-8").splitlines()[0] + "\n"
+
+
+def test_a_cluster_that_is_not_there_has_registered_nothing(aws):
+    assert catalog_refresh.registered(aws) == {}
+
+
+def test_the_price_list_gives_dollars_an_hour():
+    document = {
+        "product": {"attributes": {"instanceType": "c6g.xlarge"}},
+        "terms": {"OnDemand": {"A.B": {"priceDimensions": {"A.B.C": {"pricePerUnit": {"USD": "0.1360000000"}}}}}},
+    }
+    free = {"product": {"attributes": {"instanceType": "c6g.large"}}, "terms": {}}
+    assert catalog_refresh.prices([json.dumps(document), json.dumps(free)]) == {"c6g.xlarge": 0.136}
 
 
 def test_the_table_has_a_row_for_every_type():

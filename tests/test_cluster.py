@@ -13,7 +13,8 @@ from slpnb.cluster_calls import KINDS, template_attributes, template_data, user_
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
 from slpnb.instances import Registered
-from slpnb.plan import Call, Change, Found, Plan, Wait, substitute
+from slpnb.plan import Call, Change, Found, Plan, Wait
+from slpnb.values import substitute
 from tests.conftest import cases
 from tests.interruption import dying
 

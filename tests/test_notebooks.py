@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -60,8 +61,7 @@ class TestHowItIsWritten:
         cells = read(name).cells
         code = sum(cell.cell_type == "code" for cell in cells)
         introduced = sum(
-            cell.cell_type == "code" and before.cell_type == "markdown"
-            for before, cell in zip(cells, cells[1:], strict=False)
+            cell.cell_type == "code" and before.cell_type == "markdown" for before, cell in pairwise(cells)
         )
         assert introduced / code >= 0.5
 

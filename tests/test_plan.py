@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Found, Kind, Ref, Resource, Secret, plan, references, resolve, show, substitute, verify
+from slpnb.plan import Call, Found, Kind, Resource, plan, resolve, verify
+from slpnb.shown import show
+from slpnb.values import Ref, Secret, references, substitute
 
 STEP = "30_efs"
 

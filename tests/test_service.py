@@ -9,8 +9,10 @@ from slpnb.alarms import ALARMS
 from slpnb.aws import connect, tag_list
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal, VerificationError
-from slpnb.plan import Found, Ref, show, substitute
+from slpnb.plan import Found
+from slpnb.shown import show
 from slpnb.steps import STEPS, step
+from slpnb.values import Ref, substitute
 from tests.conftest import cases
 from tests.test_awscli import run_script
 

@@ -1,0 +1,67 @@
+"""How a plan's values read: ids become the keys of what they name, secrets a placeholder, accounts nothing at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from slpnb.values import Join, Ref, Secret
+
+if TYPE_CHECKING:
+    from slpnb.plan import Observed
+
+
+def show(value: Any, have: Observed | None = None) -> str:
+    """A value as a reader sees it: ids and ARNs become the keys of what they name, secrets their placeholder."""
+    if value is None:
+        return "absent"
+    if isinstance(value, (Ref, Join, Secret)):
+        return _hide_account(str(value), have or {})
+    shown = _relabel(value, _shown(have or {}))
+    text = (
+        shown or '""' if isinstance(shown, str) else json.dumps(shown, default=str, sort_keys=True, ensure_ascii=False)
+    )
+    return _hide_account(text, have or {})
+
+
+def _relabel(value: Any, names: Mapping[str, str]) -> Any:
+    """The same value with the labels of what is known in it."""
+    if isinstance(value, str):
+        known, rest = beginning(value, names)
+        return names[known] + rest if known else value
+    if isinstance(value, Mapping):
+        return {key: _relabel(item, names) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_relabel(item, names) for item in value]
+    return value
+
+
+def beginning(text: str, known: Iterable[str]) -> tuple[str, str]:
+    """The known value that a text is, or goes on from (a secret's ARN with a key, an image's address), and the rest."""
+    values = set(known)
+    if text in values:
+        return text, ""
+    longer = (value for value in values if re.search("[:.]", value) and text.startswith((f"{value}:", f"{value}@")))
+    value = max(longer, key=len, default="")
+    return value, text[len(value) :]
+
+
+def brief(value: Any, have: Observed) -> str:
+    """As `show`, but a policy by the names of its statements: `Plan.commands` has it whole."""
+    if isinstance(value, Mapping) and isinstance(value.get("Statement"), list):
+        return ", ".join(statement.get("Sid", "unnamed statement") for statement in value["Statement"])
+    return show(value, have)
+
+
+def _shown(have: Observed) -> dict[str, str]:
+    return {value: str(Ref(found.key, name)) for found in have.values() for value, name in found.identifiers().items()}
+
+
+def _hide_account(text: str, have: Observed) -> str:
+    """No account id is ever shown: an ARN of this account becomes ``<service resource>``."""
+    if "account" not in have:
+        return text
+    account = re.escape(have["account"].id)
+    return re.sub(rf"arn:[\w-]+:([\w-]+):[\w-]*:{account}:([^\"\s]+)", r"<\1 \2>", text)
