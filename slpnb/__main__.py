@@ -259,6 +259,25 @@ def schema() -> None:
     click.echo(config.schema(), nl=False)
 
 
+@main.group()
+def catalog() -> None:
+    """The catalogue of instance types: memory that registers, interfaces, prices."""
+
+
+@catalog.command("refresh")
+@environment
+@parameter_options
+def refresh_catalog(environment: str, **options: Any) -> None:
+    """Read the account's own instance types, prices and registered memory into a file that wins over the shipped ones.
+
+    The file is the one that SLPNB_CATALOG names, else ~/.config/slpnb/catalog.csv; delete it to go back.
+    """
+    from slpnb import runbook
+    from slpnb.catalog_refresh import refresh
+
+    click.echo(str(refresh(runbook.connect_backend(_config(environment, options))[0])))
+
+
 @main.command(hidden=True)
 @click.argument("names", nargs=-1)
 def refresh(names: tuple[str, ...]) -> None:

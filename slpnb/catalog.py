@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,22 @@ if TYPE_CHECKING:  # pandas is imported where a table is made: the embedded AWS 
 
 CPU_UNITS_PER_VCPU = 1024
 DATA = Path(__file__).parent / "data"
+COLUMNS = (
+    "instance_type",
+    "architecture",
+    "vcpus",
+    "nominal_mib",
+    "interfaces",
+    "branch_interfaces",
+    "trunking_compatible",
+    "gpus",
+    "accelerated",
+    "hypervisor",
+    "current_generation",
+    "burstable",
+    "zones",
+    "usd_per_hour",
+)
 
 Source = Literal["live", "measured", "sibling", "formula"]
 
@@ -106,11 +123,15 @@ def instance_type(name: str) -> InstanceType:
 def registered_memory(name: str, live_mib: int | None = None) -> RegisteredMemory:
     """What instances of a type register, by the best source there is (data/README.md).
 
-    ``live_mib`` is what DescribeContainerInstances said of one: it wins over the shipped data.
+    ``live_mib`` is what DescribeContainerInstances said of one, with its ECS_RESERVED_MEMORY
+    added back: it wins over the user's own file, and that over the shipped data.
     """
     facts = instance_type(name)
     if live_mib is not None:
         return RegisteredMemory(live_mib, live_mib, "live", 1, facts.nominal_mib)
+    own = _own().get(name, {}).get("registered_mib")
+    if own:
+        return registered_memory(name, int(own))
     if name in _measured():
         return _from_boots(facts, _measured()[name])
     siblings = _siblings(facts.family, facts.hypervisor)
@@ -119,9 +140,27 @@ def registered_memory(name: str, live_mib: int | None = None) -> RegisteredMemor
 
 @cache
 def types() -> Mapping[str, InstanceType]:
-    """Every type of the catalogue by name, sorted."""
-    with (DATA / "instance_types.csv").open(encoding="utf-8", newline="") as file:
-        return {row["instance_type"]: _type(row) for row in csv.DictReader(file)}
+    """Every type of the catalogue by name, sorted; the user's own file wins, value by value."""
+    shipped, own = _rows(DATA / "instance_types.csv"), _own()
+    # the ENI limits of trunking are in no API: a type that only the own file knows has none
+    blank = {"branch_interfaces": "0", "trunking_compatible": "false"}
+    merged = {name: {**shipped.get(name, blank), **own.get(name, {})} for name in sorted(shipped.keys() | own.keys())}
+    try:
+        return {name: _type(row) for name, row in merged.items()}
+    except (KeyError, ValueError) as error:
+        raise ParameterError(f"{own_file()}: a row lacks a column or holds no number: {error}") from error
+
+
+def own_file() -> Path:
+    """The user's own figures, as ``slpnb catalog refresh`` writes them: ``SLPNB_CATALOG``, or a file in ~/.config."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return Path(os.environ.get("SLPNB_CATALOG") or home / "slpnb" / "catalog.csv")
+
+
+def reload() -> None:
+    """Read the files again, after the user's own one has changed."""
+    for cached in (types, table, measured, _siblings, _measured, _own):
+        cached.cache_clear()
 
 
 @cache
@@ -248,13 +287,23 @@ def _siblings(family: str, hypervisor: str) -> Mapping[str, Boots]:
 
 @cache
 def _measured() -> Mapping[str, Boots]:
-    with (DATA / "sources" / "registered_memory.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            row["instance_type"]: Boots(
-                int(row["registered_mib_min"]), int(row["registered_mib_max"]), int(row["boots"])
-            )
-            for row in csv.DictReader(file)
-        }
+    return {
+        name: Boots(int(row["registered_mib_min"]), int(row["registered_mib_max"]), int(row["boots"]))
+        for name, row in _rows(DATA / "sources" / "registered_memory.csv").items()
+    }
+
+
+@cache
+def _own() -> Mapping[str, Mapping[str, str]]:
+    """The user's own file, without the values that it leaves empty; nothing where there is no file."""
+    path = own_file()
+    rows = _rows(path) if path.exists() else {}
+    return {name: {column: value for column, value in row.items() if value} for name, row in rows.items()}
+
+
+def _rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["instance_type"]: row for row in csv.DictReader(file)}
 
 
 def _type(row: Mapping[str, str]) -> InstanceType:
@@ -272,7 +321,7 @@ def _type(row: Mapping[str, str]) -> InstanceType:
         current_generation=row["current_generation"] == "true",
         burstable=row["burstable"] == "true",
         zones=tuple(row["zones"].split()),
-        usd_per_hour=float(row["usd_per_hour"]) if row["usd_per_hour"] else None,
+        usd_per_hour=float(row["usd_per_hour"]) if row.get("usd_per_hour") else None,
     )
 
 

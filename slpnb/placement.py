@@ -323,7 +323,7 @@ def fit(
     """Whether and how often a task fits an empty instance of a type.
 
     ``reserved_mib`` is ECS_RESERVED_MEMORY, ``trunking`` whether ENI trunking is on,
-    ``live_mib`` what a live instance of the type registers, ``daemons`` the tasks that run on
+    ``live_mib`` what a live instance of the type registered, its reserve added back, ``daemons`` the tasks that run on
     every instance. Raises `ParameterError` for an unknown type.
     """
     registered = catalog.registered_memory(type_name, live_mib)

@@ -21,25 +21,11 @@ from typing import Any
 
 import click
 
+from slpnb import catalog
+from slpnb.catalog import COLUMNS
+
 HERE = Path(__file__).parent
 REGION = "us-east-1"
-COLUMNS = (
-    "instance_type",
-    "architecture",
-    "vcpus",
-    "nominal_mib",
-    "interfaces",
-    "branch_interfaces",
-    "trunking_compatible",
-    "gpus",
-    "accelerated",
-    "hypervisor",
-    "current_generation",
-    "burstable",
-    "zones",
-    "usd_per_hour",
-)
-
 ACCELERATORS = ("FpgaInfo", "GpuInfo", "InferenceAcceleratorInfo", "MediaAcceleratorInfo", "NeuronInfo")
 
 Row = dict[str, Any]
@@ -51,9 +37,9 @@ def rows() -> Iterator[Row]:
     Macs are left out, since no ECS-optimized AMI runs there. retired_types.csv describes the
     measured types that AWS's own description, and so moto's, no longer names.
     """
-    described = {name: _described(facts) for name, facts in _moto("instance_types.json.gz").items()}
+    recorded = {name: described(facts) for name, facts in _moto("instance_types.json.gz").items()}
     retired = {"current_generation": "false", "burstable": "false"}
-    known: dict[str, Row] = {name: {**row, **retired} for name, row in source("retired_types").items()} | described
+    known: dict[str, Row] = {name: {**row, **retired} for name, row in source("retired_types").items()} | recorded
     zones, enis, prices = _zones(), source("eni_limits"), source("on_demand_us_east_1")
     for name in sorted(name for name in known if not name.startswith("mac")):
         limits = enis.get(name, {"branch_interfaces": "0", "trunking_compatible": "false"})
@@ -94,20 +80,20 @@ def _zones() -> dict[str, list[str]]:
     return {name: sorted(zones) for name, zones in found.items()}
 
 
-def _described(described: Mapping[str, Any]) -> Row:
-    """What AWS's DescribeInstanceTypes says, as moto recorded it."""
-    gpus = described.get("GpuInfo", {}).get("Gpus", [])
+def described(facts: Mapping[str, Any]) -> Row:
+    """What DescribeInstanceTypes says of a type, as columns."""
+    gpus = facts.get("GpuInfo", {}).get("Gpus", [])
     return {
-        "architecture": next(a for a in described["ProcessorInfo"]["SupportedArchitectures"] if a != "i386"),
-        "vcpus": described["VCpuInfo"]["DefaultVCpus"],
-        "nominal_mib": described["MemoryInfo"]["SizeInMiB"],
+        "architecture": next(a for a in facts["ProcessorInfo"]["SupportedArchitectures"] if a != "i386"),
+        "vcpus": facts["VCpuInfo"]["DefaultVCpus"],
+        "nominal_mib": facts["MemoryInfo"]["SizeInMiB"],
         # ECS counts NVIDIA GPUs only ("Amazon ECS task definitions for GPU workloads")
         "gpus": sum(gpu["Count"] for gpu in gpus if gpu["Manufacturer"] == "NVIDIA"),
-        "accelerated": _flag(any(key in described for key in ACCELERATORS)),
-        "hypervisor": described.get("Hypervisor") or "metal",
-        "interfaces": described["NetworkInfo"]["MaximumNetworkInterfaces"],
-        "current_generation": _flag(described["CurrentGeneration"]),
-        "burstable": _flag(described["BurstablePerformanceSupported"]),
+        "accelerated": _flag(any(key in facts for key in ACCELERATORS)),
+        "hypervisor": facts.get("Hypervisor") or "metal",
+        "interfaces": facts["NetworkInfo"]["MaximumNetworkInterfaces"],
+        "current_generation": _flag(facts["CurrentGeneration"]),
+        "burstable": _flag(facts["BurstablePerformanceSupported"]),
     }
 
 
@@ -120,8 +106,6 @@ def _flag(value: bool) -> str:
 def main(check: bool) -> None:
     """Build slpnb/data/instance_types.csv, or check the estimates."""
     if check:
-        from slpnb import catalog
-
         click.echo(catalog.errors().to_string())
         return
     target = HERE / "instance_types.csv"
