@@ -1,40 +1,47 @@
-"""A run that dies after its n-th write, as one that is killed between two calls would."""
+"""Writes counted by a botocore hook, and runs that die after the n-th, as one killed between two calls would."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from slpnb.aws import Aws, connect
 
-READS = ("Describe", "Get", "List", "BatchGet", "Head", "Search")
+READS = ("Describe", "Get", "List", "BatchGet")
 
 
 class Interrupted(BaseException):
-    """Nothing in the kit may catch it."""
+    """The process is killed between two calls: nothing in the kit may catch it."""
+
+
+def again(aws: Aws) -> Aws:
+    """The same account, opened anew: nothing remembered but what AWS holds."""
+    return connect(aws.config, endpoint_url=aws.endpoint_url, sleep=aws.sleep, simulated="test")
+
+
+@contextmanager
+def counting(aws: Aws, stop_after: int = 0) -> Iterator[tuple[Aws, list[str]]]:
+    """The same account opened anew, and the writes made through it; after ``stop_after`` of them the run dies."""
+    made: list[str] = []
+
+    def count(model: Any, **_: Any) -> None:
+        if not model.name.startswith(READS):
+            made.append(model.name)
+            if len(made) == stop_after:
+                raise Interrupted
+
+    watched = again(aws)
+    events = watched.session.events  # shared by all connections: clients take a copy when they are made
+    events.register("after-call", count)
+    try:
+        yield watched, made
+    finally:
+        events.unregister("after-call", count)
 
 
 @contextmanager
 def dying(aws: Aws, after: int) -> Iterator[Aws]:
-    """The same account opened anew, in which the run dies when its ``after``-th write has reached AWS.
-
-    Leaves the block quietly when it dies, and also when there were not that many writes.
-    """
-    made = 0
-
-    def count(model: Any, **_: Any) -> None:
-        nonlocal made
-        made += not model.name.startswith(READS)
-        if made == after and not model.name.startswith(READS):
-            raise Interrupted
-
-    opened = connect(aws.config, endpoint_url=aws.endpoint_url, sleep=aws.sleep, simulated="test")
-    events = opened.session.events  # shared by all connections: clients take a copy when they are made
-    events.register("after-call", count, unique_id="dying")
-    try:
+    """`counting` that leaves its block quietly when the run dies, and also when there were not that many writes."""
+    with suppress(Interrupted), counting(aws, after) as (opened, _):
         yield opened
-    except Interrupted:
-        pass
-    finally:
-        events.unregister("after-call", count, unique_id="dying")

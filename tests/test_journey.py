@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from slpnb import destroy, local
-from slpnb.aws import Aws, connect
+from slpnb.aws import Aws
 from slpnb.shown import show
 from slpnb.steps import STEPS, step
+from tests.interruption import Interrupted, again, counting
 
-READS = ("Describe", "Get", "List", "BatchGet")
 SHARDS = 4  # so that two test workers share the many runs
-
-
-class Interrupted(BaseException):
-    """The process is killed between two calls: nothing in the kit may catch it."""
-
-
-def again(aws: Aws) -> Aws:
-    """The same account, opened anew: nothing remembered but what AWS holds."""
-    return connect(aws.config, endpoint_url=aws.endpoint_url, sleep=aws.sleep, simulated="test")
-
-
-@contextmanager
-def counting(aws: Aws, stop_after: int = 0) -> Iterator[tuple[Aws, list[str]]]:
-    """The same account through a botocore hook that lists the writes; after ``stop_after`` of them the run dies."""
-    made: list[str] = []
-
-    def count(model: Any, **_: Any) -> None:
-        if not model.name.startswith(READS):
-            made.append(model.name)
-            if len(made) == stop_after:
-                raise Interrupted
-
-    watched = again(aws)
-    watched.session.events.register("after-call", count)  # before its clients, which take the hooks over
-    try:
-        yield watched, made
-    finally:
-        watched.session.events.unregister("after-call", count)
 
 
 def build(aws: Aws) -> None:
