@@ -32,6 +32,8 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
     notebook can be run alone. Raises `ParameterError` or `GuardError`.
     """
     pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown whole
+    # What pandas takes for a notebook's when it is imported inside one: a kernel started ahead imported it before.
+    pd.set_option("display.max_columns", 20, "display.width", 80)
     config = load(given=notebook_parameters() if parameters is None else parameters)
     aws, fresh = connect_backend(config)
     allowed, why = aws.may_write()
