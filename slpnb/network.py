@@ -154,11 +154,14 @@ def _found_subnet(zone: str, name: str, subnet: Mapping[str, Any]) -> Found:
 
 
 def find_security_groups(aws: Aws) -> dict[str, Found]:
-    """This environment's security groups, by tag."""
-    ours = [{"Name": "tag:slpnb:environment", "Values": [aws.config.environment]}]
-    groups = aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=ours)
+    """This environment's security groups: by tag, or by name inside the VPC, where a foreign one stands in the way."""
+    inside = [{"Name": "vpc-id", "Values": [find_vpc(aws)["vpc"].id]}]
     names = {group_name(aws.config, role): role for role in ROLES}
-    found = [_found_group(aws, group, names.get(group["GroupName"], group["GroupName"])) for group in groups]
+    found = [
+        _found_group(aws, group, names.get(group["GroupName"], group["GroupName"]))
+        for group in aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=inside)
+        if made_by(tag_map(group.get("Tags")), aws.config) == STEP or group["GroupName"] in names
+    ]
     order = [f"security-group/{role}" for role in ROLES]
     return {group.key: group for group in sorted(found, key=lambda g: order.index(g.key) if g.key in order else 99)}
 

@@ -68,3 +68,12 @@ def test_changing_the_network_mode_changes_the_groups_and_nothing_is_left(accoun
 def test_what_should_exist_and_does_not_is_refused(account, given, sentence):
     with pytest.raises(Refusal, match=sentence):
         network.observe(account(given={"network": given}))
+
+
+def test_a_group_of_that_name_that_the_kit_did_not_make_is_never_touched(aws):
+    vpc = network.find_vpc(aws)["vpc"].id
+    aws.client("ec2").create_security_group(GroupName="MySLP-ECS-Services", Description="by hand", VpcId=vpc)
+    with pytest.raises(
+        Refusal, match=r"security group MySLP-ECS-Services exists already, and 20_network .* did not make"
+    ):
+        network.plan(network.desired(aws.config), network.observe(aws))
