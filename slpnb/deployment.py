@@ -14,6 +14,7 @@ from math import ceil, floor
 from typing import Any
 
 from slpnb import capacity, lifecycle, rebalancing
+from slpnb.placement import Failure
 from slpnb.scheduler_state import Breaker, Definition, Deployment, Service, State, Task
 
 LONGEST_BACKOFF_SECONDS = 900  # "Service throttle logic": up to 15 minutes between two tries
@@ -232,24 +233,32 @@ def _zone(state: State, task: Task) -> str:
 
 
 def _start_missing(state: State, view: View) -> None:
+    """Start what the primary deployment lacks, as far as maximumPercent and the throttle allow."""
     service, primary = view.service, view.service.primary
     count = min(view.missing, view.room)
     if count <= 0 or primary.rollout == "FAILED" or state.clock < service.retry_at:
         return
+    started, failure = _launch(state, service, primary, count)
+    if failure:
+        state.say(service.key, capacity.event(failure), warning=True)
+        throttle(state, service.key)
+        failed(state, service.key, primary.id)
+    if started:
+        sick = sum(_is_sick(view, task) for task in view.leaving)
+        why = f" Amazon ECS replaced {min(sick, len(started))} tasks due to an unhealthy status." if sick else ""
+        state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.{why}")
+
+
+def _launch(state: State, service: Service, primary: Deployment, count: int) -> tuple[list[Task], Failure | None]:
+    """Launch tasks up to the first that no instance takes and that may not wait either."""
     started: list[Task] = []
     for _ in range(count):
         task = capacity.fresh(state, service, primary)
         failure = capacity.launch(state, task)
         if failure:
-            state.say(service.key, capacity.event(failure), warning=True)
-            throttle(state, service.key)
-            failed(state, service.key, primary.id)
-            break
+            return started, failure
         started.append(task)
-    if started:
-        sick = sum(_is_sick(view, task) for task in view.leaving)
-        why = f" Amazon ECS replaced {min(sick, len(started))} tasks due to an unhealthy status." if sick else ""
-        state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.{why}")
+    return started, None
 
 
 def _stop_leaving(state: State, view: View) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from slpnb import capacity, deployment, lifecycle, tracking
 from slpnb.deployment import Limits, backoff_seconds, limits, threshold
-from slpnb.placement import Failure, shortfalls
+from slpnb.placement import Failure
 from slpnb.scheduler_state import (
     REPEAT_SECONDS,
     Breaker,
@@ -181,13 +181,13 @@ def run_tasks(state: State, tasks: Iterable[Task]) -> tuple[State, list[Task], l
     return _acted(new), started, failures
 
 
-def start_task(state: State, task: Task, instance: str) -> tuple[State, Task | None]:
-    """StartTask: place a task on the given instance, whatever a strategy would say; None if it does not fit."""
+def start_task(state: State, task: Task, instance: str) -> tuple[State, Task]:
+    """StartTask: place a task on the given instance, whatever a strategy would say.
+
+    Raises `ValueError` when it does not fit there.
+    """
     new = state.copy()
-    on = new.instances[instance]
-    if shortfalls(task.definition.needs, on.free):
-        return state, None
-    placed = lifecycle.put_on(new, replace(task, id=new.new_id(), created_at=new.clock), on)
+    placed = lifecycle.put_on(new, replace(task, id=new.new_id(), created_at=new.clock), new.instances[instance])
     return _acted(new), placed
 
 

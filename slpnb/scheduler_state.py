@@ -31,6 +31,7 @@ STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")  # ECS counts these as pend
 EVENTS_KEPT = 100  # a service keeps its newest 100 events (DescribeServices, events)
 REPEAT_SECONDS = 6 * 3600  # and suppresses the same warning for up to six hours (field-notes.md)
 STOPPED_KEPT_SECONDS = 3600  # stopped tasks can be described for about an hour (field-notes.md)
+TABLES = ("tasks", "due", "ended", "services", "instances", "groups", "providers", "trackings")  # of a State
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,42 +330,19 @@ class State:
     def at(self, clock: float) -> State:
         """The same at a later moment: nothing is copied, since nothing may change until ``wake``."""
         return State(
-            clock,
-            self.wake,
-            self.ids,
-            self.changed,
-            self.tasks,
-            self.due,
-            self.ended,
-            self.services,
-            self.instances,
-            self.groups,
-            self.providers,
-            self.trackings,
-            self.placed,
-            self.members,
-            self.news,
-        )
+            clock, self.wake, self.ids, self.changed, self.tasks, self.due, self.ended, self.services, self.instances,
+            self.groups, self.providers, self.trackings, self.placed, self.members, self.news,
+        )  # fmt: skip
 
     def copy(self) -> State:
         """A state of its own: the records are shared, they never change."""
-        return State(
-            self.clock,
-            self.wake,
-            self.ids,
-            self.changed,
-            dict(self.tasks),
-            dict(self.due),
-            dict(self.ended),
-            dict(self.services),
-            dict(self.instances),
-            dict(self.groups),
-            dict(self.providers),
-            dict(self.trackings),
-            {instance: dict(tasks) for instance, tasks in self.placed.items()},
-            {service: dict(tasks) for service, tasks in self.members.items()},
-            list(self.news),
-        )
+        new = self.at(self.clock)
+        for name in TABLES:
+            setattr(new, name, dict(getattr(self, name)))
+        new.placed = {instance: dict(tasks) for instance, tasks in self.placed.items()}
+        new.members = {service: dict(tasks) for service, tasks in self.members.items()}
+        new.news = list(self.news)
+        return new
 
     def new_id(self) -> str:
         """A number nobody has had, as 32 hexadecimal digits: the form of a task id."""

@@ -112,6 +112,7 @@ class World:
         return f"{error['Code']}: {error['Message']}"
 
 
+EXTERNAL = {"type": "EXTERNAL"}
 TAG = {"key": "slpnb:environment", "value": "test"}
 
 
@@ -208,6 +209,9 @@ def test_a_service_remembers_what_it_was_told(world: World) -> None:
     assert "tags" not in service
     tagged = world.ecs.describe_services(cluster="web", services=["web"], include=["TAGS"])["services"][0]
     assert tagged["tags"] == [TAG]
+    more = {"key": "more", "value": "1"}
+    world.ecs.tag_resource(resourceArn=service["serviceArn"], tags=[more])
+    assert more in world.ecs.list_tags_for_resource(resourceArn=service["serviceArn"])["tags"]
 
 
 def test_eight_gibibytes_on_c6i_large_stay_provisioning_with_the_sentence_of_ecs(world: World) -> None:
@@ -392,6 +396,43 @@ def test_a_task_runs_and_stops(world: World) -> None:
     world.ecs.get_waiter("tasks_stopped").wait(cluster="web", tasks=[arn], WaiterConfig=FAST)
     (task,) = world.tasks(family="web", desiredStatus="STOPPED")
     assert (task["stopCode"], task["containers"][0]["exitCode"]) == ("EssentialContainerExited", 3)
+
+
+def test_start_task_goes_where_it_is_told(world: World) -> None:
+    world.cluster()
+    world.aws.sleep(120)
+    (one,) = world.instances()
+    places = [one["containerInstanceArn"], "0" * 32]
+    answer = world.ecs.start_task(cluster="web", taskDefinition=world.define(), containerInstances=places)
+    assert [task["containerInstanceArn"] for task in answer["tasks"]] == places[:1]
+    assert [failure["reason"] for failure in answer["failures"]] == ["MISSING"]
+    full = world.ecs.start_task(cluster="web", taskDefinition=world.define(3000), containerInstances=places[:1])
+    assert [failure["reason"] for failure in full["failures"]] == ["RESOURCE:MEMORY"]
+
+
+def test_constraints_ask_for_attributes(world: World) -> None:
+    world.cluster(scaling="DISABLED")
+    world.aws.sleep(120)
+    (one,) = world.instances()
+    rule = [{"type": "memberOf", "expression": "attribute:stack == production"}]
+    asked = {"cluster": "web", "taskDefinition": world.define(), "placementConstraints": rule}
+    assert not world.ecs.run_task(**asked)["tasks"]
+    attribute = {"name": "stack", "value": "production", "targetId": one["containerInstanceArn"]}
+    world.ecs.put_attributes(cluster="web", attributes=[attribute])
+    assert world.ecs.run_task(**asked)["tasks"]
+    listed = world.ecs.list_attributes(cluster="web", targetType="container-instance", attributeName="stack")
+    assert listed["attributes"] == [attribute]
+
+
+def test_what_is_not_simulated_says_so(world: World) -> None:
+    world.cluster()
+    asked = {"cluster": "web", "serviceName": "web", "taskDefinition": world.define()}
+    for given in ({"launchType": "FARGATE"}, {"schedulingStrategy": "DAEMON"}, {"deploymentController": EXTERNAL}):
+        assert "is not simulated by the embedded AWS" in world.refused("create_service", **asked, **given)
+    fargate = {"capacityProviders": ["web", "FARGATE"], "defaultCapacityProviderStrategy": []}
+    world.ecs.put_cluster_capacity_providers(cluster="web", **fargate)
+    strategy = [{"capacityProvider": "FARGATE", "weight": 1}]
+    assert "is not simulated" in world.refused("create_service", **asked, capacityProviderStrategy=strategy)
 
 
 def test_execute_command_says_that_no_container_runs(world: World) -> None:

@@ -119,7 +119,7 @@ class Ecs(Tasks):
         scaling = provider.auto_scaling_group_provider["managedScaling"]
         return Provider(
             provider.name, cluster, group.name,
-            managed_scaling=scaling["status"] == "ENABLED",
+            managed_scaling=scaling["status"] == "ENABLED" and bool(ecs_instances.group_rooms(group)),
             target_percent=scaling["targetCapacity"],
             minimum_step=scaling["minimumScalingStepSize"],
             maximum_step=scaling["maximumScalingStepSize"],

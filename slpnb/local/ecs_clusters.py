@@ -14,6 +14,7 @@ from slpnb.local.ecs_refusals import CLUSTER_NOT_FOUND, PROVIDER_IN_USE, invalid
 from slpnb.scheduler_state import Instance
 
 MANAGED_TAG = "AmazonECSManaged"
+FARGATE = ("FARGATE", "FARGATE_SPOT")
 
 
 class Clusters(Base):
@@ -33,7 +34,7 @@ class Clusters(Base):
             return known
         providers = args[3] if len(args) > 3 else kwargs.get("capacity_providers")
         for name in providers or ():
-            self.provider(name)
+            self.associable(name)
         return super().create_cluster(cluster_name, *args, **kwargs)
 
     def delete_cluster(self, cluster_str: str) -> Cluster:
@@ -56,7 +57,7 @@ class Clusters(Base):
     ) -> Cluster:
         """As moto; one that services or tasks use cannot be taken away."""
         cluster = self.cluster(cluster_name)
-        wanted = {self.provider(name).name for name in capacity_providers or ()}
+        wanted = {self.associable(name) for name in capacity_providers or ()}
         for share in default_capacity_provider_strategy or ():
             if share["capacityProvider"] not in wanted:
                 raise _not_found(share["capacityProvider"])
@@ -73,6 +74,10 @@ class Clusters(Base):
         return any(share.provider == provider for one in services for share in one.strategy) or any(
             task.provider == provider for task in tasks
         )
+
+    def associable(self, name: str) -> str:
+        """The name of a capacity provider that a cluster may have; AWS's own two are in every account."""
+        return name if name in FARGATE else self.provider(name).name
 
     def provider(self, name: str) -> CapacityProvider:
         """A capacity provider by name or ARN."""

@@ -194,6 +194,10 @@ class Responses(EC2ContainerServiceResponse):
         failures = [{"arn": arn, "reason": "MISSING"} for arn in arns if arn not in known]
         return ActionResult({f"{kind}s": found, "failures": failures})
 
+    def create_task_set(self) -> ActionResult:
+        """For the external deployment controller only, which is not simulated."""
+        raise unsupported("a task set")
+
     # Tasks
 
     def run_task(self) -> ActionResult:

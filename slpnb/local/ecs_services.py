@@ -11,7 +11,7 @@ from moto.ecs.models import TaskDefinition
 from slpnb import resources, scheduler
 from slpnb.local import ecs_images
 from slpnb.local import ecs_refusals as refuse
-from slpnb.local.ecs_clusters import Clusters
+from slpnb.local.ecs_clusters import FARGATE, Clusters
 from slpnb.scheduler_state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
 
 OUTCOME_LABEL = "slpnb.outcome"
@@ -130,6 +130,8 @@ class Services(Clusters):
         if not asked and not request.get("launchType"):
             asked = cluster.default_capacity_provider_strategy
         for share in asked or ():
+            if share["capacityProvider"] in FARGATE:
+                raise refuse.unsupported(f"capacity provider {share['capacityProvider']}")
             if share["capacityProvider"] not in (cluster.capacity_providers or ()):
                 name = share["capacityProvider"]
                 raise refuse.invalid(f"The specified capacity provider '{name}' is not associated with the cluster.")
@@ -219,6 +221,14 @@ class Services(Clusters):
         return record
 
     # What moto's other services ask of ECS
+
+    def create_service(self, *_: Any, **__: Any) -> Any:
+        """CloudFormation's way in, which knows too little of a service to make one that the model can schedule."""
+        raise refuse.unsupported("a service made by CloudFormation")
+
+    def update_service(self, *_: Any, **__: Any) -> Any:
+        """See `create_service`."""
+        raise refuse.unsupported("a service updated by CloudFormation")
 
     def describe_services(self, cluster_str: str, service_names_or_arns: list[str]) -> tuple[list[Any], list[Any]]:
         """The records of services that are there: Application Auto Scaling looks whether its target is."""

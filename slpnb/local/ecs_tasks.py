@@ -74,20 +74,24 @@ class Tasks(Services):
         started, failures = [], []
         for name in request["containerInstances"]:
             id = name.split("/")[-1]
-            arn = self.arn("container-instance", f"{cluster.name}/{id}")
-            one = self.state.instances.get(id)
-            if one is None or one.registered_at is None:
-                failures.append({"arn": arn, "reason": "MISSING"})
+            reason = self._refuses(template, id)
+            if reason:
+                arn = self.arn("container-instance", f"{cluster.name}/{id}")
+                failures.append({"arn": arn, "reason": reason})
                 continue
             state, task = scheduler.start_task(self.state, template, id)
-            if task is None:
-                short = placement_rules.shortfalls(template.definition.needs, one.free)[0]
-                failures.append({"arn": arn, "reason": placement_rules.REASONS[short.resource][0]})
-                continue
             self._remember(task, request, "EC2")
             self.apply(state)
             started.append(task)
         return started, failures
+
+    def _refuses(self, task: Task, id: str) -> str:
+        """StartTask's reason why an instance cannot take a task; empty when it can."""
+        one = self.state.instances.get(id)
+        if one is None or one.registered_at is None:
+            return "MISSING"
+        short = placement_rules.shortfalls(task.definition.needs, one.free)
+        return placement_rules.REASONS[short[0].resource][0] if short else ""
 
     def stop(self, request: dict[str, Any]) -> Task:
         """StopTask."""
