@@ -26,6 +26,7 @@ Loads = dict[tuple[int, tuple[int, ...]], int]  # type and copies of each shape:
 SCALE = 10_000  # dual prices in ten-thousandths of a unit of cost
 QUICK_BEAM, THOROUGH_BEAM = 300, 3_000
 ROUNDS = 200
+CLOSE = 4_000  # loads are generated until the bound is within 1 / 4,000 of the fractional packing
 GOOD = 1_000  # within 1 / 1,000 of the bound no better packing is looked for
 NODES = 100  # of HiGHS's branch and bound: a count, not a time, so that every machine gives the same packing
 
@@ -123,7 +124,7 @@ def relax(problem: Problem, columns: Columns | None = None, last_beam: int = THO
         loads, ratio = pricer.loads(duals, beam)
         bound = max(bound, int(duals @ problem.wanted) / ratio)
         new = [load for load in loads if master.add(*load)]
-        if bound * (SCALE + 1) >= Fraction(value) * SCALE or (not new and beam == last_beam):
+        if bound * (CLOSE + 1) >= Fraction(value) * CLOSE or (not new and beam == last_beam):
             break
         beam = QUICK_BEAM if new else last_beam
     master.solve()

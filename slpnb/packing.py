@@ -102,7 +102,7 @@ def pack(
     needs = shapes.needs(given, also=("tasks", "distinct"))
     empty = empties(candidates() if types is None else types, reserved_mib, trunking, daemons)
     if minimise == "cost":
-        empty = _priced(empty)
+        empty = priced(empty)
     problem = _problem(given, list(needs.values()), empty, minimise)
     _refuse(problem, needs, empty)
     kept = _undominated(problem)
@@ -150,7 +150,8 @@ def _with_daemons(one: Instance, daemons: Sequence[TaskNeeds]) -> Iterator[Insta
     yield one
 
 
-def _priced(empty: Sequence[Instance]) -> list[Instance]:
+def priced(empty: Sequence[Instance]) -> list[Instance]:
+    """The same instances. Raises `ParameterError` for a type that is not sold on demand."""
     for one in empty:
         if catalog.instance_type(one.type_name).usd_per_hour is None:
             raise ParameterError(f"{one.type_name} has no on-demand price: leave it out, or minimise instances")

@@ -1,0 +1,142 @@
+"""Recommended fleets against cases worked out by hand, and against playing every fleet through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from slpnb import catalog, config, placement, recommend
+from slpnb.errors import ParameterError, Refusal
+from slpnb.fleet import HOURS_A_MONTH
+from slpnb.placement import TaskNeeds
+from slpnb.recommend import KINDS, Constraints
+from slpnb.rollout import rollout, zone_lost
+from tests.conftest import cases
+
+WORKED, REFUSED = (
+    [case for case in cases("recommend") if ("refused" in case.values[0]) == refused] for refused in (False, True)
+)
+TYPES = ("c6i.large", "c6g.large", "c6g.xlarge", "m6g.large", "c7g.2xlarge")
+
+
+def told(case):
+    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in case["constraints"].items()}
+    sizes = {name: tuple(value) if isinstance(value, list) else value for name, value in case["needs"].items()}
+    return recommend.recommend(TaskNeeds(**sizes), Constraints(**lists))
+
+
+@pytest.mark.parametrize("case", WORKED)
+def test_cases_worked_out_by_hand(case):
+    found = told(case)
+    assert [found.fleet.type_name, found.fleet.instances] == case["best"], case["why"]
+    rows = {f"{tasks} {name}": count for (tasks, name), count in found.guarantees["instances"].items()}
+    assert {name: rows[name] for name in case["rows"]} == case["rows"], case["why"]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_refused_in_one_sentence(case):
+    with pytest.raises(Refusal if case["error"] == "Refusal" else ParameterError) as refused:
+        told(case)
+    assert str(refused.value) == case["refused"]
+
+
+needed = st.builds(
+    TaskNeeds,
+    memory_mib=st.integers(100, 3600),
+    cpu_units=st.sampled_from([0, 256, 1024, 2048]),
+    dynamic_ports=st.integers(0, 1),
+    tcp_ports=st.sampled_from([(), (), (80,)]),
+    enis=st.integers(0, 1),
+)
+asked = st.builds(
+    lambda low, more, zones, **rest: Constraints(
+        low, low + more, zones=("us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d")[:zones], **rest
+    ),
+    st.integers(1, 4),
+    st.integers(0, 4),
+    st.integers(2, 4),
+    minimum_healthy_percent=st.sampled_from([0, 50, 66, 100]),
+    maximum_percent=st.sampled_from([100, 150, 200]),
+    guarantees=st.sets(st.sampled_from(sorted(KINDS)), min_size=1).map(tuple),
+    types=st.just(TYPES),
+    template=st.sampled_from(sorted(placement.TEMPLATES)),
+)
+
+
+def holds_up(needs, fleet, constraints):
+    """Every guarantee at both levels, by the rolling update and the lost zone that the sizing notebook shows."""
+    percents = constraints.minimum_healthy_percent, constraints.maximum_percent
+    for tasks in constraints.levels.values():
+        update = rollout(needs, fleet, desired=tasks, minimum_healthy_percent=percents[0], maximum_percent=percents[1])
+        checks = {
+            "run": not update.incomplete,
+            "update": bool(update),
+            "zone": zone_lost(needs, fleet, tasks)["wait"].sum() == 0,
+        }
+        if not all(checks[name] for name in constraints.guarantees):
+            return False
+    return True
+
+
+@given(needed, asked)
+@settings(max_examples=40, deadline=None)
+def test_no_fleet_that_holds_up_is_cheaper_and_each_recommended_one_holds_up(needs, constraints):
+    try:
+        found = recommend.recommend(needs, constraints)
+    except Refusal:
+        assume(False)
+        raise
+    for name, count in found.fleets["instances"].items():
+        assert holds_up(needs, constraints.fleet(str(name), int(count)), constraints)
+    prices = {name: catalog.instance_type(name).usd_per_hour or 0 for name in TYPES}
+    best = prices[found.fleet.type_name] * found.fleet.instances
+    assert found.fleets["usd_month"].iloc[0] == pytest.approx(best * HOURS_A_MONTH)
+    for name, price in prices.items():
+        cheaper = int(np.ceil(best / price - 1e-9)) - 1
+        assert cheaper < 1 or not holds_up(needs, constraints.fleet(name, cheaper), constraints)
+
+
+@given(needed, asked)
+@settings(max_examples=30, deadline=None)
+def test_guarantees_cost_no_less_than_none_and_the_frontier_rises(needs, constraints):
+    try:
+        found = recommend.recommend(needs, constraints)
+    except Refusal:
+        assume(False)
+        raise
+    assert (found.guarantees["extra_usd_month"] >= -1e-9).all()
+    together = found.guarantees["usd_month"].iloc[-1]
+    assert (found.guarantees["usd_month"] <= together + 1e-9).all()
+    assert together == pytest.approx(found.fleets["usd_month"].iloc[0])
+    assert found.frontier["usd_month"].is_monotonic_increasing
+    assert found.frontier["usd_month"].is_unique
+    for spare, row in found.frontier.iterrows():
+        more = replace(constraints, maximum_tasks=constraints.maximum_tasks + int(str(spare)))
+        assert holds_up(needs, more.fleet(row["type"], row["instances"]), more)
+
+
+def test_a_constraint_of_the_task_leaves_out_the_types_that_break_it():
+    needs = TaskNeeds(2560, 2048, member_of=("attribute:ecs.instance-type =~ m6g.*",))
+    found = recommend.recommend(needs, Constraints(types=TYPES))
+    assert list(found.fleets.index) == ["m6g.large"]
+
+
+def test_a_task_bound_to_one_zone_outlives_the_loss_of_no_fleet():
+    needs = TaskNeeds(2560, 2048, member_of=("attribute:ecs.availability-zone == us-east-1a",))
+    with pytest.raises(Refusal, match="no fleet of the 5 types that take the task can"):
+        recommend.recommend(needs, Constraints(types=TYPES))
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_parameters_have_a_fleet(environment):
+    parameters = config.load(environment)
+    needs, constraints = placement.needs(parameters), recommend.constraints(parameters)
+    found = recommend.recommend(needs, constraints)
+    assert holds_up(needs, found.fleet, constraints)
+    assert repr(found) == repr(recommend.recommend(needs, constraints))
+    assert repr(found).startswith(f"{found.fleet.instances} x {found.fleet.type_name} at ")
+    assert f"hold {constraints.minimum_tasks} to {constraints.maximum_tasks} tasks through an update" in repr(found)
