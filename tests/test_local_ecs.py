@@ -291,6 +291,20 @@ def test_unhealthy_targets_are_replaced_until_the_breaker_trips(world: World) ->
     assert {one["stoppedReason"] for one in stopped} == {f"Task failed ELB health checks in (target-group {target})"}
 
 
+def test_the_waiters_of_others_get_there_in_the_tries_they_have(world: World) -> None:
+    """The AWS CLI tries 40 times, 15 seconds apart; here without the pauses."""
+    world.cluster()
+    target = world.balancer()
+    tries = {"Delay": 0, "MaxAttempts": 40}
+    world.serve(world.define(), 1, target)
+    world.ecs.get_waiter("services_stable").wait(cluster="web", services=["web"], WaiterConfig=tries)
+    world.ecs.update_service(cluster="web", service="web", taskDefinition=world.define())
+    world.ecs.get_waiter("services_stable").wait(cluster="web", services=["web"], WaiterConfig=tries)
+    assert [one["runningCount"] for one in world.service()["deployments"]] == [1]
+    before = world.ecs.describe_services(cluster="web", services=["web"])["services"][0]["events"][0]["createdAt"]
+    assert before == world.service()["events"][0]["createdAt"]
+
+
 def test_describing_changes_nothing(world: World) -> None:
     world.cluster()
     world.serve(world.define())

@@ -4,7 +4,8 @@ moto keeps clusters, task definitions and settings. Instances, services, tasks a
 `slpnb.scheduler`'s: this backend tells the model what moto's EC2, Auto Scaling and Elastic Load
 Balancing hold, lets its clock pass, and carries out what follows (the size of groups, targets).
 
-Only `advance` and one second a call move the clock. No container runs; `describe` says so. How the
+Only `advance` and the calls themselves move the clock: a second each, 15 for a call of a waiter,
+which is as long as it would then pause. No container runs; `describe` says so. How the
 tasks of a task definition fare can be set in a container's docker label ``slpnb.outcome``: JSON
 with the fields of `slpnb.scheduler_state.Outcome`.
 """
@@ -42,12 +43,12 @@ def advance(seconds: float) -> None:
             backend.advance(seconds)
 
 
-def tick() -> None:
-    """One call is one second: whoever polls gets there, waiting or not."""
+def tick(seconds: float) -> None:
+    """Let a call take its time: whoever polls gets there."""
     before = [backend.state.clock for backend in _every()]
-    clock.advance(CALL_SECONDS)
+    clock.advance(seconds)
     if [backend.state.clock for backend in _every()] == before:  # nobody has put this ECS on the clock
-        advance(CALL_SECONDS)
+        advance(seconds)
 
 
 def describe() -> str:
