@@ -108,7 +108,7 @@ class Shortfall:
     """One resource that an instance lacks for a task.
 
     ``asked`` and ``free`` are in the resource's own unit; for ports they count the ports asked
-    for and those of them that are free, for an attribute they are 1 and 0, and ``what`` names it.
+    for and those of them that are free, for an attribute they are 1 and 0; ``what`` says which.
     """
 
     resource: Resource
