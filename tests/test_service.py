@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -133,6 +134,15 @@ def test_an_alarm_names_the_load_balancer_by_the_end_of_its_arn():
         "LoadBalancer": "app/slp-saas-lb/50dc6c49",
         "TargetGroup": "targetgroup/slp-saas-tg/73e2d6bc",
     }
+
+
+def test_a_shell_names_it_by_the_end_of_its_arn_too():
+    plan = service.plan(service.desired(load("production")), {})
+    commands = service.part(plan, "alarm/unhealthy-targets").commands()
+    arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/slp-saas-lb/50dc6c49"
+    script = f'LOAD_BALANCER_ID={arn}; TARGET_GROUP_ID=x; aws() {{ printf "%s\\n" "$@"; }}; {commands}'
+    shown = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert '{"Name": "LoadBalancer", "Value": "app/slp-saas-lb/50dc6c49"}' in shown
 
 
 # --- applied ------------------------------------------------------------------------------------------------
