@@ -153,6 +153,14 @@ def boot(state: State) -> None:
         if one.status == "REGISTERING" and one.registers_at <= state.clock:
             state.instances[one.id] = replace(one, status="ACTIVE", registered_at=state.clock)
             state.changed = True
+            _retry(state, one.cluster)
+
+
+def _retry(state: State, cluster: str) -> None:
+    """New room: services that could not place a task try again now, whatever their pause."""
+    for key, service in state.services.items():
+        if service.cluster == cluster and service.unplaced:
+            state.services[key] = replace(service, retry_at=0, unplaced=False)
 
 
 def next_boot(state: State) -> float:

@@ -104,17 +104,17 @@ def _hear(state: State, task: Task) -> None:
         if task.health == "HEALTHY" and service.breaker.reset_on_healthy:
             _set(state, task.service, task.deployment, failed=0)
     elif task.stop_code == "TaskFailedToStart":
-        throttle(state, task.service)
+        _throttle(state, task.service, unplaced=not task.instance)
         _count_failure(state, task)
     elif task.stop_code == "EssentialContainerExited" and task.health != "HEALTHY":
         _count_failure(state, task)
 
 
-def throttle(state: State, key: str) -> None:
-    """One more failure to start: wait longer, and say so from the third on."""
+def _throttle(state: State, key: str, *, unplaced: bool) -> None:
+    """One more failure to start: wait longer. From the third on ECS says so, if the tasks had a place and died."""
     failures = state.services[key].failures + 1
-    _change(state, key, failures=failures, retry_at=state.clock + backoff_seconds(failures))
-    if failures >= IMPAIRED_FAILURES:
+    _change(state, key, failures=failures, retry_at=state.clock + backoff_seconds(failures), unplaced=unplaced)
+    if failures >= IMPAIRED_FAILURES and not unplaced:
         state.say(key, f"is unable to consistently start tasks successfully. {TROUBLESHOOTING}", warning=True)
 
 
@@ -241,7 +241,7 @@ def _start_missing(state: State, view: View) -> None:
     started, failure = _launch(state, service, primary, count)
     if failure:
         state.say(service.key, capacity.event(failure), warning=True)
-        throttle(state, service.key)
+        _throttle(state, service.key, unplaced=True)
         failed(state, service.key, primary.id)
     if started:
         sick = sum(_is_sick(view, task) for task in view.leaving)

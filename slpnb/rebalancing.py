@@ -18,9 +18,10 @@ DIFFERENCE = 2
 
 
 def balance(state: State, service: Service) -> None:
-    """Move one task if a steady service is uneven; say so when it is even again."""
+    """Move one task if a steady service is uneven and maximumPercent has room; say so when it is even again."""
     counts = zones(state, service)
-    if not service.rebalancing or len(counts) < 2:
+    room = service.desired * service.maximum_percent // 100 - service.desired
+    if not service.rebalancing or len(counts) < 2 or room < 1:
         return
     heavy, light = (
         max(counts, key=lambda zone: (counts[zone], zone)),

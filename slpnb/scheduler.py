@@ -3,8 +3,9 @@
 A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's own event texts
 come out. The embedded AWS schedules with it, and the sizing notebook asks it "would this
 deployment finish, and when?" (`settle`). The rules and their sources are in `slpnb.lifecycle`
-(one task), `slpnb.deployment` (one service), `slpnb.capacity` (instances, managed scaling) and
-`slpnb.tracking` (target tracking); the records are in `slpnb.scheduler_state`.
+(one task), `slpnb.deployment` (one service), `slpnb.rebalancing` (its zones), `slpnb.capacity`
+(instances, managed scaling) and `slpnb.tracking` (target tracking); the records are in
+`slpnb.scheduler_state`.
 
 Every function here takes a state and returns another one; the one given is never changed. No
 container runs in the model: how tasks fare is an input (`slpnb.scheduler_state.Outcome`).

@@ -187,6 +187,7 @@ class Service:
     ``strategy`` empty means launch type EC2. ``completed`` is the last deployment that
     completed, where a rollback goes to; ``past`` are the deployments that are over.
     ``failures`` counts consecutive failures to start, ``retry_at`` is when the next try is due,
+    ``unplaced`` says that what failed last was placement,
     ``steady_at`` since when it is steady, ``uneven_since`` since when its zones are being evened out.
     """
 
@@ -210,6 +211,7 @@ class Service:
     events: tuple[Event, ...] = ()
     failures: int = 0
     retry_at: float = 0
+    unplaced: bool = False
     steady_at: float | None = None
     uneven_since: float | None = None
 

@@ -249,6 +249,14 @@ def test_from_zero_managed_scaling_asks_for_two_instances() -> None:
     assert state.groups["asg"].desired == 2
 
 
+def test_what_found_no_place_is_tried_again_when_an_instance_registers() -> None:
+    state = scheduler.create_service(world(minimum=0, scaling=False), service(definition(1), strategy=()))
+    state = scheduler.step(state, 3000)
+    assert state.services[KEY].retry_at > state.clock + 61
+    state = scheduler.step(scheduler.change_group(state, "asg", desired=1), 61)
+    assert [task.status for task in state.of_service(KEY)] == ["PENDING"]
+
+
 def test_a_state_is_a_value() -> None:
     before = world()
     copy = before.copy()
