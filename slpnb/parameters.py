@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from slpnb.errors import ParameterError
+
 Mib = Annotated[int, Field(ge=6, le=25_165_824)]  # ECS accepts no less than 6 MiB
 Percent = Annotated[int, Field(ge=0, le=400)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
@@ -25,6 +27,12 @@ class Section(BaseModel):
     """A section: unknown keys are errors, values are not coerced, nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        """A meaning is one line wherever it is shown, however the source wraps it."""
+        for field in cls.model_fields.values():
+            field.description = " ".join((field.description or "").split()) or None
 
 
 class AwsSection(Section):
@@ -436,4 +444,15 @@ def _zones(p: Parameters) -> Iterator[Contradiction]:
             yield "network.subnets", f"names zone {zone!r}, which is not in aws.region {p.aws.region}"
 
 
-RULES: tuple[Rule, ...] = (_order, _limits, _health, _throughput, _addresses, _domains, _zones)
+def _types(p: Parameters) -> Iterator[Contradiction]:
+    from slpnb.catalog import instance_type  # here, so that a mistake elsewhere is told without reading the catalogue
+
+    named = [("cluster.instance_type", p.cluster.instance_type)]
+    for key, name in [*named, *(("sizing.candidates", name) for name in p.sizing.candidates)]:
+        try:
+            instance_type(name)
+        except ParameterError as error:
+            yield key, f"is {name!r}: {error}"
+
+
+RULES: tuple[Rule, ...] = (_order, _limits, _health, _throughput, _addresses, _domains, _zones, _types)

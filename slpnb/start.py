@@ -40,6 +40,11 @@ def survey(aws: Aws) -> Survey:
             found |= step(name).observe(aws)
         except Refusal as refusal:
             missing.append(ng(f"{name} looks for what exists", str(refusal)))
+    if "database" not in found:  # 40_secrets goes on without it, so that it can be destroyed when the database is gone
+        name = aws.config.secrets.database_instance
+        missing.append(
+            ng("40_secrets looks for what exists", f"no RDS instance is named {name} (secrets.database_instance)")
+        )
     return Survey(found, Verdicts.of(dict.fromkeys(missing)))
 
 
@@ -59,7 +64,11 @@ def caller(aws: Aws) -> pd.DataFrame:
 
 def existing(survey: Survey) -> pd.DataFrame:
     """What was there before the kit, found by name: key (index), kind, name. It is used and never changed. Pure."""
-    rows = [(found.key, found.kind, found.name) for found in survey.found.values() if not found.step]
+    rows = [
+        (found.key, found.kind, found.name)
+        for found in survey.found.values()
+        if not found.step and found.kind != "account"
+    ]
     return pd.DataFrame(sorted(rows), columns=["key", "kind", "name"]).set_index("key")
 
 
@@ -74,7 +83,13 @@ def compute_choices() -> pd.DataFrame:
     rows = [
         ("ec2", "yours, in an Auto Scaling group", "EFS", "by the instance", "chosen: built here"),
         ("fargate", "none to look after", "EFS", "by the task's vCPU and GiB", "not built"),
-        ("external", "yours, anywhere (ECS Anywhere)", "none of AWS's; no load balancer", "by the agent's hour", "not built"),
+        (
+            "external",
+            "yours, anywhere (ECS Anywhere)",
+            "none of AWS's; no load balancer",
+            "by the agent's hour",
+            "not built",
+        ),
     ]
     columns = ["choice", "servers", "shared uploads", "paid", "this kit"]
     return pd.DataFrame(rows, columns=columns).set_index("choice")
@@ -96,7 +111,7 @@ def quotas(config: Config) -> tuple[Quota, ...]:
     tasks = config.service.max_tasks * config.service.maximum_percent // 100
     return (
         Quota("ec2", "L-1216C47A", "vCPUs of running on-demand standard instances", vcpus),
-        Quota("ecs", "L-9EF96962", "tasks of one service", tasks),
+        Quota("ecs", "L-46458851", "tasks of one service", tasks),
         Quota("elasticloadbalancing", "L-7E6692B2", "targets of one Application Load Balancer", tasks),
     )
 
@@ -128,13 +143,21 @@ def what_if(config: Config, *assignments: str) -> Config:
     return load(config.environment, given)
 
 
+# Asked twice and answered better elsewhere: sizing has the numbers, 10_image all four sides, 30_efs each zone.
+SAID_BETTER = {contradictions: ("memory", "architecture", "port 2049"), sizing: ("architecture", "GPU")}
+
+
 def refusals(config: Config, survey: Survey) -> Verdicts:
-    """Every reason not to begin that the parameters and the account already show. Pure."""
+    """Every reason not to begin that the parameters and the account already show, each said once. Pure."""
     checks = (
         survey.missing,
-        contradictions.check(config),
-        sizing.refusals(config),
         image.agreement(config, survey.found) if not survey.missing.failed else Verdicts(),
+        _without(sizing.refusals(config), SAID_BETTER[sizing]),
+        _without(contradictions.check(config), SAID_BETTER[contradictions]),
         efs.preflight(config),
     )
     return sum(checks, Verdicts())
+
+
+def _without(verdicts: Verdicts, subjects: tuple[str, ...]) -> Verdicts:
+    return Verdicts.of(verdict for verdict in verdicts if verdict.subject not in subjects)

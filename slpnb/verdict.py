@@ -79,8 +79,13 @@ class Verdicts:
     def demand(self, error: type[SlpnbError] = Refusal) -> Verdicts:
         """Return these verdicts, or raise ``error`` with every failed check in its sentence."""
         if self.failed:
-            raise error("; ".join(f"{item.subject}: {item.seen}" for item in self.failed))
+            raise error("; ".join(self._failures()))
         return self
+
+    def _failures(self) -> Iterator[str]:
+        """What was seen, once, with all that it was seen of."""
+        for seen in dict.fromkeys(item.seen for item in self.failed):
+            yield f"{', '.join(item.subject for item in self.failed if item.seen == seen)}: {seen}"
 
     def summary(self) -> str:
         """One line for reports: how many checks, and how they came out."""

@@ -28,6 +28,7 @@ QUOTAS: tuple[tuple[str, str, str, str, float, bool], ...] = (
     ("elasticfilesystem", "Amazon EFS", "L-848C634D", "File systems per account", 1000, True),
     ("elasticfilesystem", "Amazon EFS", "L-0000A01A", "Mount targets per file system per Availability Zone", 1, False),
     ("elasticloadbalancing", "ELB", "L-53DA6B97", "Application Load Balancers per Region", 50, True),
+    ("elasticloadbalancing", "ELB", "L-7E6692B2", "Targets per Application Load Balancer", 1000, True),
     ("elasticloadbalancing", "ELB", "L-B22855CB", "Target Groups per Region", 3000, True),
     ("elasticloadbalancing", "ELB", "L-B6DF7632", "Listeners per Application Load Balancer", 50, True),
     ("autoscaling", "EC2 Auto Scaling", "L-CDE20ADC", "Auto Scaling groups per region", 500, True),
