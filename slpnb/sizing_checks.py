@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from slpnb import catalog, placement
-from slpnb.errors import ParameterError
 from slpnb.fleet import fit, fleet
 from slpnb.placement import Fit, Shortfall
 from slpnb.remedies import cheapest, known_zones
@@ -27,10 +26,7 @@ PROVISIONING = (
 
 def refusals(config: Config) -> Verdicts:
     """Every refusal and warning that follows from the sizes alone, with the numbers."""
-    try:
-        found = fit(config)
-    except ParameterError as error:
-        return Verdicts((ng("instance type", str(error)),))
+    found = fit(config)
     checks = [_zones, _fits, *(_LATER if found else ())]
     return Verdicts.of(item for check in checks for item in check(config, found))
 
