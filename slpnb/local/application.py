@@ -19,7 +19,7 @@ import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from slpnb.local import clock, registry, seed
-from slpnb.local.front import Call, called, is_write, unknown
+from slpnb.local.front import Call, called, is_write, takes_seconds, unknown
 from slpnb.local.snapshot import snapshot
 from slpnb.local.watch import Attached
 
@@ -27,7 +27,6 @@ DESCRIBE = (
     f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; "
     "instances and tasks are simulated, the image is declared, not built"
 )
-CALL_SECONDS = 1.0  # a call is a second: whoever polls gets there, the AWS CLI too, which cannot turn the clock
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
@@ -62,7 +61,7 @@ class Embedded:
         with self.lock:
             call = called(environ, body)
             self.writes += is_write(call)
-            clock.advance(CALL_SECONDS)
+            clock.advance(takes_seconds(environ))
             return self.answer(call, environ, start_response)
 
     def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -19,12 +19,11 @@ from typing import Any
 from moto.ecs.models import ecs_backends
 
 from slpnb import capacity, scheduler
-from slpnb.local import clock, ecs_instances, ecs_targets
+from slpnb.local import ecs_instances, ecs_targets
 from slpnb.local.corrections.replace import replace_backend, replace_responses
 from slpnb.local.ecs_tasks import Tasks
 from slpnb.scheduler_state import Group, Provider, State
 
-CALL_SECONDS = 1.0
 DESCRIBE = "tasks are simulated: no container runs, and they fare as their task definition's outcome says"
 
 
@@ -43,21 +42,9 @@ def advance(seconds: float) -> None:
             backend.advance(seconds)
 
 
-def tick(seconds: float) -> None:
-    """Let a call take its time: whoever polls gets there."""
-    before = [backend.state.clock for backend in _every()]
-    clock.advance(seconds)
-    if [backend.state.clock for backend in _every()] == before:  # nobody has put this ECS on the clock
-        advance(seconds)
-
-
 def describe() -> str:
     """What stands in for containers here, in one line for outputs."""
     return DESCRIBE
-
-
-def _every() -> list[Ecs]:
-    return [backend for _, _, backend in ecs_backends.iter_backends() if isinstance(backend, Ecs)]
 
 
 class Ecs(Tasks):

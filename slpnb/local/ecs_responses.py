@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,13 +11,11 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 
 from slpnb import scheduler
 from slpnb.local import ecs_shapes as shapes
-from slpnb.local.ecs import CALL_SECONDS, Ecs, tick
+from slpnb.local.ecs import Ecs
 from slpnb.local.ecs_refusals import invalid, refusal, unsupported
 from slpnb.scheduler_state import Task
 
 MOST = 100  # ECS's own limit on maxResults of its list operations
-WAITER = re.compile(r"\bm/[A-Za-z0-9,+-]*\bB\b")  # botocore's user agent: the feature WAITER (useragent.py)
-WAITER_SECONDS = 15.0  # the pause of ECS's waiters (botocore's waiters-2.json); the AWS CLI's are the same ones
 Params = dict[str, Any]
 
 
@@ -35,8 +32,7 @@ class Responses(EC2ContainerServiceResponse):
         return backend
 
     def call_action(self) -> Any:
-        """One call is one second; one of a waiter is as long as the waiter then pauses, so that it gets there."""
-        tick(WAITER_SECONDS if WAITER.search(self.headers.get("User-Agent") or "") else CALL_SECONDS)
+        """Take over what the other services did since the last call, then answer."""
         self.ecs.sync()
         return super().call_action()
 

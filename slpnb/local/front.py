@@ -13,6 +13,9 @@ READS = re.compile(
     "Describe|Get|List|BatchGet|BatchCheck|Lookup|Filter|Search|Simulate|Test|Validate|Preview|AssumeRole|HEAD|OPTIONS"
 )
 JSON = "application/json"
+CALL_SECONDS = 1.0
+WAITER = re.compile(r"\bm/[A-Za-z0-9,+-]*\bB\b")  # botocore's user agent: the feature WAITER (useragent.py)
+WAITER_SECONDS = 15.0  # the pause of most waiters (botocore's waiters-2.json); the AWS CLI's are the same ones
 Headers = list[tuple[str, str]]
 
 
@@ -42,6 +45,11 @@ def called(environ: dict[str, Any], body: bytes) -> Call:
 def is_write(call: Call) -> bool:
     """Whether a call may change something; the same rule for every service: AWS's verbs."""
     return READS.match(call.operation) is None
+
+
+def takes_seconds(environ: dict[str, Any]) -> float:
+    """What a call takes on the embedded clock, so that whoever polls gets there; a waiter's, as long as its pause."""
+    return WAITER_SECONDS if WAITER.search(str(environ.get("HTTP_USER_AGENT", ""))) else CALL_SECONDS
 
 
 def unknown(call: Call, error: Exception) -> tuple[str, Headers, bytes]:
