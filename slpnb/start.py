@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import catalog, contradictions, efs, image, sizing
+from slpnb import catalog, cluster, contradictions, efs, image, sizing
 from slpnb.aws import Aws
 from slpnb.config import Config, lay_over, load, parse_assignment
 from slpnb.errors import Refusal
@@ -152,6 +152,7 @@ def refusals(config: Config, survey: Survey) -> Verdicts:
     checks = (
         survey.missing,
         image.agreement(config, survey.found) if not survey.missing.failed else Verdicts(),
+        cluster.preflight(config, survey.found) if not survey.missing.failed else Verdicts(),
         _without(sizing.refusals(config), SAID_BETTER[sizing]),
         _without(contradictions.check(config), SAID_BETTER[contradictions]),
         efs.preflight(config),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from slpnb import efs, network
+from slpnb import network
 from slpnb.awscli import command, variable
 from slpnb.plan import Call
+from slpnb.steps import STEPS, step
 from slpnb.values import Ref, Secret
 
 
@@ -32,9 +33,8 @@ def run_script(script: str, aws) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("modules", [(network, efs)], ids=["network, efs"])
-def test_the_commands_do_what_the_plan_would(aws, modules):
-    for module in modules:
+def test_the_commands_do_what_the_plans_would(aws):
+    for module in map(step, STEPS):
         want = module.desired(aws.config)
         run_script(module.plan(want, module.observe(aws)).commands(ids=True), aws)
         assert not module.plan(want, module.observe(aws))

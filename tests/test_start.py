@@ -35,6 +35,7 @@ def test_the_shipped_parameters_may_begin(account, environment):
         (("service.vpc_name=default",), ["service.vpc_name is default, network.vpc_name is slp-cluster-vpc"]),
         (("efs.vpc_name=default",), ["efs.vpc_name is default, network.vpc_name is slp-cluster-vpc"]),
         (("network.ports_open=[80]",), ["port 443"]),
+        (("cluster.public_ip=false",), ["cluster.public_ip is false: no address to use it"]),
         (("start.compute=fargate",), ["start.compute is fargate"]),
         (("task.uploads_volume=ebs",), ["an EBS volume is not shared among instances"]),
     ],
