@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from slpnb import network
 from slpnb.awscli import command, variable
 from slpnb.plan import Call
