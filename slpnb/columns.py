@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, gcd
+from operator import mul
 
 import highspy
 import numpy as np
@@ -122,7 +123,7 @@ def relax(problem: Problem, columns: Columns | None = None, last_beam: int = THO
     for _ in range(ROUNDS):
         value, duals = master.solve()
         loads, ratio = pricer.loads(duals, beam)
-        bound = max(bound, int(duals @ problem.wanted) / ratio)
+        bound = max(bound, sum(map(mul, duals.tolist(), problem.wanted.tolist())) / ratio)  # Python's: no overflow
         new = [load for load in loads if master.add(*load)]
         if bound * (CLOSE + 1) >= Fraction(value) * CLOSE or (not new and beam == last_beam):
             break
@@ -189,8 +190,8 @@ class _Pricer:
         for kind in sorted(range(len(at_most)), key=lambda one: (-at_most[one], one)):
             if at_most[kind] <= ratio:
                 continue
-            load = self.sacks[kind].best(duals, multipliers[kind], beam)
             cost = int(self.problem.cost[kind])
+            load = self.sacks[kind].best(duals, multipliers[kind], beam, cost * SCALE)
             ratio = max(ratio, Fraction(load.at_most, cost))
             if load.worth > cost * SCALE:
                 found.append((kind, load.counts))

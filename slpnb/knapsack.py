@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+TRIES = 12  # levels at which partial loads are filled up greedily
 CLOSE = 10_000  # a load within 1 / 10,000 of what is possible is good enough to stop at
 
 
@@ -44,14 +45,15 @@ class Knapsack:
         steps = np.maximum(np.gcd.reduce(self.takes, axis=0), 1)
         return int(np.argmax(self.gives // steps))
 
-    def best(self, worths: Ints, multipliers: Ints, beam: int) -> Load:
+    def best(self, worths: Ints, multipliers: Ints, beam: int, enough: int = 0) -> Load:
         """The load worth most, keeping at most ``beam`` partial loads at a time.
 
-        ``multipliers`` price a unit of each resource and may be any whole numbers from 0 up: the
-        dual prices of the same question in fractions make ``at_most`` tight.
+        Loads worth no more than ``enough`` are not looked for. ``multipliers`` price a unit of each
+        resource and may be any whole numbers from 0 up: the dual prices of the same question in
+        fractions make ``at_most`` tight.
         """
         order = self._order(worths, multipliers)
-        return _Search(self, worths, multipliers, order, beam).run()
+        return _Search(self, worths, multipliers, order, beam, enough).run()
 
     def relaxed(self, worths: Ints, multipliers: Ints) -> int:
         """What no load exceeds, by the multipliers alone (Lagrange's bound)."""
@@ -81,29 +83,48 @@ class _Labels:
 
 
 class _Search:
-    def __init__(self, sack: Knapsack, worths: Ints, multipliers: Ints, order: Ints, beam: int) -> None:
+    def __init__(self, sack: Knapsack, worths: Ints, multipliers: Ints, order: Ints, beam: int, interest: int) -> None:
         self.sack, self.worths, self.multipliers, self.order, self.beam = sack, worths, multipliers, order, beam
+        self.interest, self.most = interest, sack.most
         self.best = Load(np.zeros(len(worths), np.int64), 0, 0)
+        self.uses = [[(at, takes) for at, takes in enumerate(row) if takes] for row in sack.takes.tolist()]
         self.dropped = 0  # the most that a partial load left out could have reached
+
+    @property
+    def enough(self) -> int:
+        """Loads worth no more than this are left out."""
+        return max(self.interest, self.best.worth + self.best.worth // CLOSE)
 
     def run(self) -> Load:
         labels = _Labels(self.sack.gives[None, :], np.zeros(1, np.int64), self.best.counts[None, :])
         self._complete(labels, 0)
+        self._fix()
         for level in range(len(self.order)):
             labels = self._expand(labels, int(self.order[level]), last=level == len(self.order) - 1)
-            useful = (self.sack.takes * self.sack.most[:, None])[self.order[level + 1 :]].sum(axis=0)
+            useful = (self.sack.takes * self.most[:, None])[self.order[level + 1 :]].sum(axis=0)
             np.minimum(labels.rest, useful, out=labels.rest)  # what is left over anyway makes no difference
             labels = self._prune(_merge(labels, self.sack.fine), level + 1)
             if not len(labels):
                 break
         return Load(self.best.counts, self.best.worth, max(self.best.worth, self.dropped))
 
+    def _fix(self) -> None:
+        """Allow no more copies of a shape that costs more than it is worth than a load of interest could bear."""
+        loss = np.maximum(self.sack.takes @ self.multipliers - self.worths, 0)
+        reach = self.sack.relaxed(self.worths, self.multipliers)
+        if reach <= self.enough:
+            self.dropped, self.order = reach, self.order[:0]
+            return
+        bearable = np.minimum(self.most, (reach - self.enough - 1) // np.maximum(loss, 1))
+        self.most = np.where(loss > 0, bearable, self.most)
+        less = self.most < self.sack.most
+        self.dropped = int((reach - loss * (self.most + 1))[less].max(initial=0))
+        self.order = self.order[self.most[self.order] > 0]
+
     def _room(self, rest: Ints, shape: int) -> Ints:
-        takes = self.sack.takes[shape]
-        uses = np.flatnonzero(takes)
-        room = np.full(len(rest), self.sack.most[shape])
-        for resource in uses:
-            np.minimum(room, rest[:, resource] // takes[resource], out=room)
+        room = np.full(len(rest), self.most[shape])
+        for resource, takes in self.uses[shape]:
+            np.minimum(room, rest[:, resource] // takes, out=room)
         return room
 
     def _expand(self, labels: _Labels, shape: int, *, last: bool) -> _Labels:
@@ -122,11 +143,11 @@ class _Search:
     def _prune(self, labels: _Labels, level: int) -> _Labels:
         after = self.order[level:]
         gain = np.maximum(self.worths[after] - self.sack.takes[after] @ self.multipliers, 0)
-        reach = labels.worth + labels.rest @ self.multipliers + int((gain * self.sack.most[after]).sum())
-        promising = np.argsort(-(reach if len(after) else labels.worth), kind="stable")[:64]
-        self._complete(labels.only(promising), level)
-        enough = self.best.worth + self.best.worth // CLOSE
-        keep = reach > enough
+        reach = labels.worth + labels.rest @ self.multipliers + int((gain * self.most[after]).sum())
+        if len(after) % (1 + len(self.order) // TRIES) == 0:
+            promising = np.argsort(-(reach if len(after) else labels.worth), kind="stable")[:64]
+            self._complete(labels.only(promising), level)
+        keep = reach > self.enough
         if keep.sum() > self.beam:
             keep &= reach > np.partition(reach, len(reach) - self.beam)[len(reach) - self.beam]
         if len(after):  # else nothing could be added to them
@@ -157,7 +178,8 @@ def _merge(labels: _Labels, fine: int) -> _Labels:
     group = np.ravel_multi_index(tuple(others.T), tuple(span)) if len(span) else np.zeros(len(labels), np.int64)
     order = np.lexsort((-labels.worth, -labels.rest[:, fine], group))
     begins = np.diff(group[order], prepend=-1) > 0
-    worth = labels.worth[order] + np.cumsum(begins) * (int(labels.worth.max()) + 1)  # groups rise above each other
+    rank = np.unique(labels.worth, return_inverse=True)[1][order]  # instead of the worth: sums of it might overflow
+    raised = rank + np.cumsum(begins) * len(order)  # each group above the one before
     keep = begins.copy()
-    keep[1:] |= worth[1:] > np.maximum.accumulate(worth)[:-1]
+    keep[1:] |= raised[1:] > np.maximum.accumulate(raised)[:-1]
     return labels.only(order[keep])

@@ -171,6 +171,7 @@ def test_the_best_load_of_an_instance_fits_and_no_load_exceeds_its_bound(shaped,
     assert (found.counts <= most).all()
     assert found.worth == found.counts @ worths <= best <= found.at_most
     assert best <= sack.relaxed(worths, np.array(multipliers, np.int64))
+    assert max(best // 2, sack.best(worths, np.array(multipliers, np.int64), beam, best // 2).at_most) >= best
     if beam == 1000:
         assert found.at_most <= found.worth * 1.001
 
