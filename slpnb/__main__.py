@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slpnb.commands_sizing import catalog, size
 from slpnb.errors import SlpnbError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def main() -> None:
     slpnb run production --confirm production     three zones, alarms, protection
     slpnb run staging --backend aws --plan        what it would do in your account
     slpnb commands 30_efs staging                 the same as AWS CLI commands
+    slpnb size --memory 2560 --cpu 2048           which types take a task, at what price
     """
 
 
@@ -259,9 +261,8 @@ def schema() -> None:
     click.echo(config.schema(), nl=False)
 
 
-@main.group()
-def catalog() -> None:
-    """The catalogue of instance types: memory that registers, interfaces, prices."""
+main.add_command(size)
+main.add_command(catalog)
 
 
 @catalog.command("refresh")

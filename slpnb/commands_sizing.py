@@ -1,0 +1,303 @@
+"""The commands ``size`` and ``catalog``: questions that need neither parameters nor an account.
+
+Whatever takes time to load is imported inside the commands, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from slpnb.placement import TaskNeeds
+    from slpnb.size import Answer, Service
+
+WIDTH = 160  # of a table that goes to a file or a pipe
+NOT_MET = 1
+EPILOG = """\b
+Exit codes
+    0  every type named takes the task, holds --tasks of them, and an update finishes
+    1  one of them does not, or no type at all takes the task; what is short is said with its number
+    2  an option is wrong, or a type is unknown
+"""
+
+
+def _options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+task_options = _options(
+    click.option("--memory", "memory_mib", type=int, metavar="MIB", help="Memory of the task."),
+    click.option("--cpu", "cpu_units", type=int, metavar="UNITS", help="CPU of the task; 1024 are a vCPU."),
+    click.option(
+        "--container-memory",
+        "container_memory_mib",
+        type=int,
+        metavar="MIB",
+        help="Hard limit of its container. Counts where the task has no memory of its own.",
+    ),
+    click.option(
+        "--container-reservation",
+        "container_reservation_mib",
+        type=int,
+        metavar="MIB",
+        help="Soft limit of its container. Counts before the hard one.",
+    ),
+    click.option("--gpus", type=click.IntRange(min=0), default=0, metavar="N", help="NVIDIA GPUs."),
+    click.option(
+        "--network-mode",
+        type=click.Choice(["bridge", "awsvpc", "host", "none"]),
+        default="bridge",
+        show_default=True,
+        help="awsvpc: each task takes a network interface.",
+    ),
+    click.option("--host-port", type=int, metavar="PORT", help="Static host port. Default: a free one for each task."),
+    click.option("--architecture", type=click.Choice(["arm64", "x86_64"]), default=None, help="What the image is for."),
+)
+
+service_options = _options(
+    click.option("--tasks", type=int, default=1, show_default=True, metavar="N", help="Tasks that run."),
+    click.option(
+        "--zones",
+        default="2",
+        show_default=True,
+        metavar="ZONES",
+        help="Availability zones: how many, or their names (us-east-1a,us-east-1b).",
+    ),
+    click.option(
+        "--reserve", "reserved_mib", type=int, default=0, metavar="MIB", help="ECS_RESERVED_MEMORY of the instances."
+    ),
+    click.option("--trunking", is_flag=True, help="The account opted in to ENI trunking."),
+    click.option(
+        "--min-healthy",
+        "minimum_healthy_percent",
+        type=int,
+        default=100,
+        show_default=True,
+        metavar="PERCENT",
+        help="minimumHealthyPercent of an update.",
+    ),
+    click.option(
+        "--max-percent",
+        "maximum_percent",
+        type=int,
+        default=200,
+        show_default=True,
+        metavar="PERCENT",
+        help="maximumPercent of an update.",
+    ),
+    click.option(
+        "--max-instances", type=int, metavar="N", help="The group ends there. Default: as many as the update needs."
+    ),
+)
+
+
+@click.command(epilog=EPILOG)
+@task_options
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPES",
+    help="Instance types, with commas or repeated. Default: see above.",
+)
+@service_options
+@click.option("--json", "form", flag_value="json", help="JSON instead of tables.")
+@click.option("--csv", "form", flag_value="csv", help="CSV instead of tables, a line a type.")
+def size(types: Sequence[str], form: str | None, **given: Any) -> None:
+    """Does a task fit an instance type, how often, and does its service survive an update and a zone?
+
+    Counts as the ECS agent does, with the memory that a type really registers (less than it is
+    sold with) and not what free shows on the instance. Without --type it lists the ten cheapest
+    types that take the task. Dollars are on demand, us-east-1, 730 hours a month.
+
+    \b
+    The first attempt asked for 8 GiB on a c6i.large, which registers 3812 MiB:
+      slpnb size --memory 8192 --cpu 2048 --type c6i.large
+    3.5 GiB fit it, but not beside a reserve of 256 MiB:
+      slpnb size --memory 3584 --cpu 2048 --type c6i.large
+      slpnb size --memory 3584 --cpu 2048 --type c6i.large --reserve 256
+    2.5 GiB fit, but an update hangs while the group ends at one instance:
+      slpnb size --memory 2560 --cpu 2048 --type c6i.large --max-instances 1
+    Two types side by side, for five tasks, as JSON:
+      slpnb size --memory 2560 --cpu 2048 --type c6i.large,c6g.xlarge --tasks 5 --json
+    The "1 vGPU" of the second attempt, and what would have one:
+      slpnb size --memory 2560 --cpu 2048 --gpus 1 --type c6i.large
+      slpnb size --memory 2560 --cpu 2048 --gpus 1
+    """
+    from slpnb import size as sizes
+
+    needs, service = _asked(**given)
+    found = sizes.answers(needs, _names(types), service)
+    if not found:
+        click.echo(sizes.nothing_fits(needs, service), err=True)
+    if form == "json":
+        _print_json(needs, service, found)
+    elif form == "csv":
+        _print_csv(found)
+    elif found:
+        _print_tables(needs, service, found)
+    sys.exit(0 if found and all(one.ok for one in found) else NOT_MET)
+
+
+def _asked(
+    *,
+    tasks: int,
+    zones: str,
+    reserved_mib: int,
+    trunking: bool,
+    minimum_healthy_percent: int,
+    maximum_percent: int,
+    max_instances: int | None,
+    architecture: str | None,
+    **task: Any,
+) -> tuple[TaskNeeds, Service]:
+    from slpnb import size as sizes
+
+    percents = minimum_healthy_percent, maximum_percent
+    needs = sizes.task(**task, architecture=architecture or "")
+    return needs, sizes.Service(tasks, sizes.zones(zones), reserved_mib, trunking, *percents, max_instances)
+
+
+def _names(types: Iterable[str]) -> list[str]:
+    """The type names of all --type options. Raises `click.BadParameter` for an empty one."""
+    names = [name.strip() for text in types for name in text.split(",")]
+    if not all(names):
+        raise click.BadParameter("a name is empty; must be such as c6i.large,c6g.xlarge", param_hint="--type")
+    return names
+
+
+def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> None:
+    import json
+    from dataclasses import asdict
+
+    from slpnb import size as sizes
+
+    rows = [sizes.record(one) for one in found]
+    document = {
+        "ok": bool(rows) and all(row["ok"] for row in rows),
+        "task": asdict(needs),
+        "service": asdict(service),
+        "types": rows,
+    }
+    click.echo(json.dumps(document, indent=2))
+
+
+def _print_csv(found: Iterable[Answer]) -> None:
+    import csv
+
+    from slpnb import size as sizes
+
+    rows = [sizes.record(one) for one in found]
+    if not rows:
+        return
+    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+
+INSTANCE = ("type", "fits", "sold with", "registers", "largest task", "tasks", "one more lacks", "USD an hour")
+FLEET = ("type", "instances", "USD a month", "an update", "at least", "a zone lost")
+
+
+def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -> None:
+    from slpnb import size as sizes
+
+    click.echo(f"One task takes {sizes.described(needs)}; an instance of each type:\n")
+    _print_table(INSTANCE, (_instance_row(one) for one in found))
+    fitting = [one for one in found if one.fits]
+    if fitting:
+        low, high = service.limits.lower, service.limits.upper
+        percents = f"{service.minimum_healthy_percent} to {service.maximum_percent} %"
+        click.echo(f"\n{_count(service.tasks, 'task')} over {_count(len(service.zones), 'zone')}, ", nl=False)
+        click.echo(f"updated with {low} to {_count(high, 'task')} running ({percents}):\n")
+        _print_table(FLEET, map(_fleet_row, fitting))
+    problems = [f"{one.fit.type_name}: {problem}" for one in found for problem in one.problems]
+    click.echo("\n" + "\n".join(problems) if problems else "")
+
+
+def _instance_row(one: Answer) -> Sequence[str]:
+    from slpnb import catalog as known
+
+    facts = known.instance_type(one.fit.type_name)
+    registers = f"{one.fit.registered.at_least_mib} MiB"
+    largest = f"{one.fit.largest_mib} MiB, {facts.vcpus} vCPU"
+    price = "" if facts.usd_per_hour is None else f"{facts.usd_per_hour:.4f}"
+    memory = (f"{facts.nominal_mib} MiB", registers, largest)
+    return facts.name, "yes" if one.fits else "no", *memory, str(one.fit.count), one.fit.binding, price
+
+
+def _fleet_row(one: Answer) -> Sequence[str]:
+    price = "" if one.usd_month is None else f"{one.usd_month:,.2f}"
+    fleet = one.fit.type_name, str(one.instances) if one.holds else f"{one.instances}, too few", price
+    if one.update is None:
+        return *fleet, "", "", ""
+    after, lost = one.update, one.lost
+    finishes = "hangs" if after.stuck else f"finishes on {_count(after.instances, 'instance')}"
+    lowest = _count(after.lowest, "task") if after.lowest else "none: down meanwhile"
+    left = f"{lost.survive} run on, {lost.placed} start at once, {lost.wait} wait" if lost else ""
+    return *fleet, finishes, lowest, left
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=not number)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False).print(table)
+
+
+@click.group()
+def catalog() -> None:
+    """The catalogue of instance types: memory that registers, interfaces, prices."""
+
+
+@catalog.command("show")
+@click.argument("types", nargs=-1, required=True, metavar="TYPE...")
+def show(types: Sequence[str]) -> None:
+    """What is known of each TYPE, and how: memory that registers, CPU, interfaces, zones, price.
+
+    \b
+    slpnb catalog show c6i.large c6g.xlarge
+    """
+    from slpnb import catalog_words
+
+    facts = [catalog_words.facts(name) for name in types]
+    _print_table(("", *types), [[label, *(one[label] for one in facts)] for label in facts[0]])
+
+
+@catalog.command("errors")
+def errors() -> None:
+    """How far the memory estimates are off on measured types that they have not seen.
+
+    sibling: each type from the rest of its family. formula: each type as if nothing of its
+    family had been measured. A bound holds when the type registered at least that much.
+
+    \b
+    slpnb catalog errors
+    """
+    from slpnb import catalog_words
+
+    click.echo(catalog_words.errors())
