@@ -10,7 +10,39 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "slpnb"
-PURE = ("catalog", "placement", "resources", "cluster_query", "scheduler", "sizing", "plan", "verdict", "parameters")
+PURE = (
+    "architecture",
+    "capacity",
+    "catalog",
+    "cluster_query",
+    "columns",
+    "contradictions",
+    "deployment",
+    "fleet",
+    "knapsack",
+    "lifecycle",
+    "matrix",
+    "packing",
+    "parameters",
+    "placement",
+    "plan",
+    "policies",
+    "rebalancing",
+    "recommend",
+    "remedies",
+    "resources",
+    "rollout",
+    "scheduler",
+    "scheduler_state",
+    "shapes",
+    "shown",
+    "sizing",
+    "sizing_checks",
+    "sizing_words",
+    "tracking",
+    "values",
+    "verdict",
+)
 CLIENT_LIBRARIES = {"boto3", "botocore", "moto", "requests", "urllib3"}
 
 
