@@ -8,7 +8,7 @@ Colours are Okabe and Ito's, which colour-blind readers can tell apart.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STYLE = Path(__file__).with_name("slpnb.mplstyle")
 OLD, NEW, TOO_MUCH, LINE, QUIET = "#56B4E9", "#0072B2", "#D55E00", "#222222", "#666666"
+EMPTY = "#FFFFFF"  # drawn with an edge: what waits
 COLOURS = {"kernel": "#767676", "reserve": "#E69F00", "task": NEW, "left": "#D3E6F2", "does not fit": TOO_MUCH}
 WIDTH = 8.0  # inches: a notebook's column
 MOST_BLOCKS, MOST_STEPS = 8, 12  # more tasks, or steps, than that are drawn without a value for each
@@ -73,7 +74,7 @@ def memory(budget: pd.DataFrame, type_name: str) -> Figure:
 
     A task that does not fit runs past the line at which the instance ends.
     """
-    with _canvas(height=1.7 + 0.55 * len(budget)) as figure:
+    with canvas(height=1.7 + 0.55 * len(budget)) as figure:
         axes = figure.subplots()
         longest = int((budget["nominal"] + budget["short"]).max())
         for row, (size, parts) in enumerate(budget.iterrows()):
@@ -87,7 +88,7 @@ def memory(budget: pd.DataFrame, type_name: str) -> Figure:
         axes.set_xlim(0, longest * 1.03)
         axes.set_xlabel("MiB of one instance")
         axes.set_title(f"What one {type_name} has for tasks")
-        _legend(figure, {name: COLOURS[name] for name in COLOURS if _appears(budget, name)})
+        legend(figure, {name: COLOURS[name] for name in COLOURS if _appears(budget, name)})
     return figure
 
 
@@ -138,7 +139,7 @@ def _appears(budget: pd.DataFrame, name: str) -> bool:
 
 def fit_map(tasks: pd.DataFrame, type_name: str = "", task_mib: int = 0) -> Figure:
     """How many tasks of each size (columns) each type (rows) takes; the parameters' own cell is framed."""
-    with _canvas(height=1.3 + 0.42 * len(tasks)) as figure:
+    with canvas(height=1.3 + 0.42 * len(tasks)) as figure:
         axes = figure.subplots()
         counts = tasks.to_numpy()
         top = max(1, int(counts.max()))
@@ -174,7 +175,7 @@ def _limit_steps(axes: Axes, counts: np.ndarray[Any, Any]) -> None:
 
 def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
     """Price of one task a month beside what stays free on its instance: a row a type of `sizing.prices`."""
-    with _canvas(height=1.5 + 0.42 * max(1, len(table))) as figure:
+    with canvas(height=1.5 + 0.42 * max(1, len(table))) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         colours = [NEW if name == type_name else OLD for name in table.index]
         _valued_bars(left, table["usd_task_month"], colours, "{:.2f}")
@@ -210,7 +211,7 @@ def timeline(update: Rollout) -> Figure:
         ("stuck" if step.stuck else step.action.replace(" a", "\na", 1), step.old, step.new) for step in update.steps
     ]
     names = [name for name, _, _ in states]
-    with _canvas(height=3.2) as figure:
+    with canvas(height=3.2) as figure:
         axes = figure.subplots()
         _bars(axes, [old for _, old, _ in states], [new for _, _, new in states])
         highest = max(update.most, *(old + new + (name == "stuck") for name, old, new in states))
@@ -230,7 +231,7 @@ def timeline(update: Rollout) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("tasks")
         axes.set_title(f"A rolling update of {update.desired} task{'' if update.desired == 1 else 's'}")
-        _legend(figure, {"old": OLD, "new": NEW} | ({"no room": TOO_MUCH} if update.stuck else {}))
+        legend(figure, {"old": OLD, "new": NEW} | ({"no room": TOO_MUCH} if update.stuck else {}))
     return figure
 
 
@@ -263,8 +264,8 @@ def _lacking(update: Rollout) -> str:
 
 
 @contextmanager
-def _canvas(height: float) -> Iterator[Figure]:
-    """A figure of notebook width, drawn in the one style."""
+def canvas(height: float) -> Iterator[Figure]:
+    """A figure of notebook width and so many inches height, drawn in the one style."""
     with mpl.rc_context(fname=STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         yield figure
@@ -274,6 +275,10 @@ def _canvas(height: float) -> Iterator[Figure]:
         figure.set_layout_engine("none")
 
 
-def _legend(figure: Figure, colours: dict[str, str]) -> None:
-    handles = [Rectangle((0, 0), 1, 1, facecolor=colour, label=name) for name, colour in colours.items()]
+def legend(figure: Figure, colours: Mapping[str, str]) -> None:
+    """What the colours mean, below the chart."""
+    handles = [
+        Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor=TOO_MUCH if colour == EMPTY else "none", label=name)
+        for name, colour in colours.items()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(colours))

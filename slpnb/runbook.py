@@ -20,7 +20,7 @@ from slpnb.plan import Plan
 from slpnb.steps import NOTEBOOKS, STEPS, Step, step
 from slpnb.verdict import Verdicts
 
-__all__ = ["NOTEBOOKS", "STEPS", "Step", "conclude", "open", "step"]
+__all__ = ["NOTEBOOKS", "STEPS", "Step", "conclude", "open", "step", "tell"]
 RECORD_TYPE = "application/vnd.slpnb.step+json"
 
 
@@ -31,9 +31,7 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
     cell say. On an untouched embedded AWS the earlier steps are applied first, so that any
     notebook can be run alone. Raises `ParameterError` or `GuardError`.
     """
-    pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown whole
-    # What pandas takes for a notebook's when it is imported inside one: a kernel started ahead imported it before.
-    pd.set_option("display.max_columns", 20, "display.width", 80)
+    _show_tables_whole()
     config = load(given=notebook_parameters() if parameters is None else parameters)
     aws, fresh = connect_backend(config)
     allowed, why = aws.may_write()
@@ -42,6 +40,18 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
     if fresh and allowed:
         prepare(notebook, aws)
     return config, aws
+
+
+def tell(notebook: str) -> None:
+    """Begin a notebook that asks no AWS and writes nothing, such as the stories under research/."""
+    _show_tables_whole()
+    print(f"{notebook}: nothing is created and no AWS is asked; every number comes from the catalogue and the model")
+
+
+def _show_tables_whole() -> None:
+    pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown whole
+    # What pandas takes for a notebook's when it is imported inside one: a kernel started ahead imported it before.
+    pd.set_option("display.max_columns", 20, "display.width", 80)
 
 
 def connect_backend(config: Config) -> tuple[Aws, bool]:

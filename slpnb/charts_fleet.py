@@ -1,0 +1,185 @@
+"""Charts of a fleet over time and in trouble: deployments, a zone lost, headroom and its price.
+
+As in `slpnb.charts`: each takes the table that was just shown and returns a Figure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from slpnb.charts import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.headroom import FRONTIER, OTHER, OWN
+from slpnb.replay import PHASES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GONE = "#999999"
+PHASE_COLOURS = {
+    "waiting": EMPTY,
+    "starting": "#E69F00",
+    "healthy": NEW,
+    "unhealthy": "#CC79A7",
+    "draining": GONE,
+    "stopping": "#D0D0D0",
+}
+OLD_HEALTHY = "healthy, old"
+MOST_LANES = 30  # more rows than that are drawn without names
+MINUTES_FROM = 600  # seconds from which on minutes are counted
+
+
+def lanes(table: pd.DataFrame, seconds: int, title: str) -> Figure:
+    """What each task does over time: a lane a row of `replay.Replay.table`, watched for ``seconds``."""
+    end = max(seconds, 1) * 1.08
+    with canvas(height=1.6 + min(9.0, 0.36 * max(1, len(table)))) as figure:
+        axes = figure.subplots()
+        drawn = set()
+        for row, (name, life) in enumerate(table.iterrows()):
+            for phase, begin, until in _spans(str(name), life, end):
+                _span(axes, row, phase, (begin, until), end)
+                drawn.add(phase)
+        axes.axvline(seconds, color=LINE, linewidth=1, linestyle="--")
+        names = [str(name) for name in table.index] if len(table) <= MOST_LANES else []
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(max(1, len(table)) - 0.4, -0.6)
+        axes.set_xlim(0, end)
+        _clock(axes, end)
+        axes.set_title(title)
+        legend(figure, {name: _colour(name) for name in (*PHASE_COLOURS, OLD_HEALTHY) if name in drawn})
+        if table.empty:
+            axes.text(0.5, 0.5, "no task is desired", ha="center", transform=axes.transAxes)
+    return figure
+
+
+def _clock(axes: Axes, end: float) -> None:
+    """The axis in seconds, or in minutes where there are many."""
+    unit, words = (60, "minutes") if end > MINUTES_FROM else (1, "seconds")
+    ticks = [tick for tick in MaxNLocator(8, integer=True).tick_values(0, end / unit) if tick * unit <= end]
+    axes.set_xticks([tick * unit for tick in ticks], [f"{tick:g}" for tick in ticks])
+    axes.set_xlabel(f"{words} since it began, watched until the dashed line")
+
+
+def _colour(phase: str) -> str:
+    return OLD if phase == OLD_HEALTHY else PHASE_COLOURS[phase]
+
+
+def _spans(name: str, life: pd.Series[Any], end: float) -> list[tuple[str, float, float]]:
+    """Phase, begin and end of each part of a lane; the last one runs on."""
+    begun = sorted((float(life[phase]), phase) for phase in PHASES if phase in life.index and life[phase] != "")
+    ends = [*(second for second, _ in begun[1:]), end]
+    old = {"healthy": OLD_HEALTHY} if name.startswith("old") else {}
+    spans = zip(begun, ends, strict=True)
+    return [(old.get(phase, phase), second, until) for (second, phase), until in spans if phase in PHASE_COLOURS]
+
+
+def _span(axes: Axes, row: int, phase: str, span: tuple[float, float], end: float) -> None:
+    """One phase with its duration, where there is room for it."""
+    begin, until = span
+    colour = _colour(phase)
+    edge = TOO_MUCH if phase == "waiting" else "white"
+    axes.barh(row, until - begin, left=begin, height=0.62, color=colour, edgecolor=edge)
+    length = until - begin
+    words = "" if until >= end else f"{length / 60:.0f} min" if length >= MINUTES_FROM else f"{length:.0f} s"
+    if words and length > end * 0.0145 * len(words):
+        ink = "white" if colour == NEW else LINE
+        axes.text((begin + until) / 2, row, words, ha="center", va="center", color=ink, fontsize=8.5)
+
+
+def zones(lost: pd.DataFrame) -> Figure:
+    """Before and after the loss of each zone: two bars a row of `sizing.losing_a_zone`."""
+    with canvas(height=1.5 + 0.78 * len(lost)) as figure:
+        axes = figure.subplots()
+        desired = int((lost["survive"] + lost["placed"] + lost["wait"]).max())
+        for row, (_, one) in enumerate(lost.iterrows()):
+            inside = int(one["tasks"] - one["survive"])
+            _stack(axes, 2.3 * row, [(int(one["survive"]), NEW), (inside, GONE)])
+            parts = [(int(one["survive"]), NEW), (int(one["placed"]), OLD), (int(one["wait"]), EMPTY)]
+            _stack(axes, 2.3 * row + 0.9, parts)
+        places = [2.3 * row + bar for row in range(len(lost)) for bar in (0, 0.9)]
+        names = [words for zone in lost.index for words in (f"{zone}: before", "after its loss")]
+        axes.set_yticks(places, names)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(2.3 * len(lost) - 0.9, -0.7)
+        axes.set_xlim(0, max(1, desired) * 1.02)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.set_xlabel("tasks")
+        axes.set_title("A zone lost: which tasks go on, and which start again")
+        legend(figure, {"elsewhere": NEW, "in the zone": GONE, "started again at once": OLD, "wait": EMPTY})
+    return figure
+
+
+def _stack(axes: Axes, place: float, parts: list[tuple[int, str]]) -> None:
+    start = 0
+    for width, colour in parts:
+        if not width:
+            continue
+        edge = TOO_MUCH if colour == EMPTY else "white"
+        axes.barh(place, width, left=start, height=0.8, color=colour, edgecolor=edge)
+        ink = "white" if colour == NEW else LINE
+        axes.text(start + width / 2, place, str(width), ha="center", va="center", color=ink, fontsize=9)
+        start += width
+
+
+def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
+    """Price a task against headroom: the fleets of `headroom.Offers`, ``tasks`` the maximum they must hold."""
+    with canvas(height=4.4) as figure:
+        axes = figure.subplots()
+        kinds = {what: fleets[fleets["what"] == what] for what in (OTHER, FRONTIER, OWN)}
+        rest, best, own = kinds.values()
+        axes.plot(rest["headroom"], rest["usd_task_month"], "o", color="#BBBBBB", markersize=5)
+        axes.plot(best["headroom"], best["usd_task_month"], "o-", color=NEW, drawstyle="steps-post")
+        axes.plot(own["headroom"], own["usd_task_month"], "D", color=TOO_MUCH, markersize=8)
+        axes.axvline(0, color=LINE, linewidth=1.2, linestyle="--", zorder=0)
+        _fleet_names(axes, best, own)
+        low, high = min([0, *fleets["headroom"]]), max([1, *fleets["headroom"]])
+        span = high - low
+        axes.set_xlim(low - 0.06 * span, high + 0.3 * span)
+        axes.set_ylim(0, 1.18 * max([1.0, *fleets["usd_task_month"]]))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.set_xlabel(f"headroom: tasks that would be covered beyond the maximum of {tasks}")
+        axes.set_ylabel("US dollars a task and month")
+        axes.set_title("What headroom costs")
+        if fleets.empty:
+            axes.text(0.5, 0.5, "no fleet takes this task", ha="center", transform=axes.transAxes)
+        present = {FRONTIER: NEW, OWN: TOO_MUCH, OTHER: "#BBBBBB"}
+        legend(figure, {what: colour for what, colour in present.items() if len(kinds[what])})
+    return figure
+
+
+def _fleet_names(axes: Axes, best: pd.DataFrame, own: pd.DataFrame) -> None:
+    """The frontier's fleets, each below its point to the right, and the parameters' own above theirs."""
+    shared = set(own.index) & set(best.index)
+    for _, one in best.drop(index=list(shared)).iterrows():
+        words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_task_month"])
+        axes.annotate(words, place, (6, -5), textcoords="offset points", va="top", fontsize=8.5)
+    for _, one in own.iterrows():
+        words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_task_month"])
+        axes.annotate(
+            words, place, (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=9, color=TOO_MUCH
+        )
+
+
+def room(table: pd.DataFrame, type_name: str) -> Figure:
+    """MiB left (or short) for tasks of each size, in each situation: the table of `first_attempt.room` as a map."""
+    with canvas(height=1.2 + 0.5 * len(table)) as figure:
+        axes = figure.subplots()
+        for row, values in enumerate(table.to_numpy()):
+            for column, value in enumerate(values):
+                fits = value >= 0
+                axes.barh(row, 0.96, left=column - 0.48, height=0.88, color=OLD if fits else "#F6D5C3")
+                words = f"{value} left" if fits else f"short by {-value}"
+                axes.text(column, row, words, ha="center", va="center", color=LINE, fontsize=9.5)
+        axes.set_xticks(range(len(table.columns)), [str(name).replace(" ", "\n", 1) for name in table.columns])
+        axes.set_yticks(range(len(table)), [f"task of {size} MiB" for size in table.index])
+        axes.set_ylim(len(table) - 0.5, -0.5)
+        axes.set_xlim(-0.5, len(table.columns) - 0.5)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel(f"MiB on one {type_name}", color=QUIET)
+        axes.set_title("What is left, and what is short", pad=14)
+    return figure

@@ -1,0 +1,122 @@
+"""What a fleet costs for each task that it must hold, against the tasks that it could hold beyond them.
+
+A fleet's headroom is counted under every guarantee of `slpnb.recommend` at once: so many tasks
+more than the maximum could still be updated, and could still lose a zone. It is negative where
+not even the maximum is covered.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from slpnb import placement, recommend
+from slpnb.errors import Refusal
+from slpnb.fleet import fleet, monthly
+from slpnb.recommend import Constraints, Recommendation
+from slpnb.sizing_checks import count
+from slpnb.sizing_words import Prose
+
+if TYPE_CHECKING:
+    from slpnb.config import Config
+
+FRONTIER, OWN, OTHER = "frontier", "the parameters", "another type"
+ROWS = 7  # other types that are listed
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Fleets to choose from, by price, and why there are none.
+
+    ``guarantees`` as in `recommend.Recommendation`. ``fleets`` has one row a fleet (index: its
+    words): ``what`` (FRONTIER, OWN or OTHER), ``type``, ``instances``, ``headroom`` (tasks beyond
+    the maximum), ``usd_month`` and ``usd_task_month`` (by the maximum). ``refused`` is the sentence
+    that says why no fleet will do.
+    """
+
+    guarantees: pd.DataFrame
+    fleets: pd.DataFrame
+    tasks: int
+    refused: str = ""
+
+
+def offers(config: Config) -> Offers:
+    """The frontier of price against headroom, the cheapest other types, and the parameters' own group."""
+    asked, needs = recommend.constraints(config), placement.needs(config)
+    own = _own(config, asked)
+    try:
+        found = recommend.recommend(needs, asked, rows=ROWS)
+    except Refusal as refused:
+        return Offers(pd.DataFrame(), _table(own, asked), asked.maximum_tasks, str(refused))
+    return Offers(found.guarantees, _table([*_found(found, asked), *own], asked), asked.maximum_tasks)
+
+
+def covered(each: int, instances: int, asked: Constraints) -> int:
+    """The most tasks that keep every guarantee on so many instances that take ``each``."""
+
+    def fails(tasks: int) -> bool:
+        least = (recommend.instances(np.array([each]), name, tasks, asked) for name in asked.guarantees)
+        return max(int(number[0]) for number in least) > instances
+
+    return bisect_left(range(each * instances + 1), True, key=fails) - 1
+
+
+Row = tuple[str, str, int, int]  # what it is, type, instances, headroom
+
+
+def _found(found: Recommendation, asked: Constraints) -> list[Row]:
+    rows = [
+        (FRONTIER, str(one["type"]), int(one["instances"]), int(str(spare))) for spare, one in found.frontier.iterrows()
+    ]
+    known = {row[1:3] for row in rows}
+    for name, one in found.fleets.iterrows():
+        if (name, one["instances"]) not in known:
+            spare = covered(int(one["each"]), int(one["instances"]), asked) - asked.maximum_tasks
+            rows.append((OTHER, str(name), int(one["instances"]), spare))
+    return rows
+
+
+def _own(config: Config, asked: Constraints) -> list[Row]:
+    """The group of the parameters at its largest, if an instance takes the task at all."""
+    group, needs = fleet(config), placement.needs(config)
+    each, most = group.per_instance(needs), group.max_instances
+    if not each:
+        return []
+    tasks, whole = covered(each, most, asked), asked.fleet(group.type_name, most)
+    while tasks and not all(recommend.keeps(needs, whole, name, tasks, asked) for name in asked.guarantees):
+        tasks -= 1
+    return [(OWN, group.type_name, most, tasks - asked.maximum_tasks)]
+
+
+def _table(rows: list[Row], asked: Constraints) -> pd.DataFrame:
+    """Rows with their prices, the cheapest first; those without a price are left out."""
+    table = pd.DataFrame(rows, columns=["what", "type", "instances", "headroom"])
+    table["usd_month"] = [monthly(name, number) for _, name, number, _ in rows]
+    table["usd_task_month"] = (table["usd_month"].astype(float) / asked.maximum_tasks).round(2)
+    table.index = pd.Index([f"{number} x {name}" for _, name, number, _ in rows], name="fleet")
+    return table.dropna().sort_values(["usd_month", "what", "type"])
+
+
+def words(found: Offers) -> Prose:
+    """What the table of offers says of the parameters' own group, in one or two sentences."""
+    if found.refused:
+        return Prose(f"There is nothing to choose from: {found.refused}.")
+    best = found.fleets[found.fleets["what"] == FRONTIER].iloc[0]
+    cheapest = f"{best.name} at {best['usd_month']:,.2f} US dollars a month"
+    own = found.fleets[found.fleets["what"] == OWN]
+    asked = count(found.tasks, "task")
+    if own.empty:
+        return Prose(f"The parameters' own type takes no task. The cheapest that covers {asked} is {cheapest}.")
+    mine, spare = own.iloc[0], int(own["headroom"].iloc[0])
+    price = f"{mine.name}, its largest size, at {mine['usd_month']:,.2f} US dollars a month"
+    if spare < 0:
+        kept = f"The group of the parameters ({price}) keeps every guarantee for {found.tasks + spare} of {asked}."
+        return Prose(f"{kept} The cheapest that keeps them for all is {cheapest}.")
+    return Prose(
+        f"The group of the parameters ({price}) keeps every guarantee for {asked} and {spare} more. "
+        f"The cheapest that does for {asked} is {cheapest}."
+    )

@@ -1,0 +1,321 @@
+"""A service played through the scheduler model: what each task does from second to second, and what ECS says.
+
+The model is `slpnb.scheduler`. Here its states become tables that a notebook shows: one row for
+the tasks that fare alike, one line for each of ECS's service events, in ECS's own words. Seconds
+count from the beginning of what is replayed; ids are replaced by numbers in order of appearance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from slpnb import placement, scheduler
+from slpnb.fleet import Fleet, running
+from slpnb.placement import TaskNeeds
+from slpnb.scheduler_state import (
+    Breaker,
+    Definition,
+    Group,
+    Outcome,
+    Placement,
+    Provider,
+    Service,
+    Share,
+    State,
+    TargetGroup,
+    Task,
+)
+
+if TYPE_CHECKING:
+    from slpnb.config import Config
+
+LIMIT_SECONDS = 7200  # a task waits for capacity for half an hour; three of those trip the circuit breaker
+BOOT_SECONDS = 60  # until the agent of a new instance has registered; AWS promises no figure
+GROUP = "the group"
+PHASES: Mapping[str, str] = {
+    "waiting": "PROVISIONING: no instance takes the task yet",
+    "starting": "PENDING, ACTIVATING, or RUNNING without a passed check",
+    "healthy": "RUNNING, and its checks pass",
+    "unhealthy": "RUNNING, and its checks fail",
+    "draining": "DEACTIVATING: the load balancer lets its requests end",
+    "stopping": "STOPPING or DEPROVISIONING",
+    "stopped": "STOPPED",
+}
+STATUSES = {"PROVISIONING": "waiting", "DEACTIVATING": "draining", "STOPPED": "stopped"}
+STARTING = ("PENDING", "ACTIVATING")
+
+
+@dataclass(frozen=True)
+class Events:
+    """Service events, oldest first: the second, and ECS's words."""
+
+    lines: tuple[tuple[int, str], ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{second:5} s  {words}" for second, words in self.lines) or "no events"
+
+    def _repr_html_(self) -> str:
+        cell = '<td style="text-align:{}">{}</td>'
+        rows = (f"<tr>{cell.format('right', at)}{cell.format('left', escape(words))}</tr>" for at, words in self.lines)
+        return f"<table><tr><th>second</th><th>event</th></tr>{''.join(rows)}</table>"
+
+
+@dataclass(frozen=True, repr=False)
+class Replay:
+    """What became of a service: the last state, and when each task changed.
+
+    ``state`` is the last one, ``key`` the service's key in it, ``begun`` its clock when the replay
+    began, ``first`` whether the service starts, rather than is updated. ``lives`` has the seconds at
+    which each task (by id) entered its phases, ``revisions`` whether it is old or new, ``sizes`` how
+    many instances were registered (by second), ``names`` what ids are called here, ``earlier`` the
+    ids of the events from before.
+    """
+
+    state: State
+    key: str
+    begun: float
+    first: bool
+    lives: Mapping[str, Mapping[str, int]]
+    revisions: Mapping[str, str]
+    sizes: Mapping[int, int]
+    names: Mapping[str, str]
+    earlier: frozenset[str]
+
+    @property
+    def steady(self) -> bool:
+        """Whether the service reached its steady state, with the revision that was asked for."""
+        primary = self.state.services[self.key].primary
+        return self.state.services[self.key].steady_at is not None and not primary.rollback_of
+
+    @property
+    def seconds(self) -> int:
+        """How long it took, or how long it was watched."""
+        return round(self.state.clock - self.begun)
+
+    @property
+    def why(self) -> str:
+        """Which limit keeps it from its steady state, in one sentence; empty when it is steady."""
+        return _renamed(scheduler.why_not_steady(self.state, self.key), self.names)
+
+    @property
+    def lowest(self) -> int:
+        """The fewest healthy tasks at any second."""
+        return min(self._healthy(), default=0)
+
+    @property
+    def instances(self) -> int:
+        """The most instances that were registered at once."""
+        return max(self.sizes.values())
+
+    @property
+    def events(self) -> Events:
+        """ECS's service events since the replay began."""
+        told = [one for one in reversed(self.state.services[self.key].events) if one.id not in self.earlier]
+        return Events(tuple((round(one.at - self.begun), _renamed(one.message, self.names)) for one in told))
+
+    def table(self) -> pd.DataFrame:
+        """One row for all tasks that fare alike (index: task), with the second at which each phase began.
+
+        ``tasks`` is how many they are; a phase that a task never enters is empty. Phases: PHASES.
+        """
+        alike: dict[tuple[str, tuple[tuple[str, int], ...]], int] = {}
+        for id, life in self.lives.items():
+            key = (self.revisions[id], tuple(life.items()))
+            alike[key] = alike.get(key, 0) + 1
+        phases = [name for name in PHASES if any(name in life for life in self.lives.values())]
+        rows = [[count, *(dict(life).get(name, "") for name in phases)] for (_, life), count in alike.items()]
+        index = pd.Index(list(_lanes(alike)), name="task")
+        return pd.DataFrame(rows, index=index, columns=["tasks", *phases], dtype=object)
+
+    def _healthy(self) -> Iterator[int]:
+        """How many tasks were healthy after each change."""
+        moments = sorted({second for life in self.lives.values() for second in life.values()})
+        for moment in moments:
+            yield sum(_phase_at(life, moment) == "healthy" for life in self.lives.values())
+
+    def __repr__(self) -> str:
+        after = f"{self.seconds} s"
+        return f"steady after {after}" if self.steady else f"not steady after {after}: {self.why}"
+
+
+def _lanes(alike: Mapping[tuple[str, Any], int]) -> Iterator[str]:
+    """Names for groups of tasks: old 1, new 1 to 3."""
+    used = Counter[str]()
+    for (revision, _), count in alike.items():
+        first, last = used[revision] + 1, used[revision] + count
+        used[revision] = last
+        yield f"{revision} {first}" if first == last else f"{revision} {first} to {last}"
+
+
+def _phase_at(life: Mapping[str, int], moment: int) -> str:
+    return next((name for name, second in reversed(list(life.items())) if second <= moment), "")
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """A text with ids replaced by what they are called here."""
+    for id in sorted(names, key=len, reverse=True):
+        text = text.replace(id, names[id])
+    return text
+
+
+# Building
+
+
+def cluster(fleet: Fleet, *, target_percent: int = 100, warmup_seconds: float = 300, least: int | None = None) -> State:
+    """A cluster whose Auto Scaling group runs a fleet behind one capacity provider, all instances registered.
+
+    ``least`` is the group's minimum, by default as many as run now. ``target_percent`` and
+    ``warmup_seconds`` are the capacity provider's targetCapacity and instanceWarmupPeriod.
+    """
+    group = Group(
+        GROUP, "cluster", fleet.instances if least is None else least, fleet.max_instances, fleet.instances,
+        (fleet.launch(0),), fleet.zones, BOOT_SECONDS,
+    )  # fmt: skip
+    state = scheduler.add_group(State(), group)
+    provider = Provider(GROUP, "cluster", GROUP, target_percent=target_percent, warmup_seconds=warmup_seconds)
+    return scheduler.step(scheduler.add_provider(state, provider), BOOT_SECONDS)
+
+
+def definition(needs: TaskNeeds, revision: int = 1, *, family: str = "web", check_seconds: float = 0) -> Definition:
+    """A revision of a task definition whose tasks start healthily.
+
+    ``check_seconds`` is the interval of its container health check, 0 without one.
+    """
+    return Definition(f"arn:aws:ecs:task-definition/{family}:{revision}", needs, Outcome(), check_seconds)
+
+
+def service(first: Definition, name: str = "web", *, template: str = "az_balanced_spread", **fields: Any) -> Service:
+    """A service on the cluster's capacity provider, one task unless ``fields`` of `Service` say otherwise."""
+    strategy, constraints = placement.TEMPLATES[template]
+    fields = {"desired": 1, "strategy": (Share(GROUP),), "placement": Placement(constraints, strategy), **fields}
+    return Service("cluster", name, definition=first, **fields)
+
+
+def beside(state: State, needs: TaskNeeds, family: str = "other") -> State:
+    """The cluster with a task of somebody else already running on it (RunTask)."""
+    task = Task("", "cluster", definition(needs, family=family), f"family:{family}")
+    return scheduler.step(scheduler.run_tasks(state, [task])[0], BOOT_SECONDS)
+
+
+# Playing
+
+
+def start(state: State, service: Service, limit_seconds: float = LIMIT_SECONDS) -> Replay:
+    """Create a service and let time pass until it is steady, failed for good, or the limit is over."""
+    return _Recorder(scheduler.create_service(state, service), service.key).follow(limit_seconds)
+
+
+def update(before: Replay, new: Definition | None = None, limit_seconds: float = LIMIT_SECONDS) -> Replay:
+    """Deploy another revision (by default one like the present) and follow it as `start` does."""
+    current = before.state.services[before.key].definition
+    if new is None:
+        family, _, number = current.arn.rpartition(":")
+        new = replace(current, arn=f"{family}:{int(number) + 1}")
+    old = frozenset(task.id for task in before.state.of_service(before.key))
+    told = frozenset(event.id for event in before.state.services[before.key].events)
+    state = scheduler.update_service(before.state, before.key, definition=new)
+    return _Recorder(state, before.key, old, told, first=False).follow(limit_seconds)
+
+
+class _Recorder:
+    """Steps from one change to the next and notes what each task does."""
+
+    def __init__(
+        self,
+        state: State,
+        key: str,
+        old: frozenset[str] = frozenset(),
+        told: frozenset[str] = frozenset(),
+        first: bool = True,
+    ) -> None:
+        self.state, self.key, self.old, self.told, self.first = state, key, old, told, first
+        self.begun = state.clock
+        self.lives: dict[str, dict[str, int]] = {}
+        self.sizes: dict[int, int] = {}
+        self.hosts: dict[str, str] = {}
+
+    def follow(self, limit_seconds: float) -> Replay:
+        self._note()
+        while not self._is_over() and self.state.wake <= self.begun + limit_seconds:
+            self.state = scheduler.step(self.state, self.state.wake - self.state.clock)
+            self._note()
+        own = ("task", "task") if self.first else ("old", "new")
+        revisions = {id: own[id not in self.old] for id in self.lives}
+        return Replay(
+            self.state, self.key, self.begun, self.first, self.lives, revisions, self.sizes, self._names(revisions),
+            self.told,
+        )  # fmt: skip
+
+    def _is_over(self) -> bool:
+        one = self.state.services[self.key]
+        return one.steady_at is not None or (one.primary.rollout == "FAILED" and not self.state.of_service(self.key))
+
+    def _note(self) -> None:
+        second = round(self.state.clock - self.begun)
+        for id, task in self.state.tasks.items():
+            if task.service == self.key and (task.status != "STOPPED" or id in self.lives):
+                self.lives.setdefault(id, {}).setdefault(_phase(task), second)
+        self.hosts.update({id: one.ec2_id for id, one in self.state.instances.items()})
+        self.sizes[second] = sum(one.status == "ACTIVE" for one in self.state.instances.values())
+
+    def _names(self, revisions: Mapping[str, str]) -> dict[str, str]:
+        """Tasks as in the table, instances and deployments as numbers in order of their beginning."""
+        names, used = {}, Counter[str]()
+        for id, revision in revisions.items():
+            used[revision] += 1
+            names[id] = f"{used[revision]}" if self.first else f"{revision} {used[revision]}"
+        for number, (id, ec2_id) in enumerate(self.hosts.items(), 1):
+            names |= {id: str(number), ec2_id: str(number)}
+        one = self.state.services[self.key]
+        deployments = sorted((*one.deployments, *one.past), key=lambda item: item.id)
+        return names | {item.id: str(number) for number, item in enumerate(deployments, 1)}
+
+
+def _phase(task: Task) -> str:
+    if task.status in STARTING or (task.status == "RUNNING" and task.health == "UNKNOWN"):
+        return "starting"
+    if task.status == "RUNNING":
+        return "healthy" if task.health == "HEALTHY" else "unhealthy"
+    return STATUSES.get(task.status, "stopping")
+
+
+def deployment(config: Config, tasks: int | None = None) -> Replay:
+    """A rolling update of the parameters' service, by default at its desired count.
+
+    When not even the present revision becomes steady, the replay is that of its start.
+    """
+    own, group = config.service, running(config, tasks)
+    begun = cluster(
+        group,
+        target_percent=config.cluster.target_capacity_percent,
+        warmup_seconds=config.cluster.instance_warmup_seconds,
+        least=min(config.cluster.min_instances, group.instances),
+    )
+    first = definition(placement.needs(config), check_seconds=config.task.health_check.interval_seconds)
+    made = service(
+        first,
+        own.name,
+        template=own.placement,
+        desired=own.desired_tasks if tasks is None else tasks,
+        minimum_healthy_percent=own.minimum_healthy_percent,
+        maximum_percent=own.maximum_percent,
+        breaker=Breaker(own.circuit_breaker, own.circuit_breaker),
+        grace_seconds=own.health_check_grace_seconds,
+        targets=(_targets(config),),
+    )
+    before = start(begun, made)
+    return update(before) if before.steady else before
+
+
+def _targets(config: Config) -> TargetGroup:
+    own = config.service
+    check = own.health_check
+    return TargetGroup(
+        own.target_group, own.deregistration_delay_seconds, check.interval_seconds, check.unhealthy_count
+    )
