@@ -266,12 +266,18 @@ main.add_command(catalog)
 
 
 @catalog.command("refresh")
-@environment
+@click.argument("environment", type=click.Choice(ENVIRONMENTS), default="staging", metavar="[ENVIRONMENT]")
 @parameter_options
 def refresh_catalog(environment: str, **options: Any) -> None:
-    """Read the account's own instance types, prices and registered memory into a file that wins over the shipped ones.
+    """Read an account's own instance types, prices and registered memory into a file that wins over the shipped ones.
 
-    The file is the one that SLPNB_CATALOG names, else ~/.config/slpnb/catalog.csv; delete it to go back.
+    ENVIRONMENT (staging) only says which account, and what its cluster reserves. The file is the
+    one that SLPNB_CATALOG names, else ~/.config/slpnb/catalog.csv; delete it to go back. What
+    the account does not say stays as it was.
+
+    \b
+    slpnb catalog refresh --backend aws
+    SLPNB_CATALOG=eu.csv slpnb catalog refresh production --backend aws
     """
     from slpnb import runbook
     from slpnb.catalog_refresh import refresh

@@ -155,7 +155,7 @@ def test_refreshing_reads_what_the_account_says(own_file, aws):
     assert refreshed.path == own_file
     assert refreshed.types > 500
     assert refreshed.live == 1
-    assert "prices stay as shipped" in str(refreshed)
+    assert "prices are kept" in str(refreshed)
     assert catalog.registered_memory("c6g.xlarge").source == "live"
     # ECS_RESERVED_MEMORY is added back: it is no property of the type
     assert catalog.registered_memory("c6g.xlarge").value_mib == 7763
@@ -165,7 +165,7 @@ def test_refreshing_reads_what_the_account_says(own_file, aws):
 
 
 def test_a_cluster_that_is_not_there_has_registered_nothing(aws):
-    assert catalog_refresh.registered(aws) == {}
+    assert catalog_refresh.registered(aws) == ({}, [])
 
 
 def test_the_price_list_gives_dollars_an_hour():
