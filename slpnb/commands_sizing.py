@@ -211,7 +211,8 @@ def _cell(value: Any) -> Any:
 
 
 INSTANCE = ("type", "fits", "sold with", "registers", "largest task", "tasks", "one more lacks", "USD an hour")
-FLEET = ("type", "instances", "USD a month", "an update", "at least", "a zone lost")
+FLEET = ("type", "instances", "USD a month", "an update", "runs meanwhile", "a zone lost")
+NUMBERS = {"sold with", "registers", "tasks", "USD an hour", "instances", "USD a month"}
 
 
 def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -> None:
@@ -263,7 +264,7 @@ def _print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=not number)
+        table.add_column(column, overflow="fold", no_wrap=not number, justify="right" if column in NUMBERS else "left")
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False).print(table)

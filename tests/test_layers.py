@@ -36,10 +36,12 @@ PURE = (
     "scheduler_state",
     "shapes",
     "shown",
+    "size",
     "sizing",
     "sizing_checks",
     "sizing_words",
     "tracking",
+    "traffic",
     "values",
     "verdict",
 )
