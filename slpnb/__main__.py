@@ -289,9 +289,9 @@ def refresh_catalog(environment: str, **options: Any) -> None:
 @click.argument("names", nargs=-1)
 def refresh(names: tuple[str, ...]) -> None:
     """Execute the notebooks in place, so that their outputs are what a reader and nbval see."""
-    from slpnb import runner, steps
+    from slpnb import runner
 
-    runner.refresh([runner.find(name) for name in names] or list(steps.NOTEBOOKS), echo=click.echo)
+    runner.refresh(runner.to_refresh(names), echo=click.echo)
 
 
 def _given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:

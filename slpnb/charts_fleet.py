@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -18,16 +19,18 @@ from slpnb.replay import PHASES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GONE = "#999999"
+Hours = np.ndarray[Any, Any]
+GONE, ORANGE = "#999999", "#E69F00"
 PHASE_COLOURS = {
     "waiting": EMPTY,
-    "starting": "#E69F00",
+    "starting": ORANGE,
     "healthy": NEW,
     "unhealthy": "#CC79A7",
     "draining": GONE,
     "stopping": "#D0D0D0",
 }
 OLD_HEALTHY = "healthy, old"
+MOST_NAMES = 6  # fleets of a frontier that are named
 MOST_LANES = 30  # more rows than that are drawn without names
 MINUTES_FROM = 600  # seconds from which on minutes are counted
 
@@ -137,7 +140,7 @@ def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
         _fleet_names(axes, best, own)
         low, high = min([0, *fleets["headroom"]]), max([1, *fleets["headroom"]])
         span = high - low
-        axes.set_xlim(low - 0.06 * span, high + 0.3 * span)
+        axes.set_xlim(low - 0.14 * span, high + 0.3 * span)
         axes.set_ylim(0, 1.18 * max([1.0, *fleets["usd_task_month"]]))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_xlabel(f"headroom: tasks that would be covered beyond the maximum of {tasks}")
@@ -152,8 +155,8 @@ def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
 
 def _fleet_names(axes: Axes, best: pd.DataFrame, own: pd.DataFrame) -> None:
     """The frontier's fleets, each below its point to the right, and the parameters' own above theirs."""
-    shared = set(own.index) & set(best.index)
-    for _, one in best.drop(index=list(shared)).iterrows():
+    named = best.iloc[:: -(-len(best) // MOST_NAMES) or 1]
+    for _, one in named.drop(index=[name for name in own.index if name in named.index]).iterrows():
         words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_task_month"])
         axes.annotate(words, place, (6, -5), textcoords="offset points", va="top", fontsize=8.5)
     for _, one in own.iterrows():
@@ -161,6 +164,51 @@ def _fleet_names(axes: Axes, best: pd.DataFrame, own: pd.DataFrame) -> None:
         axes.annotate(
             words, place, (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=9, color=TOO_MUCH
         )
+
+
+def day(minutes: pd.DataFrame, target_percent: float) -> Figure:
+    """A day of scaling: what is asked against what the tasks reserve, and how many there are (`sizing_day.Played`)."""
+    with canvas(height=4.8) as figure:
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        if minutes.empty:
+            above.text(0.5, 0.5, "no day could be played", ha="center", transform=above.transAxes)
+        else:
+            hours = np.arange(len(minutes)) / 60
+            _asked(above, hours, minutes, target_percent)
+            _counts(below, hours, minutes)
+            below.set_xlim(0, hours[-1])
+            below.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 3, 6, 10], integer=True))
+        above.set_ylabel("CPU units")
+        below.set_ylabel("tasks, instances")
+        below.set_xlabel("hours")
+        above.set_title("A day of scaling")
+        colours = {"asked": OLD, "tasks, and what they reserve (dashed: the target)": NEW, "instances": ORANGE}
+        short = not minutes.empty and bool((minutes["headroom_units"] < 0).any())
+        legend(figure, colours | ({"short": TOO_MUCH} if short else {}))
+    return figure
+
+
+def _asked(axes: Axes, hours: Hours, minutes: pd.DataFrame, target_percent: float) -> None:
+    """Load below capacity, and where it is above."""
+    load, capacity = minutes["load_units"].to_numpy(), minutes["capacity_units"].to_numpy()
+    axes.fill_between(hours, load, color=OLD, linewidth=0)
+    axes.fill_between(hours, load, capacity, where=load > capacity, color=TOO_MUCH, linewidth=0)
+    axes.step(hours, capacity, where="post", color=NEW, linewidth=1.6)
+    axes.step(hours, capacity * target_percent / 100, where="post", color=NEW, linewidth=1, linestyle="--")
+    axes.set_ylim(0, 1.12 * max(load.max(), capacity.max()))
+
+
+def _counts(axes: Axes, hours: Hours, minutes: pd.DataFrame) -> None:
+    """Tasks and instances, with the most of each written on it."""
+    for name, colour in (("tasks", NEW), ("instances", ORANGE)):
+        counts = minutes[name].to_numpy()
+        axes.step(hours, counts, where="post", color=colour, linewidth=1.6)
+        at = int(counts.argmax())
+        if name == "tasks" or counts[at] != minutes["tasks"].max():
+            place = hours[at], counts[at]
+            axes.annotate(f"{counts[at]}", place, (3, 3), textcoords="offset points", color=LINE, fontsize=9)
+    axes.set_ylim(0, 1.35 * minutes[["tasks", "instances"]].to_numpy().max())
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
 def room(table: pd.DataFrame, type_name: str) -> Figure:

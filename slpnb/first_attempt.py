@@ -253,17 +253,12 @@ def attempts() -> pd.DataFrame:
         rows.append(
             {
                 "type": one.type_name,
-                "start": short_words(played) if played.steady or not _failed(played) else "fails",
+                "start": "fails" if played.failed else short_words(played),
                 "reason": one.reason(played),
                 "update in place": short_words(replay.update(alone)) if alone else "nothing to update",
             }
         )
     return pd.DataFrame(rows, index=pd.Index([one.words for one in ATTEMPTS], name="attempt"))
-
-
-def _failed(played: Replay) -> bool:
-    """Whether ECS gave the deployment up."""
-    return played.state.services[played.key].primary.rollout == "FAILED"
 
 
 def verdict() -> str:

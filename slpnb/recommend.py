@@ -157,10 +157,13 @@ def recommend(needs: TaskNeeds, constraints: Constraints, *, rows: int = 20) -> 
 
 
 def constraints(config: Config) -> Constraints:
-    """Those of the parameters: the service's tasks and percentages, the cluster's zones and placement."""
+    """Those of the parameters: the service's tasks and percentages, the cluster's zones and placement.
+
+    A service that may go down to no task at all is held at one.
+    """
     service, cluster = config.service, config.cluster
     return Constraints(
-        minimum_tasks=service.min_tasks,
+        minimum_tasks=max(1, service.min_tasks),
         maximum_tasks=service.max_tasks,
         minimum_healthy_percent=service.minimum_healthy_percent,
         maximum_percent=service.maximum_percent,

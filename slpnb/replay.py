@@ -94,6 +94,11 @@ class Replay:
         return self.state.services[self.key].steady_at is not None and not primary.rollback_of
 
     @property
+    def failed(self) -> bool:
+        """Whether ECS gave the deployment up: the circuit breaker's threshold is met."""
+        return self.state.services[self.key].primary.rollout == "FAILED"
+
+    @property
     def seconds(self) -> int:
         """How long it took, or how long it was watched."""
         return round(self.state.clock - self.begun)

@@ -64,10 +64,10 @@ class Hosts:
 
     def stop_old(self) -> None:
         """Stop one old task where the zone, then the instance, is fullest: that keeps the spread."""
-        zones: Counter[str] = Counter()
-        for name, count in self.tasks.items():
+        zones, tasks = Counter[str](), self.tasks
+        for name, count in tasks.items():
             zones[self.instances[name].zone] += count
-        name = max(sorted(+self.old), key=lambda one: (zones[self.instances[one].zone], self.tasks[one]))
+        name = max(sorted(+self.old), key=lambda one: (zones[self.instances[one].zone], tasks[one]))
         self.instances[name] = self.instances[name].release(self.needs)
         self.old[name] -= 1
 

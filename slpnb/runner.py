@@ -322,6 +322,19 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def stories(source: Path = ROOT / "notebooks") -> list[str]:
+    """The notebooks under research/, which no run executes: they tell, and write nothing."""
+    return sorted(f"research/{path.stem}" for path in source.glob("research/*.ipynb"))
+
+
+def to_refresh(names: Sequence[str], source: Path = ROOT / "notebooks") -> list[str]:
+    """The notebooks that names stand for, stories included; without names all of them. Raises `ParameterError`."""
+    told = {word: story for story in stories(source) for word in (story, story.removeprefix("research/"))}
+    if not names:
+        return [*NOTEBOOKS, *stories(source)]
+    return [told.get(name) or find(name) for name in names]
+
+
 def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = ROOT / "notebooks") -> None:
     """Execute notebooks in place and in order, on one embedded AWS; outputs are kept, times are not."""
     from slpnb import local

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slpnb.config import Config
+    from slpnb.replay import Replay
 
 
 class Prose(str):
@@ -38,8 +39,8 @@ def fits(config: Config) -> Prose:
         each = fleet(config).per_instance(found.needs)
         room = f"{count(each, 'task')} of {asked} MiB {'go' if each > 1 else 'goes'} on one {name}"
         rest = found.left_mib - each * asked
-        stops = found.binding if each == found.count else "the placement of one task an instance"
-        return Prose(f"{room}. One more does not: {stops} would be short, with {rest} MiB of memory left.")
+        stops = f"{found.binding} would be short" if each == found.count else "the placement is one task an instance"
+        return Prose(f"{room}. One more does not: {stops}, with {rest} MiB of memory left.")
     others = [str(item) for item in found.short if item.resource != "memory"]
     memory = [f"{asked} MiB are asked and {left} are left, short by {found.short_mib} MiB"] if found.short_mib else []
     return Prose(f"Not one task can be placed on a {name}: {'; '.join([*memory, *others])}.")
@@ -59,6 +60,23 @@ def updates(config: Config) -> Prose:
     extra = f", {grown} more than run otherwise, which managed scaling has to start first" if grown else ""
     low = "at times none runs" if not update.lowest else f"never fewer than {count(update.lowest, 'task')} run"
     return Prose(f"The update finishes on {on}{extra}, and {low}{'' if update.lowest != 1 else 's'}.")
+
+
+def replayed(played: Replay) -> Prose:
+    """How a replayed deployment came out, and when."""
+    if not played.lives:
+        return Prose("No task is desired, so nothing happens.")
+    if not played.steady:
+        what = "The service never starts" if played.first else "The update does not finish"
+        ends = "ECS gives it up" if played.failed else "it stands where it stood"
+        return Prose(f"{what}; after {played.seconds // 60} minutes {ends}: {played.why.rstrip('.')}.")
+    waits = [life for life in played.lives.values() if "waiting" in life]
+    grown = f" {count(len(waits), 'task')} had to wait for a new instance." if waits else ""
+    low = count(played.lowest, "task")
+    fewest = f"never fewer than {low} {'were' if played.lowest != 1 else 'was'} healthy"
+    return Prose(
+        f"Steady after {played.seconds} seconds; {fewest if played.lowest else 'at times none was healthy'}.{grown}"
+    )
 
 
 def loses(table: pd.DataFrame) -> Prose:

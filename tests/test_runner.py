@@ -248,6 +248,33 @@ class TestNothingIsLeftBehind:
         assert written.notebooks[0]["status"] == "finished"  # type: ignore[index]
 
 
+class TestRefreshing:
+    def test_the_stories_come_after_the_runbook(self, tmp_path):
+        generated.write(tmp_path / "research", "1_tale")
+        generated.write(tmp_path / "research", "2_tale")
+        assert runner.to_refresh((), tmp_path) == [*NOTEBOOKS, "research/1_tale", "research/2_tale"]
+
+    def test_a_story_is_named_with_or_without_its_folder(self, tmp_path):
+        generated.write(tmp_path / "research", "1_tale")
+        assert runner.to_refresh(("1_tale", "efs", "research/1_tale"), tmp_path) == [
+            "research/1_tale",
+            "30_efs",
+            "research/1_tale",
+        ]
+        with pytest.raises(ParameterError, match="2_tale is not a notebook"):
+            runner.to_refresh(("2_tale",), tmp_path)
+
+    def test_outputs_are_saved_in_place_for_notebook_and_story(self, tmp_path):
+        generated.write(tmp_path, "30_efs", "print('a step')")
+        generated.write(tmp_path / "research", "1_tale", "print('a tale')")
+        said = []
+        runner.refresh(["30_efs", "research/1_tale"], said.append, tmp_path)
+        assert said == ["30_efs: executed", "research/1_tale: executed"]
+        for name, text in (("30_efs", "a step\n"), ("research/1_tale", "a tale\n")):
+            cell = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).cells[-1]
+            assert [output.text for output in cell.outputs] == [text]
+
+
 class TestKernels:
     LOOK = (
         "print(list(In), Out, sorted(name for name in globals() if not name.startswith('_')))",

@@ -213,7 +213,7 @@ def test_the_inputs_name_their_source():
         ),
         (
             {"service": {"placement": "one_per_instance", "desired_tasks": 3}},
-            "the placement of one task an instance would be short",
+            "the placement is one task an instance",
             "The update stops at step 1",
             "In the worst case 1 of 3 tasks keeps running, 2 wait",
         ),

@@ -1,0 +1,97 @@
+"""The sizing notebook's day: an invented trace, as busy as the parameters' service may become, through `slpnb.traffic`.
+
+A reader with a trace of his own gives it to `day` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from slpnb import traffic
+from slpnb.errors import Refusal
+from slpnb.sizing_checks import count
+from slpnb.sizing_words import Prose
+
+if TYPE_CHECKING:
+    from slpnb.config import Config
+
+REQUESTS_A_TASK = 1000  # a minute, at the busiest: with 80 ms each, about 70 % of two vCPUs
+CPU_MILLISECONDS = 80
+HOURS = 3  # a row of the table
+
+
+@dataclass(frozen=True)
+class Played:
+    """A day's tables, which are empty when the service cannot run it; ``refused`` says why.
+
+    ``minutes`` as in `traffic.Day`; ``hours`` has one row for each three of them (index: time of
+    day); ``fleets`` compares the scaled fleet with fixed ones.
+    """
+
+    minutes: pd.DataFrame
+    hours: pd.DataFrame
+    fleets: pd.DataFrame
+    target_percent: float
+    refused: str = ""
+
+
+def trace(config: Config) -> pd.DataFrame:
+    """An invented day, at its busiest with REQUESTS_A_TASK requests a minute for every task that may run."""
+    return traffic.sample(REQUESTS_A_TASK * config.service.max_tasks)
+
+
+def day(config: Config, requests: pd.DataFrame, cpu_milliseconds: float | None = CPU_MILLISECONDS) -> Played:
+    """A trace played on the parameters' service and group; ``cpu_milliseconds`` as in `traffic.loads`.
+
+    Raises `ParameterError` for a trace with gaps or without numbers.
+    """
+    target = float(config.service.cpu_target_percent)
+    if not config.service.min_tasks:
+        return _no_day(target, "service.min_tasks is 0, and a service without a task has no CPU to track")
+    try:
+        played = traffic.of(config, requests, cpu_milliseconds)
+    except Refusal as refused:
+        return _no_day(target, str(refused))
+    return Played(played.minutes, _hours(played.minutes), played.fleets(), target)
+
+
+def _no_day(target: float, why: str) -> Played:
+    nothing = pd.DataFrame()
+    return Played(nothing, nothing, nothing, target, why)
+
+
+def _hours(minutes: pd.DataFrame) -> pd.DataFrame:
+    """One row for HOURS hours: what was asked at most, tasks and instances, the least headroom, dollars."""
+    begins = pd.DatetimeIndex(minutes.index).floor(f"{HOURS}h").strftime("%H:%M")
+    table = minutes.groupby(pd.Index(begins, name="from")).agg(
+        most_asked=("load_units", "max"),
+        fewest_tasks=("tasks", "min"),
+        most_tasks=("tasks", "max"),
+        most_instances=("instances", "max"),
+        least_headroom=("headroom_units", "min"),
+        usd=("usd", "sum"),
+    )
+    return table.round({"most_asked": 0, "least_headroom": 0, "usd": 2}).astype(
+        {"most_asked": int, "least_headroom": int}
+    )
+
+
+def words(played: Played) -> Prose:
+    """What the scaled fleet costs and misses, against the smallest fixed one that is never short."""
+    if played.refused:
+        return Prose(f"There is no day to show: {played.refused}.")
+    scaled, fixed = played.fleets.iloc[0], played.fleets.iloc[1:]
+    late = f"{count(int(scaled['over_target']), 'minute')} above the target of {played.target_percent:g} %"
+    short = f"{count(int(scaled['short']), 'minute')} with more asked than there was"
+    said = f"Scaled, the day costs {scaled['usd']:.2f} US dollars, with {late} and {short}."
+    enough = fixed[fixed["over_target"] == 0]
+    if enough.empty:
+        return Prose(f"{said} No fixed number of tasks that the group can hold stays below the target all day.")
+    least = enough.iloc[0]
+    same = f"A fixed {count(int(least['tasks']), 'task')} would stay below it all day, for {least['usd']:.2f}"
+    dearer = " An instance is given back only when its last task has gone, which is why scaling costs more here."
+    more = dearer if scaled["usd"] > least["usd"] else ""
+    return Prose(f"{said} {same} on {count(int(least['instances']), 'instance')}.{more}")
