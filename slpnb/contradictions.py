@@ -16,7 +16,6 @@ import pandas as pd
 
 from slpnb.catalog import InstanceType, instance_type
 from slpnb.config import Config
-from slpnb.errors import ParameterError
 from slpnb.fleet import fit, fleet
 from slpnb.resources import RESERVED_TCP_PORTS
 from slpnb.rollout import deployment, limits
@@ -41,10 +40,7 @@ def check(config: Config, facts: InstanceType | None = None) -> Verdicts:
 
     ``facts`` are those of the instance type; by default the catalogue's of cluster.instance_type.
     """
-    try:
-        known = facts or instance_type(config.cluster.instance_type)
-    except ParameterError as error:
-        return Verdicts((ng("instance type", str(error)),))
+    known = facts or instance_type(config.cluster.instance_type)
     return Verdicts.of(one.rule(config, known) for one in CHECKS)
 
 

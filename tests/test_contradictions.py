@@ -46,12 +46,6 @@ def test_every_check_names_its_source():
     assert shown.index.is_unique
 
 
-def test_an_unknown_type_is_one_refusal_and_not_an_error():
-    found = contradictions.check(load("staging", {"cluster": {"instance_type": "c6g.huge"}}))
-    assert [verdict.subject for verdict in found.failed] == ["instance type"]
-    assert "c6g.huge" in repr(found)
-
-
 def test_facts_of_a_live_type_win_over_the_catalogue():
     found = contradictions.check(load("staging"), instance_type("c6i.xlarge"))
     assert "c6i.xlarge is x86_64" in repr(found.failed)
