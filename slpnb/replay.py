@@ -250,6 +250,8 @@ class _Recorder:
         while not self._is_over() and self.state.wake <= self.begun + limit_seconds:
             self.state = scheduler.step(self.state, self.state.wake - self.state.clock)
             self._note()
+        if not self._is_over():
+            self.state = scheduler.step(self.state, self.begun + limit_seconds - self.state.clock)
         own = ("task", "task") if self.first else ("old", "new")
         revisions = {id: own[id not in self.old] for id in self.lives}
         return Replay(
