@@ -19,7 +19,7 @@ from slpnb.steps import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
-IDS = re.compile(r"\b(vpc|subnet|sg|fs|fsap|fsmt|lt|i|ami|eni|rtb|igw)-[0-9a-f]{8,17}\b|\b\d{12}\b")
+IDS = re.compile(r"\b(vpc|subnet|sg|fs|fsap|fsmt|lt|i|ami|eni|rtb|igw)-[0-9a-f]{8,17}\b|\b(?!123456789012\b)\d{12}\b")
 
 
 def read(name: str) -> nbformat.NotebookNode:
