@@ -19,8 +19,7 @@ run: $(READY) ## the notebooks in order, and once more to prove that nothing is 
 	@$(PY) -m slpnb run $(ENV) --again $(CONFIRM) $(ARGS)
 
 test: $(READY) lint ## lint, types, tests, every notebook
-	$(PY) -m pytest -n 2 --dist worksteal --ignore tests/test_notebooks.py
-	$(PY) -m pytest tests/test_notebooks.py
+	$(PY) -m pytest -n 2 --dist worksteal
 
 lab: $(READY) ## JupyterLab on the notebooks; its kernels share one embedded AWS
 	$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start.ipynb $(ROOT_USER) $(ARGS)
