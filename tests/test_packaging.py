@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONDA_NAMES = {"matplotlib-base": "matplotlib"}  # conda-forge's matplotlib brings a window toolkit as well
+# conda-forge's matplotlib brings a window toolkit as well
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "docker-py": "docker"}
 ONLY_CONDA = {"python", "pip"}
 
 

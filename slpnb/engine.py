@@ -1,0 +1,215 @@
+"""The container engine of this machine: Docker, Podman or Finch, found and spoken to through Docker's SDK.
+
+``SLPNB_ENGINE`` names one (docker, podman, finch) or opts out (none); without it the first that
+answers is taken. Docker and Finch run as services. Podman needs none: where its socket is not
+there, the kit runs ``podman system service`` on a socket of its own, which ends with this process,
+however it dies. Sources: podman-system-service(1), containers.conf(5), field-notes.md.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slpnb.errors import ParameterError
+
+CHOICE_VARIABLE = "SLPNB_ENGINE"
+NAMES = ("docker", "podman", "finch")
+LABEL = "org.slpnb"  # on everything that the kit makes in an engine; its value is the run's id
+TIMEOUT_SECONDS = 120  # of one request: a stop takes as long as the container's stop time-out
+READY_SECONDS = 20.0
+SOCKETS = {
+    "docker": ("/var/run/docker.sock", "~/.docker/run/docker.sock"),
+    "podman": ("/run/podman/podman.sock", "$XDG_RUNTIME_DIR/podman/podman.sock"),
+    "finch": ("/var/run/finch.sock", "~/.finch/finch.sock"),
+}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's word and an image's
+# As root without systemd: crun and the systemd cgroup manager do not work there, nor do Podman's default limits.
+CONTAINERS_CONF = """\
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+log_driver = "k8s-file"
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+"""
+FILES = PROCESSES = 16_384  # plenty for a container; less where this process may not have as much
+# The service ends when the pipe to it does: with the process that holds the other end, killed or not.
+UNTIL_LEFT = 'trap "" INT; "$@" & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid"'
+
+
+@dataclass
+class Engine:
+    """A container engine that answers.
+
+    ``name`` is docker, podman or finch; ``command`` begins a command line of its own client, for
+    what the API does badly (builds); ``architecture`` is an image's word for this machine's (amd64,
+    arm64); ``client`` is docker.DockerClient. Use it in a ``with`` block, or `close` it.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    command: tuple[str, ...]
+    client: Any
+    socket: str
+    _closing: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the engine, and end the service if it was started for this one. Twice is as once."""
+        self._closing.close()
+
+    @property
+    def described(self) -> str:
+        """In one phrase, for outputs: "Podman 4.3.1 on amd64"."""
+        return f"{self.name.capitalize()} {self.version} on {self.architecture}"
+
+
+def find(choice: str | None = None) -> Engine | None:
+    """The engine of this machine, or None; ``choice`` defaults to ``SLPNB_ENGINE``.
+
+    Raises `ParameterError` for a name that is no engine's, and for a named one that does not answer:
+    whoever asked for it must not get another one, or none, unawares.
+    """
+    asked = (os.environ.get(CHOICE_VARIABLE, "") if choice is None else choice).strip().lower()
+    if asked == "none":
+        return None
+    if asked and asked not in NAMES:
+        raise ParameterError(f"{CHOICE_VARIABLE} is {asked}; it may be {', '.join(NAMES)} or none")
+    found = next((engine for name in ((asked,) if asked else NAMES) if (engine := _FIND[name]())), None)
+    if asked and found is None:
+        raise ParameterError(f"{CHOICE_VARIABLE} is {asked}, which does not answer on this machine")
+    return found
+
+
+def why_none(choice: str | None = None) -> str:
+    """Why there is no engine, in one sentence; empty when there is one."""
+    asked = os.environ.get(CHOICE_VARIABLE, "") if choice is None else choice
+    if asked.strip().lower() == "none":
+        return f"{CHOICE_VARIABLE} is none"
+    try:
+        engine = find(asked)
+    except ParameterError as error:
+        return str(error)
+    if engine is None:
+        return "no container engine answers: neither Docker, Podman nor Finch"
+    engine.close()
+    return ""
+
+
+def _find_service(name: str) -> Engine | None:
+    """An engine whose socket is there already: Docker's or Finch's own, or a Podman socket unit's."""
+    named = os.environ.get("DOCKER_HOST", "") if name == "docker" else ""
+    paths = [os.path.expandvars(os.path.expanduser(path)) for path in SOCKETS[name]]  # noqa: PTH111
+    sockets = [named] if named else [f"unix://{path}" for path in paths if Path(path).is_socket()]
+    for socket in sockets:
+        closing = ExitStack()
+        engine = _connect(name, socket, _client_command(name, socket), closing)
+        if engine:
+            return engine
+    return None
+
+
+def _find_podman() -> Engine | None:
+    """Podman, by the socket that is there or one of our own."""
+    running = _find_service("podman")
+    if running or shutil.which("podman") is None:
+        return running
+    closing = ExitStack()
+    folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="slpnb-podman-")))
+    command, socket = _podman_command(folder), f"unix://{folder}/podman.sock"
+    closing.enter_context(_serve([*command, "system", "service", "--time=0", socket]))
+    engine = _await(lambda: _connect("podman", socket, command, closing), folder / "podman.sock")
+    if engine is None:
+        closing.close()
+    return engine
+
+
+_FIND: dict[str, Callable[[], Engine | None]] = {
+    "docker": lambda: _find_service("docker"),
+    "podman": _find_podman,
+    "finch": lambda: _find_service("finch"),
+}
+
+
+def _client_command(name: str, socket: str) -> tuple[str, ...]:
+    """Docker's client is told the socket; Podman's and Finch's find their own way."""
+    return ("docker", "--host", socket) if name == "docker" else (name,)
+
+
+def _podman_command(folder: Path) -> tuple[str, ...]:
+    """Podman; as root without systemd with settings that work there, unless the user has said which."""
+    plain = os.geteuid() != 0 or Path("/run/systemd/system").is_dir() or shutil.which("runc") is None
+    if plain or os.environ.get("CONTAINERS_CONF"):
+        return ("podman",)
+    settings = folder / "containers.conf"
+    files, processes = hard_limit(resource.RLIMIT_NOFILE, FILES), hard_limit(resource.RLIMIT_NPROC, PROCESSES)
+    settings.write_text(CONTAINERS_CONF.format(files=files, processes=processes), encoding="utf-8")
+    return ("env", f"CONTAINERS_CONF={settings}", "podman")
+
+
+def hard_limit(kind: int, wanted: int) -> int:
+    """What a container may be given of a resource limit: no more than this process has itself."""
+    hard = resource.getrlimit(kind)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+
+
+@contextmanager
+def _serve(command: Sequence[str]) -> Iterator[None]:
+    """A service that lives as long as this block, or this process."""
+    process = subprocess.Popen(  # noqa: S603
+        ["sh", "-c", UNTIL_LEFT, "sh", *command],  # noqa: S607
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is not meant for it
+    )
+    try:
+        yield
+    finally:
+        assert process.stdin  # noqa: S101
+        process.stdin.close()
+        process.wait()
+
+
+def _await(connect: Callable[[], Engine | None], socket: Path) -> Engine | None:
+    """Try until the service answers; a service that never does is given up after `READY_SECONDS`."""
+    import time
+
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end:
+        if socket.is_socket() and (engine := connect()):
+            return engine
+        time.sleep(0.05)
+    return None
+
+
+def _connect(name: str, socket: str, command: tuple[str, ...], closing: ExitStack) -> Engine | None:
+    """The engine behind a socket, if one answers there."""
+    import docker  # 0.2 s that only those pay who look for an engine
+    from docker.errors import DockerException
+
+    try:
+        client = docker.DockerClient(base_url=socket, timeout=TIMEOUT_SECONDS, version="auto", max_pool_size=64)
+        facts = client.version()
+    except (DockerException, OSError):
+        return None
+    closing.callback(client.close)
+    machine = str(facts.get("Arch") or platform.machine())
+    return Engine(name, facts["Version"], ARCHITECTURES.get(machine, machine), command, client, socket, closing)
