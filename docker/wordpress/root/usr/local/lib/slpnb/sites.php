@@ -1,0 +1,11 @@
+<?php
+// Every live site of the network, one a line: host and path.
+
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+require __DIR__ . '/database.php';
+
+$blogs = (getenv('WORDPRESS_TABLE_PREFIX') ?: 'wp_') . 'blogs';
+$live = "SELECT domain, path FROM `$blogs` WHERE archived = '0' AND spam = 0 AND deleted = 0 ORDER BY blog_id";
+foreach (slpnb_connect(10)->query($live) as $site) {
+    echo $site['domain'], $site['path'], "\n";
+}

@@ -1,0 +1,44 @@
+<?php
+// WordPress, configured by the environment only. Names: the task definition's.
+
+function slpnb_setting(string $name, string $default = ''): string
+{
+    $value = getenv($name);
+    return $value === false || $value === '' ? $default : $value;
+}
+
+foreach (['NAME' => '', 'USER' => '', 'PASSWORD' => '', 'HOST' => 'localhost'] as $name => $default) {
+    define("DB_$name", slpnb_setting("WORDPRESS_DB_$name", $default));
+}
+define('DB_CHARSET', 'utf8mb4');
+define('DB_COLLATE', '');
+if (slpnb_setting('WORDPRESS_DB_TLS') === 'true') {
+    define('MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL);
+}
+foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $name) {
+    define("{$name}_KEY", slpnb_setting("WORDPRESS_{$name}_KEY"));
+    define("{$name}_SALT", slpnb_setting("WORDPRESS_{$name}_SALT"));
+}
+$table_prefix = slpnb_setting('WORDPRESS_TABLE_PREFIX', 'wp_');
+
+define('WP_ALLOW_MULTISITE', true);
+if (!defined('SLPNB_INSTALL')) { // before there is a network, WordPress cannot load as one
+    define('MULTISITE', true);
+    define('SUBDOMAIN_INSTALL', slpnb_setting('WORDPRESS_MULTISITE', 'subdomain') === 'subdomain');
+    define('DOMAIN_CURRENT_SITE', slpnb_setting('WORDPRESS_HOST'));
+    define('PATH_CURRENT_SITE', '/');
+    define('SITE_ID_CURRENT_SITE', 1);
+    define('BLOG_ID_CURRENT_SITE', 1);
+}
+
+define('DISABLE_WP_CRON', slpnb_setting('DISABLE_WP_CRON', 'true') === 'true');
+define('DISALLOW_FILE_MODS', slpnb_setting('DISALLOW_FILE_MODS', 'true') === 'true');
+define('AUTOMATIC_UPDATER_DISABLED', true);
+define('WP_MEMORY_LIMIT', '128M');
+define('WP_TEMP_DIR', '/tmp');
+define('WP_DEBUG', false);
+
+if (!defined('ABSPATH')) {
+    define('ABSPATH', __DIR__ . '/');
+}
+require_once ABSPATH . 'wp-settings.php';
