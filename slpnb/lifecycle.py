@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from slpnb.scheduler_state import Instance, State, Status, Task
 
@@ -164,9 +164,14 @@ def _ran(state: State, task: Task) -> None:
         end = replace(task, stop_code="EssentialContainerExited", stopped_reason=reason)
         stopped(state, end, task.definition.outcome.exit_code)
         return
-    changed = replace(task, health="HEALTHY" if what == "healthy" else "UNHEALTHY")
+    judge(state, task, "HEALTHY" if what == "healthy" else "UNHEALTHY")
+
+
+def judge(state: State, task: Task, health: Literal["HEALTHY", "UNHEALTHY"]) -> None:
+    """The health checks of a RUNNING task have come to a verdict."""
+    changed = replace(task, health=health)
     state.news.append(state.put(changed, _next_in_running(state, changed)))
-    if what == "unhealthy":
+    if health == "UNHEALTHY":
         _say_unhealthy(state, task)
 
 
@@ -196,7 +201,8 @@ def _killed(state: State, task: Task) -> None:
 
 
 def _ended(state: State, task: Task) -> None:
-    stopped(state, task, 0 if task.started_at is not None else None)
+    clean = 0 if task.exit_code is None else task.exit_code
+    stopped(state, task, clean if task.started_at is not None else None)
 
 
 def _gave_up(state: State, task: Task) -> None:

@@ -22,6 +22,7 @@ PURE = (
     "knapsack",
     "lifecycle",
     "matrix",
+    "observed",
     "packing",
     "parameters",
     "placement",
