@@ -7,7 +7,7 @@ CONFIRM = $(if $(filter production,$(ENV)),--confirm production)
 ROOT_USER = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench notebooks lint schema lock clean
+.PHONY: help run test image lab bench notebooks lint schema lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -20,6 +20,9 @@ run: $(READY) ## the notebooks in order, and once more to prove that nothing is 
 
 test: $(READY) lint ## lint, types, tests, every notebook
 	$(PY) -m pytest -n 2 --dist worksteal
+
+image: $(READY) ## the WordPress image, built and started once: for this machine, or ARGS="--architecture arm64"
+	@$(PY) -m slpnb build $(ENV) $(or $(ARGS),--architecture machine)
 
 lab: $(READY) ## JupyterLab on the notebooks; its kernels share one embedded AWS
 	$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start.ipynb $(ROOT_USER) $(ARGS)

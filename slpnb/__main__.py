@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slpnb.commands_image import build
 from slpnb.commands_sizing import catalog, size
 from slpnb.errors import SlpnbError
 
@@ -261,6 +262,7 @@ def schema() -> None:
     click.echo(config.schema(), nl=False)
 
 
+main.add_command(build)
 main.add_command(size)
 main.add_command(catalog)
 

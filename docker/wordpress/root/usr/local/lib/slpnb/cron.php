@@ -1,12 +1,7 @@
 <?php
 // What is due on one site: cron.php <host and path>, as sites.php prints it.
 
-$site = $argv[1] ?? '';
-if (!str_contains($site, '/')) {
-    fwrite(STDERR, "wordpress: the sites of the network could not be read\n");
-    exit(1);
-}
-[$host, $path] = explode('/', $site, 2);
+[$host, $path] = explode('/', $argv[1], 2);
 $_SERVER['HTTP_HOST'] = $host;
 $_SERVER['REQUEST_URI'] = "/{$path}wp-cron.php";
 $_SERVER['REQUEST_METHOD'] = 'GET';

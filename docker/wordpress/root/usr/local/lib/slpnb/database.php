@@ -7,7 +7,7 @@ function slpnb_connect(int $seconds): mysqli
     $database = mysqli_init();
     $database->options(MYSQLI_OPT_CONNECT_TIMEOUT, $seconds);
     $database->options(MYSQLI_OPT_READ_TIMEOUT, $seconds);
-    $database->real_connect(
+    @$database->real_connect( // the exception says it; a warning would say it again
         $host,
         getenv('WORDPRESS_DB_USER'),
         getenv('WORDPRESS_DB_PASSWORD'),

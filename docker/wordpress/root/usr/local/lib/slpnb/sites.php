@@ -6,6 +6,11 @@ require __DIR__ . '/database.php';
 
 $blogs = (getenv('WORDPRESS_TABLE_PREFIX') ?: 'wp_') . 'blogs';
 $live = "SELECT domain, path FROM `$blogs` WHERE archived = '0' AND spam = 0 AND deleted = 0 ORDER BY blog_id";
-foreach (slpnb_connect(10)->query($live) as $site) {
-    echo $site['domain'], $site['path'], "\n";
+try {
+    foreach (slpnb_connect(10)->query($live) as $site) {
+        echo $site['domain'], $site['path'], "\n";
+    }
+} catch (mysqli_sql_exception $error) {
+    fwrite(STDERR, "wordpress: the sites of the network could not be read: error {$error->getCode()}\n");
+    exit(1);
 }
