@@ -285,15 +285,15 @@ def _read(container: Any, path: str) -> tuple[bytes, str]:
 # --- starting it once ---------------------------------------------------------------------------------------
 
 
-def smoke(engine: Engine, config: Config, name: str) -> Smoke:
+def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READY_SECONDS) -> Smoke:
     """Start the image as the task definition would, ask for its version, stop it.
 
     The database is not there: a container that cannot reach it must start all the same. Raises `BuildError`
-    when it does not answer within 30 s, or does not end with exit code 0 when asked to.
+    when it does not answer within ``ready_seconds``, or does not end with exit code 0 when asked to.
     """
     container = engine.client.containers.run(name, **_as_defined(config))
     try:
-        version, ready = _await_version(container)
+        version, ready = _await_version(container, ready_seconds)
         started = time.monotonic()
         container.stop(timeout=STOP_SECONDS)
         code = container.wait()["StatusCode"]
@@ -319,10 +319,10 @@ def _as_defined(config: Config) -> dict[str, Any]:
     }
 
 
-def _await_version(container: Any) -> tuple[str, float]:
+def _await_version(container: Any, seconds: float) -> tuple[str, float]:
     """What /VERSION.txt answers, and the seconds since the start."""
     started, opener = time.monotonic(), build_opener(ProxyHandler({}))
-    while time.monotonic() < started + READY_SECONDS:
+    while time.monotonic() < started + seconds:
         container.reload()
         if container.status == "exited":
             break
@@ -332,7 +332,7 @@ def _await_version(container: Any) -> tuple[str, float]:
         except (URLError, OSError):
             time.sleep(0.02)
     said = container.logs(tail=SAID).decode(errors="replace").strip()
-    raise BuildError(f"{container.image.tags} did not answer within {READY_SECONDS:.0f} s; it said:\n{said}")
+    raise BuildError(f"{container.image.tags} did not answer within {seconds:.0f} s; it said:\n{said}")
 
 
 def _port(container: Any) -> str:

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from slpnb import build, engine
+from slpnb.config import load
+from slpnb.errors import Refusal
+from tests.engines import needs_engine
+
+
+def elf(machine: int, bits: int = 64, little: bool = True) -> bytes:
+    order = "<" if little else ">"
+    return b"\x7fELF" + bytes([bits // 32, 1 if little else 2, 1]) + bytes(9) + struct.pack(f"{order}HH", 3, machine)
+
+
+def podman(architecture: str = "amd64", name: str = "podman") -> engine.Engine:
+    return engine.Engine(name, "1", architecture, ("env", "CONTAINERS_CONF=/c", "podman"), None, "unix:///s")
+
+
+def image(manifest: str, entry_point: str) -> build.Image:
+    return build.Image("localhost/x:1", "sha256:1", manifest, entry_point, 1.0)
+
+
+@pytest.mark.parametrize(("header", "architecture"), [(elf(0x3E), "amd64"), (elf(0xB7), "arm64")])
+def test_the_header_says_which_cpu_an_executable_is_for(header, architecture):
+    assert build.elf_architecture(header) == architecture
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (elf(0xF3), "64-bit executable for ELF machine 243"),  # RISC-V
+        (elf(0x28, bits=32), "32-bit executable for ELF machine 40"),  # 32-bit ARM
+        (elf(0xB7, little=False), "64-bit executable for ELF machine 183"),
+        (b"#!/bin/sh\nexec something", "not an ELF executable"),
+        (elf(0x3E)[:19], "not an ELF executable"),
+        (b"", "not an ELF executable"),
+    ],
+)
+def test_anything_else_is_refused(header, sentence):
+    with pytest.raises(Refusal, match=sentence):
+        build.elf_architecture(header)
+
+
+def test_request_manifest_and_entry_point_must_agree():
+    build.demand_agreement("arm64", image("arm64", "arm64"))
+    for asked, seen in [("arm64", ("amd64", "amd64")), ("arm64", ("arm64", "amd64")), ("amd64", ("arm64", "amd64"))]:
+        with pytest.raises(Refusal, match="exec format error") as refusal:
+            build.demand_agreement(asked, image(*seen))
+        assert f"{asked} was asked for, the image's manifest says {seen[0]}" in str(refusal.value)
+        assert f"entry point is for {seen[1]}" in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+def test_an_image_for_another_machine_says_so_in_its_name():
+    assert build.image_name("1.0.0", "amd64", "amd64") == "localhost/slpnb-wordpress:1.0.0"
+    assert build.image_name("1.0.0", "arm64", "amd64") == "localhost/slpnb-wordpress:1.0.0-arm64"
+
+
+def test_the_command_names_platform_base_and_version_and_gives_files_as_secrets():
+    words = build.arguments(podman(), "n", "arm64", "b", "2.0", {"apt-proxy": Path("/tmp/p")})
+    assert words[:4] == ["env", "CONTAINERS_CONF=/c", "podman", "build"]
+    assert {"--platform=linux/arm64", "--build-arg=BASE=b", "--build-arg=VERSION=2.0", "--tag=n"} <= set(words)
+    assert "--secret=id=apt-proxy,src=/tmp/p" in words
+    assert not [word for word in build.arguments(podman(), "n", "arm64", "", "2.0", {}) if "BASE" in word]
+
+
+def test_another_architecture_without_emulation_is_refused_before_building():
+    foreign = "amd64" if Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists() else "arm64"
+    own = {"amd64": "arm64", "arm64": "amd64"}[foreign]
+    if (Path("/proc/sys/fs/binfmt_misc") / build.BINFMT[foreign]).exists():
+        pytest.skip("this machine emulates both architectures")
+    with pytest.raises(Refusal, match=f"asked for {foreign}, this machine is {own} and emulates nothing"):
+        build.demand_runnable(podman(own), foreign)
+    build.demand_runnable(podman(own), own)
+    build.demand_runnable(podman(own, "docker"), foreign)  # it brings its own emulation, or says so itself
+
+
+def test_only_the_proxy_is_taken_from_apts_settings():
+    settings = 'APT::Get "x";\nAcquire::http::Proxy "http://p:1";\nAcquire::https::Proxy "";\nAcquire::Retries "3";\n'
+    kept = build.apt_proxy(settings)
+    assert 'Acquire::http::Proxy "http://p:1";\n' in kept
+    assert "Retries" not in kept
+    assert "APT::Get" not in kept
+
+
+def test_the_default_base_is_named_by_digest():
+    assert "@sha256:" in build.default_base()
+
+
+def test_a_step_is_one_short_line():
+    assert build.shortened("[1/3]  STEP 2/3:   RUN a") == "[1/3] STEP 2/3: RUN a"
+    assert len(build.shortened("x" * 500)) == build.LINE
+
+
+@pytest.fixture(scope="module")
+def here():
+    with engine.find() as found:
+        yield found
+
+
+@needs_engine
+def test_the_image_is_built_looked_into_and_started_once(here):
+    said: list[str] = []
+    config = load("staging")
+    built = build.build(here, config, here.architecture, "8.8.8", said.append)
+    assert (built.manifest, built.entry_point) == (here.architecture, here.architecture)
+    assert [line for line in said if "STEP" in line or line.startswith("#")]
+    seen = build.smoke(here, config, built.name)
+    assert seen.version == "8.8.8"
+    left = here.client.containers.list(all=True, filters={"ancestor": built.name})
+    assert left == []
+
+
+@needs_engine
+def test_an_image_that_does_not_answer_is_reported_with_what_it_said(here):
+    config = load("staging")
+    built = build.build(here, config, here.architecture, "8.8.8")
+    broken = load("staging", {"task": {"container_port": 81}})
+    assert config.task.container_port != broken.task.container_port
+    with pytest.raises(build.BuildError, match="memory limit"):
+        build.smoke(here, broken, built.name, ready_seconds=2)
+
+
+@needs_engine
+def test_a_failed_build_ends_with_its_last_lines(here, monkeypatch):
+    monkeypatch.setenv(build.BASE_VARIABLE, "localhost/there-is-no-such-base:1")
+    with pytest.raises(build.BuildError, match="there-is-no-such-base"):
+        build.build(here, load("staging"), here.architecture, "8.8.8")
