@@ -58,8 +58,10 @@ def test_everything_carries_the_runs_label():
 
 
 def test_no_more_open_files_than_the_engine_may_grant():
-    few = translate.Surroundings("r", "t", "i", "n", open_files=1000)
-    assert made(few)["ulimits"] == [{"name": "nofile", "soft": 1000, "hard": 1000}]
+    few = translate.Surroundings("r", "t", "i", "n", most={"nofile": 1000, "nproc": 500})
+    nofile, nproc = made(few)["ulimits"]
+    assert nofile == {"name": "nofile", "soft": 1000, "hard": 1000}
+    assert nproc == {"name": "nproc", "soft": 500, "hard": 500}
 
 
 def test_an_override_goes_before_the_definition_and_the_secrets():

@@ -5,6 +5,30 @@ wrong put right (`slpnb.local.corrections`), and with ECS capacity (`slpnb.local
 imports neither moto nor werkzeug until `slpnb.local.server` runs in the child process.
 """
 
-from slpnb.local.process import Embedded, EmbeddedError, advance, ensure, health, reset, snapshot, start, writes
+from slpnb.local.process import (
+    Containers,
+    Embedded,
+    EmbeddedError,
+    advance,
+    containers,
+    ensure,
+    health,
+    reset,
+    snapshot,
+    start,
+    writes,
+)
 
-__all__ = ["Embedded", "EmbeddedError", "advance", "ensure", "health", "reset", "snapshot", "start", "writes"]
+__all__ = [
+    "Containers",
+    "Embedded",
+    "EmbeddedError",
+    "advance",
+    "containers",
+    "ensure",
+    "health",
+    "reset",
+    "snapshot",
+    "start",
+    "writes",
+]

@@ -12,21 +12,22 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from slpnb.local import clock, registry, seed
-from slpnb.local.front import Call, called, is_write, takes_seconds, unknown
+from slpnb.local.front import WAITER_SECONDS, Call, called, is_write, takes_seconds, unknown
+from slpnb.local.inprocess import backend
 from slpnb.local.snapshot import snapshot
 from slpnb.local.watch import Attached
 
-DESCRIBE = (
-    f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; "
-    "instances and tasks are simulated, the image is declared, not built"
-)
+if TYPE_CHECKING:
+    from slpnb.local.containers.edge import Edge
+
+DESCRIBE = f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; {{}}"
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
@@ -40,10 +41,14 @@ class Embedded:
         self.attached = Attached()
         self.shutdown: Callable[[], None] = lambda: None
         self.writes = 0
+        self.containers: Edge | None = None
+        self.without = ""  # why there are none, where they were asked for
 
     def reset(self) -> None:
         """Back to the seed: the account as the company has it before the runbook."""
         with self.lock:
+            if self.containers:
+                self.containers.reset()
             seed.sow()
             self.writes = 0
 
@@ -58,11 +63,22 @@ class Embedded:
             return self.control(path.removeprefix("/slpnb/"), environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
+        seconds = takes_seconds(environ)
+        if self.containers and seconds == WAITER_SECONDS:  # who waits, waits for the containers too
+            self.containers.pass_time(seconds)
+            seconds = 0
         with self.lock:
             call = called(environ, body)
             self.writes += is_write(call)
-            clock.advance(takes_seconds(environ))
+            self._tick(seconds)
             return self.answer(call, environ, start_response)
+
+    def _tick(self, seconds: float) -> None:
+        """What the call takes; nothing while containers hold the clock."""
+        if self.containers:
+            self.containers.settle()
+        if not self.containers or not self.containers.holds(backend("ecs")):
+            clock.advance(seconds)
 
     def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """moto's answer; what it does not know, or fails in, is a 501, which clients do not retry."""
@@ -78,6 +94,8 @@ class Embedded:
         """Answer one of the routes under /slpnb/; those that change something want POST."""
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         route = ROUTES.get((environ["REQUEST_METHOD"], path.partition("/")[0]))
+        if (environ["REQUEST_METHOD"], path) == ("POST", "advance"):
+            return self._advanced(float(query["seconds"]), start_response)
         if path.startswith("blobs/"):
             return _blob(path.removeprefix("blobs/"), start_response)
         if route is None:
@@ -91,15 +109,35 @@ class Embedded:
             return _send(start_response, "500 Internal Server Error", json.dumps(reason).encode())
         return _send(start_response, "200 OK", json.dumps(content or {}).encode())
 
+    def _advanced(self, seconds: float, start_response: StartResponse) -> Iterable[bytes]:
+        """The one route that may take a while: while containers start, the others must be answered."""
+        try:
+            if self.containers:
+                self.containers.pass_time(seconds)
+            else:
+                with self.lock:
+                    clock.advance(seconds)
+        except Exception as error:
+            traceback.print_exc()
+            reason = {"error": f"{type(error).__name__}: {error}"}
+            return _send(start_response, "500 Internal Server Error", json.dumps(reason).encode())
+        return _send(start_response, "200 OK", b"{}")
+
     def health(self) -> dict[str, Any]:
         """What a client needs to know before it uses this one."""
         return {
             "pid": os.getpid(),
             "moto": moto.__version__,
             "untouched": self.writes == 0,
-            "describe": DESCRIBE,
+            "describe": DESCRIBE.format(self._simulated()),
             "seconds": clock.now(),
         }
+
+    def _simulated(self) -> str:
+        if self.containers is None:
+            why = f" ({self.without})" if self.without else ""
+            return f"instances and tasks are simulated{why}, the image is declared, not built"
+        return f"instances are simulated, {self.containers.describe}"
 
 
 Query = dict[str, str]
@@ -108,7 +146,7 @@ ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
     ("GET", "snapshot"): lambda *_: snapshot(),
     ("POST", "attach"): lambda embedded, query: {"attached": embedded.attached.add(int(query["pid"]))},
-    ("POST", "advance"): lambda _, query: clock.advance(float(query["seconds"])),
+    ("GET", "containers"): lambda embedded, _: embedded.containers.facts() if embedded.containers else {},
     ("POST", "reset"): lambda embedded, _: embedded.reset(),
     ("POST", "stop"): lambda embedded, _: embedded.stop(),
 }

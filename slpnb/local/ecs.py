@@ -67,6 +67,8 @@ class Ecs(Tasks):
         ecs_targets.settle(self.other("elbv2").target_groups, self.registered, after)
         self.registered = after
         self._resize_groups()
+        if self.containers:
+            self.containers.follow(self)
 
     def sync(self) -> None:
         """Tell the model what moto's other services hold now."""

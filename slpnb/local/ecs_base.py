@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from moto.backends import get_backend
 from moto.core.utils import utcnow
@@ -14,8 +14,23 @@ from slpnb.local.ecs_targets import Target
 from slpnb.scheduler_state import State, Task
 
 
+class Containers(Protocol):
+    """Who runs tasks as containers (`slpnb.local.containers.edge.Edge`)."""
+
+    def can_run(self, found: Any) -> bool:
+        """Whether a task definition's images are there."""
+
+    def follow(self, ecs: Any) -> None:
+        """Bring the containers to what the model's tasks are now."""
+
+
 class Base(Corrected, EC2ContainerServiceBackend):
-    """ECS of one account and region. ``state`` is the model's, ``epoch`` its second 0 in real time."""
+    """ECS of one account and region. ``state`` is the model's, ``epoch`` its second 0 in real time.
+
+    ``containers`` is None where no container runs: then tasks fare as their outcome says.
+    """
+
+    containers: ClassVar[Containers | None] = None
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)

@@ -12,6 +12,7 @@ from slpnb import resources, scheduler
 from slpnb.local import ecs_images
 from slpnb.local import ecs_refusals as refuse
 from slpnb.local.ecs_clusters import FARGATE, Clusters
+from slpnb.observed import OBSERVED
 from slpnb.scheduler_state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
 
 OUTCOME_LABEL = "slpnb.outcome"
@@ -72,6 +73,8 @@ class Services(Clusters):
         checks = [one["healthCheck"] for one in containers(found) if one.get("healthCheck")]
         intervals = [float(check.get("interval") or 30) for check in checks]
         fares = self._with_images(outcome(found), found)
+        if self.containers and fares == Outcome() and self.containers.can_run(found):
+            fares = OBSERVED
         return Definition(found.arn, resources.task_needs(facts), fares, max(intervals, default=0))
 
     def _with_images(self, fares: Outcome, found: TaskDefinition) -> Outcome:

@@ -270,14 +270,24 @@ def _container(ecs: Ecs, one: Task, container: dict[str, Any], facts: dict[str, 
         "imageDigest": container.get("image", "").partition("@")[2] or None,
         "runtimeId": name if up else None,
         "lastStatus": last,
-        "exitCode": one.exit_code if last == "STOPPED" else None,
-        "reason": one.stopped_reason if one.stop_code == "TaskFailedToStart" and one.instance else None,
+        **_end(record, one, container["name"], last),
         "networkBindings": _bindings(one, container, facts) if up and last == "RUNNING" else [],
         "networkInterfaces": _interfaces(record, one),
         "healthStatus": one.health if container.get("healthCheck") else "UNKNOWN",
         "cpu": str(container.get("cpu", 0)),
         "memory": _text(container.get("memory")),
         "memoryReservation": _text(container.get("memoryReservation")),
+    }
+
+
+def _end(record: Any, one: Task, name: str, last: str) -> dict[str, Any]:
+    """Exit code and reason of a container: its own where it is a real one."""
+    own = record.ends.get(name)
+    if own is not None:
+        return {"exitCode": own.exit_code if last == "STOPPED" else None, "reason": own.reason or None}
+    return {
+        "exitCode": one.exit_code if last == "STOPPED" else None,
+        "reason": one.stopped_reason if one.stop_code == "TaskFailedToStart" and one.instance else None,
     }
 
 

@@ -19,7 +19,11 @@ from slpnb.scheduler_state import Definition, Placement, State, Task
 
 @dataclass
 class TaskRecord:
-    """What the model does not need of a task. ``interface`` is moto's network interface, in awsvpc mode."""
+    """What the model does not need of a task.
+
+    ``interface`` is moto's network interface, in awsvpc mode; ``ends`` says how each container of a
+    real task ended (`slpnb.local.containers.wording.Ended`).
+    """
 
     task_arn: str
     tags: list[dict[str, str]] = field(default_factory=list)
@@ -29,6 +33,7 @@ class TaskRecord:
     network: dict[str, Any] = field(default_factory=dict)
     execute_command: bool = False
     interface: Any = None
+    ends: dict[str, Any] = field(default_factory=dict)
 
 
 class Tasks(Services):

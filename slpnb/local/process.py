@@ -13,9 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from slpnb.errors import SlpnbError
 
 ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
 STATE_VARIABLE = "SLPNB_STATE"
+CONTAINERS_VARIABLE = "SLPNB_CONTAINERS"
+IMAGES_VARIABLE = "SLPNB_IMAGES"
 DEFAULT_STATE = Path(__file__).parent.parent.parent / "runs" / "embedded"
 TIMEOUT_SECONDS = 60
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1
@@ -50,6 +52,30 @@ class Embedded:
     pid: int
 
 
+@dataclass(frozen=True)
+class Containers:
+    """How tasks are run as containers: the defaults are good for people.
+
+    ``pace`` is how many seconds pass on the embedded clock for a real one while containers start,
+    are first checked, or stop (0: the embedded AWS's own choice); ``port`` is the front door's on
+    the loopback (0: a free one); ``images`` says which of the engine's images stands for a name
+    or a digest in task definitions.
+    """
+
+    pace: float = 0
+    port: int = 0
+    images: Mapping[str, str] = field(default_factory=dict)
+
+    def options(self) -> list[str]:
+        """For the command line of the server."""
+        return ["--containers", "--pace", str(self.pace), "--port", str(self.port)]
+
+
+def wanted_containers() -> Containers | None:
+    """What ``SLPNB_CONTAINERS`` asks of the session's embedded AWS: 1 for containers, nothing for none."""
+    return Containers() if os.environ.get(CONTAINERS_VARIABLE) else None
+
+
 def ensure() -> Embedded:
     """The embedded AWS of this session: the one that runs, or a new one that outlives this call.
 
@@ -64,15 +90,22 @@ def ensure() -> Embedded:
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
-        endpoint = _running(folder) or _launch(folder, _owner(), state=folder / "server.json")[0]
+        endpoint = (
+            _running(folder)
+            or _launch(folder, _owner(), state=folder / "server.json", containers=wanted_containers())[0]
+        )
         return _embedded(endpoint, health(endpoint))
 
 
 @contextmanager
-def start() -> Iterator[Embedded]:
-    """An embedded AWS of one's own, freshly seeded, stopped at the end of the ``with`` block."""
+def start(containers: Containers | None = None) -> Iterator[Embedded]:
+    """An embedded AWS of one's own, freshly seeded, stopped at the end of the ``with`` block.
+
+    With ``containers`` its tasks are real ones where the machine has an engine and the image;
+    ``describe`` says whether.
+    """
     with tempfile.TemporaryDirectory(prefix="slpnb-embedded-") as folder:
-        endpoint, process = _launch(Path(folder), os.getpid())
+        endpoint, process = _launch(Path(folder), os.getpid(), containers=containers)
         try:
             yield _embedded(endpoint, health(endpoint))
         finally:
@@ -98,6 +131,11 @@ def writes(endpoint_url: str) -> int:
 def snapshot(endpoint_url: str) -> dict[str, list[str]]:
     """Everything that the account holds (`slpnb.local.snapshot`): equal before a run and after its destruction."""
     return _call(endpoint_url, "snapshot")
+
+
+def containers(endpoint_url: str) -> dict[str, Any]:
+    """What runs for real: engine, run, front door, database, each task's loopback addresses; empty without."""
+    return _call(endpoint_url, "containers")
 
 
 def health(endpoint_url: str) -> dict[str, Any]:
@@ -130,16 +168,18 @@ def _running(folder: Path) -> str | None:
     return endpoint if attached else None
 
 
-def _launch(folder: Path, owner: int, state: Path | None = None) -> tuple[str, subprocess.Popen[str]]:
+def _launch(
+    folder: Path, owner: int, state: Path | None = None, containers: Containers | None = None
+) -> tuple[str, subprocess.Popen[str]]:
     """Start the server; return when its seed is in and it listens."""
     log = folder / "server.log"
     command = [sys.executable, "-m", "slpnb.local.server", "--attach", str(owner), "--log", str(log)]
     process = subprocess.Popen(  # noqa: S603
-        [*command, *(["--state", str(state)] if state else [])],
+        [*command, *(["--state", str(state)] if state else []), *(containers.options() if containers else [])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        env=_environment(),
+        env=_environment() | (_images(containers) if containers else {}),
         start_new_session=True,  # Ctrl-C, and Jupyter's signals to the kernel's group, are not meant for it
     )
     assert process.stdout  # noqa: S101
@@ -161,6 +201,12 @@ def _environment() -> dict[str, str]:
         return dict(os.environ)
     others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {"PYTHONPYCACHEPREFIX": str(DEFAULT_STATE / "pycache"), **others}
+
+
+def _images(containers: Containers) -> dict[str, str]:
+    """Beside what the environment says already."""
+    named = json.loads(os.environ.get(IMAGES_VARIABLE) or "{}")
+    return {IMAGES_VARIABLE: json.dumps({**named, **containers.images})}
 
 
 def _last_line(log: Path) -> str:

@@ -32,17 +32,24 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--attach", type=int, required=True, help="process to live as long as")
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--state", type=Path, help="file that says where this one is")
+    parser.add_argument("--containers", action="store_true", help="run tasks as containers where an engine is")
+    parser.add_argument("--pace", type=float, default=0, help="embedded seconds a real one while containers start")
+    parser.add_argument("--port", type=int, default=0, help="of the front door, on the loopback; 0: a free one")
     options = parser.parse_args(argv)
     with options.log.open("w") as log:
         os.dup2(log.fileno(), 2)
     embedded = _embedded()
     embedded.attached.add(options.attach)
+    if options.containers:
+        _run_containers(embedded, options.pace, options.port)
     server = _listen(embedded)
     _announce(f"http://127.0.0.1:{server.server_port}", options.state)
     embedded.attached.then(embedded.stop)
     server.serve_forever(poll_interval=0.05)
     if options.state:
         _remove_state(options.state)
+    if embedded.containers:
+        embedded.containers.close()
     os._exit(0)  # at once: nothing is worth the second that taking moto's state apart would cost
 
 
@@ -67,6 +74,20 @@ def _embedded() -> Any:
     gc.freeze()
     gc.enable()
     return embedded
+
+
+def _run_containers(embedded: Any, pace: float, port: int) -> None:
+    """Tasks as containers from here on, if this machine has an engine; else they stay simulated, and it says so."""
+    from slpnb import engine
+
+    found = engine.find()
+    if found is None:
+        embedded.without = engine.why_none() or "no container engine answers"
+        return
+    from slpnb.local.containers.edge import PACE, Edge
+    from slpnb.local.ecs_base import Base
+
+    embedded.containers = Base.containers = Edge(found, embedded.lock, pace or PACE, port)
 
 
 def _listen(embedded: Any) -> Any:

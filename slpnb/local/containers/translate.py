@@ -27,8 +27,8 @@ class Surroundings:
 
     ``image`` is the engine's name of the image, ``network`` the run's, ``hosts`` names to addresses,
     ``folders`` the host's folder of each volume, ``secrets`` a container's variables to values,
-    ``has_init`` whether the engine has an init process to offer, ``open_files`` the most that the
-    engine may grant, ``first`` the container whose network the others of an awsvpc task share.
+    ``has_init`` whether the engine has an init process to offer, ``most`` the resource limits that
+    this machine cannot exceed, ``first`` the container whose network the others of an awsvpc task share.
     """
 
     run: str
@@ -40,7 +40,7 @@ class Surroundings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     override: Mapping[str, Any] = field(default_factory=dict)
     has_init: bool = True
-    open_files: int = 1024 * 1024
+    most: Mapping[str, int] = field(default_factory=dict)
     first: str = ""
 
 
@@ -49,7 +49,7 @@ def create(definition: Definition, container: Definition, around: Surroundings) 
     merged = {**container, **{name: value for name, value in around.override.items() if value is not None}}
     arguments = {
         "image": around.image,
-        "name": container_name(around.task, container["name"]),
+        "name": container_name(around, container["name"]),
         "command": merged.get("command") or None,
         "entrypoint": merged.get("entryPoint") or None,
         "user": merged.get("user") or None,
@@ -65,9 +65,9 @@ def create(definition: Definition, container: Definition, around: Surroundings) 
     return {name: value for name, value in arguments.items() if value not in (None, [], {})}
 
 
-def container_name(task: str, name: str) -> str:
-    """How the engine knows a container: the task's id and the container's name."""
-    return f"slpnb-{task[-12:]}-{name}"
+def container_name(around: Surroundings, name: str) -> str:
+    """How the engine knows a container: run, the end of the task's id, and the container's name."""
+    return f"slpnb-{around.run}-{around.task[-8:]}-{name}"
 
 
 def labels(run: str, role: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -148,10 +148,12 @@ def _security(container: Definition, around: Surroundings) -> dict[str, Any]:
 
 
 def _ulimits(container: Definition, around: Surroundings) -> Iterator[dict[str, Any]]:
-    for one in container.get("ulimits") or ():
-        most = around.open_files if one["name"] == "nofile" else one["hardLimit"]
-        soft, hard = min(one["softLimit"], most), min(one["hardLimit"], most)
-        yield {"name": one["name"], "soft": soft, "hard": hard}
+    """What is asked for, within what the machine allows; what it limits is always said."""
+    asked = {one["name"]: (one["softLimit"], one["hardLimit"]) for one in container.get("ulimits") or ()}
+    for name in sorted({*asked, *around.most}):
+        soft, hard = asked.get(name) or (around.most[name], around.most[name])
+        most = around.most.get(name, hard)
+        yield {"name": name, "soft": min(soft, most), "hard": min(hard, most)}
 
 
 def _storage(container: Definition, around: Surroundings) -> dict[str, Any]:

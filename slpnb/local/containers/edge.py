@@ -1,0 +1,265 @@
+"""The embedded ECS's tasks as containers: follows the model's tasks, and tells it what is seen of them.
+
+While a container is on its way (starting, being checked for the first time, stopping), the
+embedded clock goes ``pace`` seconds for each real one and cannot be made to jump; otherwise it
+jumps as ever. So a health check of 30 s twice takes ten real seconds at pace 6, and a broken
+image really fails its checks before a deployment is called failed.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from queue import Empty, SimpleQueue
+from time import monotonic, sleep, time
+from typing import Any
+
+from slpnb import leftovers, observed
+from slpnb.engine import FILES, Engine, hard_limit
+from slpnb.local import clock
+from slpnb.local.containers import orders, reaper, translate
+from slpnb.local.containers.companions import Companions
+from slpnb.local.containers.images import Images
+from slpnb.local.containers.tasks import RealTask, Report, Site
+from slpnb.local.inprocess import backend, client
+from slpnb.scheduler_state import Task
+
+PACE = 6.0
+MOST = FILES  # of what a Podman without systemd may grant
+LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+TICK_SECONDS = 0.1
+STRIDE_SECONDS = 5.0  # no jump of the clock is longer before the containers are looked at again
+END_SECONDS = 30.0
+WAITING = ("PENDING", "ACTIVATING", "STOPPING")
+Line = tuple[str, str, str, bytes]
+
+
+@dataclass
+class Edge:
+    """Containers for the tasks of the embedded ECS. ``lock`` is the application's: the account's."""
+
+    engine: Engine
+    lock: threading.RLock
+    pace: float = PACE
+    port: int = 0
+    run: str = field(default_factory=leftovers.run_id)
+
+    def __post_init__(self) -> None:
+        leftovers.sweep(self.engine)
+        self.reaper = reaper.start(self.run, self.engine.name)
+        self.folder = leftovers.folder(self.run)
+        self.images = Images(self.engine)
+        self.tasks: dict[str, RealTask] = {}
+        self.reports: SimpleQueue[Report] = SimpleQueue()
+        self.lines: SimpleQueue[Line] = SimpleQueue()
+        self.companions = Companions(self.engine, self.run, self.folder, self.port)
+        self.site = self._site()
+        self._over = threading.Event()
+        threading.Thread(target=self._tick_on, daemon=True, name="containers").start()
+
+    def _site(self) -> Site:
+        ours = self.engine.name == "podman"  # it runs containers with this process's own limits, and Debian's init
+        has_init = not ours or shutil.which("catatonit") is not None
+        most = {name: hard_limit(kind, MOST) for name, kind in LIMITS.items()} if ours else {}
+        return Site(
+            self.engine.client, self.run, self.companions.network, self.pace, has_init, most,
+            self.reports.put, self.log, self.companions.hosts,
+        )  # fmt: skip
+
+    # What the embedded ECS asks
+
+    def can_run(self, found: Any) -> bool:
+        """Whether every image of a task definition is one that the engine has."""
+        return all(self.images.local(one.get("image", "")) for one in found.container_definitions)
+
+    def follow(self, ecs: Any) -> None:
+        """Start the containers of tasks that were placed, stop those of tasks that are to stop."""
+        for task in ecs.state.tasks.values():
+            if observed.is_observed(task):
+                self._follow_one(ecs, task)
+        for id in [id for id in self.tasks if id not in ecs.state.tasks]:
+            self.tasks.pop(id).abandon()
+
+    def _follow_one(self, ecs: Any, task: Task) -> None:
+        known = self.tasks.get(task.id)
+        if known is None and task.status == "PENDING":
+            self._start(ecs, task)
+        elif known is None and task.status == "STOPPING":
+            self.reports.put(Report(task.id, "exited"))
+        elif known is not None and task.status in ("STOPPING", "DEPROVISIONING"):
+            known.stop()
+        elif known is not None and task.status == "STOPPED" and not known.over:
+            known.abandon()
+
+    def _start(self, ecs: Any, task: Task) -> None:
+        document = orders.whole(ecs, task)
+        local = {one["name"]: self.images.local(one.get("image", "")) for one in document["containerDefinitions"]}
+        made = orders.order(ecs, task, local, self.folder)
+        if made.refused:
+            self.reports.put(Report(task.id, "failed", made.refused))
+            return
+        self.tasks[task.id] = RealTask(made, self.site)
+        self.tasks[task.id].start()
+
+    # Time
+
+    def holds(self, ecs: Any) -> bool:
+        """Whether the clock must not jump: a container is on its way, or requests to a drained one are."""
+        return any(self._is_on_its_way(task) for task in ecs.state.tasks.values() if observed.is_observed(task))
+
+    def _is_on_its_way(self, task: Task) -> bool:
+        if task.status in WAITING:
+            return True
+        if task.status == "RUNNING" and task.desired_status == "RUNNING":
+            return task.health == "UNKNOWN" and bool(self._probes(task))
+        return task.status == "DEACTIVATING" and self.companions.is_busy(task.id)
+
+    def _probes(self, task: Task) -> tuple[Any, ...]:
+        known = self.tasks.get(task.id)
+        return known.order.probes if known else ()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass on the embedded clock; the lock must not be held."""
+        end = clock.now() + seconds
+        while not self._over.is_set():
+            with self.lock:
+                self.settle()
+                left = end - clock.now()
+                held = self.holds(_ecs())
+                if left > 0 and not held:
+                    clock.advance(min(left, STRIDE_SECONDS))
+            if left <= 0:
+                return
+            if held:
+                sleep(TICK_SECONDS / 2)
+
+    def _tick_on(self) -> None:
+        before = monotonic()
+        while not self._over.wait(TICK_SECONDS):
+            now = monotonic()
+            with self.lock:
+                self._tick(min(1.0, now - before))
+            before = now
+
+    def _tick(self, seconds: float) -> None:
+        self.settle()
+        ecs = _ecs()
+        if any(self._moves(task) for task in ecs.state.tasks.values()):
+            clock.advance(seconds * self.pace)
+
+    def _moves(self, task: Task) -> bool:
+        """Whether time passes by itself for a task: until it is healthy, and from when it is to stop."""
+        if not observed.is_observed(task) or task.status in ("STOPPED", "PROVISIONING"):
+            return False
+        return task.status != "RUNNING" or task.health != "HEALTHY"
+
+    # What is seen
+
+    def settle(self) -> None:
+        """Tell the model what was seen since the last time; the lock is held."""
+        for report in _all(self.reports):
+            self._hear(_ecs(), report)
+        self._write_log()
+        self._balance(_ecs())
+
+    def _hear(self, ecs: Any, report: Report) -> None:
+        task = ecs.state.tasks.get(report.task)
+        if task is None:
+            return
+        ecs.record(task).ends.update(report.ends)
+        ecs.apply(_STEPS[report.kind](ecs.state, report))
+
+    def _balance(self, ecs: Any) -> None:
+        """Tell the front door which targets are healthy, and which are to be drained."""
+        if self.tasks:
+            self.companions.balance(ecs, self.tasks)
+
+    def log(self, group: str, stream: str, time: str, text: bytes) -> None:
+        """A line of a container, to be written when time allows."""
+        self.lines.put((group, stream, time, text))
+
+    def _write_log(self) -> None:
+        waiting: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for group, stream, at, text in _all(self.lines):
+            event = {"timestamp": _milliseconds(at), "message": text.decode("utf-8", "replace")}
+            waiting.setdefault((group, stream), []).append(event)
+        for (group, stream), events in waiting.items():
+            events.sort(key=lambda event: int(event["timestamp"]))
+            try:
+                client("logs").put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+            except client("logs").exceptions.ResourceNotFoundException:
+                continue  # the group was deleted under the container, as can happen on AWS
+
+    # The end
+
+    def reset(self) -> None:
+        """Nothing runs any more, and the shared folders are empty; the lock is held."""
+        gone, self.tasks = list(self.tasks.values()), {}
+        for task in gone:
+            task.abandon()
+        for task in gone:
+            task.join(END_SECONDS)
+        self.companions.reset()
+        for queue in (self.reports, self.lines):
+            _all(queue)
+
+    def close(self) -> None:
+        """Remove everything of this run, and let go of the engine."""
+        self._over.set()
+        reaper.finish(self.reaper)
+        self.engine.close()
+
+    def facts(self) -> dict[str, Any]:
+        """For whoever wants to look: the front door, the database, and each task's addresses on the loopback."""
+        tasks = {
+            id: {
+                "ports": {str(port): f"{translate.LOOPBACK}:{at}" for port, at in one.ports.items()},
+                "containers": {name: container.id for name, container in one.containers.items()},
+            }
+            for id, one in self.tasks.items()
+            if not one.over
+        }
+        return {"run": self.run, "engine": self.engine.described, "tasks": tasks, **self.companions.facts()}
+
+    @property
+    def describe(self) -> str:
+        """What is real, in one phrase."""
+        return f"tasks whose image this machine has run as containers ({self.engine.described})"
+
+
+_STEPS: Mapping[str, Callable[[Any, Report], Any]] = {
+    "started": lambda state, report: observed.started(state, report.task),
+    "failed": lambda state, report: observed.failed(state, report.task, report.reason),
+    "exited": lambda state, report: observed.exited(state, report.task, report.exit_code),
+    "judged": lambda state, report: _judged(state, report),
+}
+
+
+def _judged(state: Any, report: Report) -> Any:
+    sick = any(one.state == "UNHEALTHY" for one in report.health.values())
+    return observed.judged(state, report.task, "UNHEALTHY" if sick else "HEALTHY", report.reason)
+
+
+def _ecs() -> Any:
+    return backend("ecs")
+
+
+def _all(queue: SimpleQueue[Any]) -> list[Any]:
+    found = []
+    while True:
+        try:
+            found.append(queue.get_nowait())
+        except Empty:
+            return found
+
+
+def _milliseconds(stamp: str) -> int:
+    """An engine's RFC 3339 time, with its nanoseconds, as CloudWatch counts."""
+    try:
+        return int(datetime.fromisoformat(stamp[:19] + "+00:00").timestamp() * 1000)
+    except ValueError:
+        return int(time() * 1000)

@@ -1,0 +1,88 @@
+"""The two kinds of health check: a request to a target, a command in a container."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from slpnb.leftovers import engine_errors
+from slpnb.local.containers import checks
+from slpnb.local.containers.checks import Result, Rule
+from slpnb.local.containers.translate import LOOPBACK
+
+EAGER_SECONDS = 0.2  # between two tries for the first success
+CONTAINER_FAILED = "container health checks"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A check and its thresholds."""
+
+    rule: Rule
+
+    def make(self, task: Any) -> Result:
+        """Check once."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TargetProbe(Probe):
+    """A target group's check of one target: the container's port, by way of the loopback."""
+
+    group: str
+    port: int
+    path: str
+    matcher: str
+    tls: bool = False
+
+    def make(self, task: Any) -> Result:
+        """One request, as the load balancer makes it: with the target's address as host."""
+        if self.port not in task.ports:
+            return Result(False, *checks.REFUSED)
+        try:
+            return checks.answered(self._ask(task.ports[self.port], f"{task.address}:{self.port}"), self.matcher)
+        except TimeoutError:
+            return Result(False, *checks.TIMED_OUT)
+        except (OSError, http.client.HTTPException):
+            return Result(False, *checks.REFUSED)
+
+    def _ask(self, port: int, host: str) -> int:
+        made: http.client.HTTPConnection
+        if self.tls:  # a load balancer does not check its targets' certificates
+            made = http.client.HTTPSConnection(
+                LOOPBACK,
+                port,
+                timeout=self.rule.timeout,
+                context=ssl._create_unverified_context(),  # noqa: S323
+            )
+        else:
+            made = http.client.HTTPConnection(LOOPBACK, port, timeout=self.rule.timeout)
+        try:
+            made.request("GET", self.path, headers={"Host": host, "User-Agent": "ELB-HealthChecker/2.0"})
+            return made.getresponse().status
+        finally:
+            made.close()
+
+
+@dataclass(frozen=True)
+class CommandProbe(Probe):
+    """A container's health check: its exit code."""
+
+    container: str
+    command: tuple[str, ...]
+
+    def make(self, task: Any) -> Result:
+        """Run the command once."""
+        codes: list[int] = []
+        asked = threading.Thread(target=self._run, args=(task.containers[self.container], codes), daemon=True)
+        asked.start()
+        asked.join(self.rule.timeout)
+        return Result(codes == [0], "", "" if codes == [0] else CONTAINER_FAILED)
+
+    def _run(self, container: Any, codes: list[int]) -> None:
+        with suppress(*engine_errors()):  # a container that is gone is a check that failed
+            codes.append(container.exec_run(list(self.command)).exit_code)
