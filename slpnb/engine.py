@@ -45,7 +45,7 @@ default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 """
 FILES = PROCESSES = 16_384  # plenty for a container; less where this process may not have as much
 # The service ends when the pipe to it does: with the process that holds the other end, killed or not.
-UNTIL_LEFT = 'trap "" INT; "$@" & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid"'
+UNTIL_LEFT = 'trap "" INT; "$@" & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid"; rm -rf "$0"'
 
 
 @dataclass
@@ -134,7 +134,7 @@ def _find_podman() -> Engine | None:
     closing = ExitStack()
     folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="slpnb-podman-")))
     command, socket = _podman_command(folder), f"unix://{folder}/podman.sock"
-    closing.enter_context(_serve([*command, "system", "service", "--time=0", socket]))
+    closing.enter_context(_serve(folder, [*command, "system", "service", "--time=0", socket]))
     engine = _await(lambda: _connect("podman", socket, command, closing), folder / "podman.sock")
     if engine is None:
         closing.close()
@@ -171,10 +171,10 @@ def hard_limit(kind: int, wanted: int) -> int:
 
 
 @contextmanager
-def _serve(command: Sequence[str]) -> Iterator[None]:
-    """A service that lives as long as this block, or this process."""
+def _serve(folder: Path, command: Sequence[str]) -> Iterator[None]:
+    """A service that lives as long as this block, or this process, and so does its folder."""
     process = subprocess.Popen(  # noqa: S603
-        ["sh", "-c", UNTIL_LEFT, "sh", *command],  # noqa: S607
+        ["sh", "-c", UNTIL_LEFT, str(folder), *command],  # noqa: S607
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

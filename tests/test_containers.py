@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from slpnb import engine, leftovers, local
 from slpnb.aws import connect
 from slpnb.config import load
+from slpnb.local.containers.companions import IMAGE, ensure_image
 from tests import tiny
 from tests.engines import needs_engine
 from tests.test_local_ecs import World
@@ -30,13 +33,14 @@ SERVE = "mkdir -p /tmp/www && echo {0} > /tmp/www/VERSION.txt && exec httpd -f -
 def found() -> Iterator[engine.Engine]:
     with engine.find() as found:
         tiny.make(found)
+        ensure_image(found)
         yield found
 
 
 @pytest.fixture(scope="module")
 def embedded(found: engine.Engine) -> Iterator[local.Embedded]:
     with local.start(containers=local.Containers(pace=PACE)) as running:
-        run = local.containers(running.endpoint_url)["run"]
+        run = local.real(running.endpoint_url)["run"]
         yield running
     assert left(found, run) == []
 
@@ -51,7 +55,13 @@ class Real(World):
         self.aws.sleep(120)
 
     def task(self, script: str, *, image: str = tiny.TINY, name: str = "web", **more: Any) -> dict[str, Any]:
-        given: dict[str, Any] = {"memory": 64, "essential": True, "portMappings": [{"containerPort": 80}], **more}
+        given: dict[str, Any] = {
+            "memory": 64,
+            "essential": True,
+            "stopTimeout": 2,
+            "portMappings": [{"containerPort": 80}],
+            **more,
+        }
         volumes = given.pop("volumes", [])
         mode = given.pop("networkMode", "bridge")
         container = {"name": name, "image": image, "command": ["sh", "-c", script], **given}
@@ -83,10 +93,10 @@ class Real(World):
         return self.until(self.run(script, **more), "STOPPED")
 
     def loopback(self, arn: str, port: int = 80) -> str:
-        return str(local.containers(self.url)["tasks"][arn.rpartition("/")[2]]["ports"][str(port)])
+        return str(local.real(self.url)["tasks"][arn.rpartition("/")[2]]["ports"][str(port)])
 
     def container(self, client: Any, arn: str) -> Any:
-        (id,) = local.containers(self.url)["tasks"][arn.rpartition("/")[2]]["containers"].values()
+        (id,) = local.real(self.url)["tasks"][arn.rpartition("/")[2]]["containers"].values()
         return client.containers.get(id)
 
 
@@ -327,3 +337,133 @@ def test_nothing_is_left_after_a_kill(found: engine.Engine) -> None:
         os.kill(running.pid, signal.SIGKILL)
         eventually(lambda: left(found, run) == [])
         assert not leftovers.path(run).exists()
+
+
+# The front door
+
+
+def balanced(real: Real, *, delay: int = 20) -> str:
+    """A target group behind a load balancer that ends TLS and sends everybody there."""
+    made = real.elb.create_target_group(
+        Name="web", Protocol="HTTP", Port=80, VpcId=real.vpc, HealthCheckPath="/VERSION.txt",
+        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, UnhealthyThresholdCount=2,
+    )  # fmt: skip
+    arn = str(made["TargetGroups"][0]["TargetGroupArn"])
+    attributes = [{"Key": "deregistration_delay.timeout_seconds", "Value": str(delay)}]
+    real.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
+    balancer = real.elb.create_load_balancer(Name="web", Subnets=real.subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    certificate = real.aws.client("acm").list_certificates()["CertificateSummaryList"][0]["CertificateArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": arn}]
+    redirect = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+    real.elb.create_listener(
+        LoadBalancerArn=balancer, Protocol="HTTPS", Port=443, DefaultActions=forward,
+        Certificates=[{"CertificateArn": certificate}],
+    )  # fmt: skip
+    action = [{"Type": "redirect", "RedirectConfig": redirect}]
+    real.elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=action)
+    return arn
+
+
+def serving(version: str, *, healthy: bool = True) -> str:
+    """A web server whose /cgi-bin/slow takes two seconds."""
+    file = "VERSION.txt" if healthy else "other.txt"
+    slow = r'printf "#!/bin/sh\nsleep 2\nprintf \"Content-Type: text/plain\\\\r\\\\n\\\\r\\\\nslow\"\n"'
+    return (
+        f"mkdir -p /tmp/www/cgi-bin && echo {version} > /tmp/www/{file} && {slow} > /tmp/www/cgi-bin/slow"
+        " && chmod 755 /tmp/www/cgi-bin/slow && exec httpd -f -p 80 -h /tmp/www"
+    )
+
+
+def steady(real: Real) -> None:
+    real.ecs.get_waiter("services_stable").wait(cluster="web", services=["web"], WaiterConfig={"Delay": 0})
+
+
+def rolled_out(real: Real, state: str) -> bool:
+    return any(one["rolloutState"] == state for one in real.service()["deployments"])
+
+
+def door(real: Real) -> str:
+    return str(local.real(real.url)["front_door"]).removeprefix("https://")
+
+
+class Visitors(threading.Thread):
+    """Somebody who asks for the version again and again, and remembers every answer."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self.address, self.answers, self.over = address, [], threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            self.answers.append(tiny.get(self.address, "/VERSION.txt", tls=True))
+
+    def seen(self) -> set[Any]:
+        return {answer and (answer[0], answer[1].strip()) for answer in self.answers}
+
+
+def test_the_front_door_ends_tls_and_sends_clear_requests_there(real: Real) -> None:
+    real.serve(real.register(serving("one")), target=balanced(real))
+    steady(real)
+    assert tiny.get(door(real), "/VERSION.txt", tls=True) == (200, "one\n")
+    clear = local.real(real.url)["front_door_clear"].removeprefix("http://")
+    assert tiny.get(clear, "/VERSION.txt")[0] == 301
+
+
+def test_a_rolling_update_under_load_loses_no_request(real: Real) -> None:
+    real.serve(real.register(serving("one")), 2, target=balanced(real))
+    steady(real)
+    visitors = Visitors(door(real))
+    visitors.start()
+    real.ecs.update_service(cluster="web", service="web", taskDefinition=real.register(serving("two")))
+    steady(real)
+    eventually(lambda: visitors.answers[-1] == (200, "two\n"))
+    visitors.over.set()
+    visitors.join()
+    assert visitors.seen() == {(200, "one"), (200, "two")}
+    assert len(visitors.answers) > 20
+
+
+def test_a_version_that_fails_its_checks_is_never_forwarded_to_and_is_rolled_back(real: Real) -> None:
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    first = real.register(serving("one"))
+    real.serve(first, 1, target=balanced(real), deploymentConfiguration=breaker)
+    steady(real)
+    visitors = Visitors(door(real))
+    visitors.start()
+    broken = real.register(serving("two", healthy=False))
+    real.ecs.update_service(cluster="web", service="web", taskDefinition=broken)
+    eventually(lambda: real.service()["taskDefinition"] == first, 120)
+    visitors.over.set()
+    visitors.join()
+    assert visitors.seen() == {(200, "one")}
+    ends = {one["stoppedReason"] for one in real.tasks(desiredStatus="STOPPED")}
+    assert any(end.startswith("Task failed ELB health checks in (target-group") for end in ends)
+    said = " ".join(real.messages())
+    assert "Health checks failed with these codes: [404]" in said
+
+
+def test_a_stopping_task_finishes_the_request_that_it_has_begun(real: Real) -> None:
+    real.serve(real.register(serving("one")), 1, target=balanced(real))
+    steady(real)
+    answers: list[Any] = []
+    address = door(real)
+    asked = threading.Thread(target=lambda: answers.append(tiny.get(address, "/cgi-bin/slow", tls=True)))
+    asked.start()
+    time.sleep(0.5)  # the request is under way, and has more than a second to go
+    real.ecs.update_service(cluster="web", service="web", desiredCount=0)
+    eventually(lambda: real.service()["runningCount"] == 0)
+    asked.join()
+    assert answers == [(200, "slow")]
+
+
+def test_the_database_of_a_secret_is_there_for_the_task(real: Real) -> None:
+    host = real.aws.client("rds").describe_db_instances()["DBInstances"][0]["Endpoint"]["Address"]
+    value = {"host": host, "username": "wp", "password": "p'w\\", "dbname": "site"}
+    secret = real.aws.client("secretsmanager").create_secret(Name="db", SecretString=json.dumps(value))["ARN"]
+    named = {"HOST": "host", "USER": "username", "PASSWORD": "password", "NAME": "dbname"}
+    secrets = [{"name": name, "valueFrom": f"{secret}:{key}::"} for name, key in named.items()]
+    query = 'mariadb -h "$HOST" -u "$USER" -p"$PASSWORD" "$NAME" -e "create table t (a int); insert into t values (6); select a*7 from t" | grep -q 42 && exit 43'  # noqa: E501
+    shown = real.ended(query, image=IMAGE, secrets=secrets)
+    assert shown["containers"][0]["exitCode"] == 43
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "p'w" not in listed

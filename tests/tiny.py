@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import shutil
+import ssl
 import subprocess
 import tarfile
 import tempfile
@@ -78,9 +79,11 @@ def _entry(path: str, kind: bytes, mode: int) -> tarfile.TarInfo:
     return entry
 
 
-def get(address: str, path: str, host: str = "") -> tuple[int, str] | None:
+def get(address: str, path: str, host: str = "", *, tls: bool = False) -> tuple[int, str] | None:
     """Status and text of one request; None while nothing answers."""
-    made = http.client.HTTPConnection(address, timeout=5)
+    made: http.client.HTTPConnection = http.client.HTTPConnection(address, timeout=10)
+    if tls:
+        made = http.client.HTTPSConnection(address, timeout=10, context=ssl._create_unverified_context())
     try:
         made.request("GET", path, headers={"Host": host} if host else {})
         answer = made.getresponse()

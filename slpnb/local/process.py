@@ -133,7 +133,7 @@ def snapshot(endpoint_url: str) -> dict[str, list[str]]:
     return _call(endpoint_url, "snapshot")
 
 
-def containers(endpoint_url: str) -> dict[str, Any]:
+def real(endpoint_url: str) -> dict[str, Any]:
     """What runs for real: engine, run, front door, database, each task's loopback addresses; empty without."""
     return _call(endpoint_url, "containers")
 

@@ -67,7 +67,7 @@ class Edge:
         most = {name: hard_limit(kind, MOST) for name, kind in LIMITS.items()} if ours else {}
         return Site(
             self.engine.client, self.run, self.companions.network, self.pace, has_init, most,
-            self.reports.put, self.log, self.companions.hosts,
+            self.reports.put, self.log, self.companions.hosts, self.companions.door.await_quiet,
         )  # fmt: skip
 
     # What the embedded ECS asks
@@ -83,6 +83,7 @@ class Edge:
                 self._follow_one(ecs, task)
         for id in [id for id in self.tasks if id not in ecs.state.tasks]:
             self.tasks.pop(id).abandon()
+        self._balance(ecs)  # before time passes on: a target is drained from the moment that it is deregistered
 
     def _follow_one(self, ecs: Any, task: Task) -> None:
         known = self.tasks.get(task.id)
@@ -108,15 +109,15 @@ class Edge:
     # Time
 
     def holds(self, ecs: Any) -> bool:
-        """Whether the clock must not jump: a container is on its way, or requests to a drained one are."""
+        """Whether the clock must not jump: a container is on its way, or the front door is."""
+        if self.companions.door.starting():
+            return True
         return any(self._is_on_its_way(task) for task in ecs.state.tasks.values() if observed.is_observed(task))
 
     def _is_on_its_way(self, task: Task) -> bool:
         if task.status in WAITING:
             return True
-        if task.status == "RUNNING" and task.desired_status == "RUNNING":
-            return task.health == "UNKNOWN" and bool(self._probes(task))
-        return task.status == "DEACTIVATING" and self.companions.is_busy(task.id)
+        return task.status == "RUNNING" and task.health == "UNKNOWN" and bool(self._probes(task))
 
     def _probes(self, task: Task) -> tuple[Any, ...]:
         known = self.tasks.get(task.id)
@@ -176,7 +177,7 @@ class Edge:
     def _balance(self, ecs: Any) -> None:
         """Tell the front door which targets are healthy, and which are to be drained."""
         if self.tasks:
-            self.companions.balance(ecs, self.tasks)
+            self.companions.door.balance(ecs, self.tasks)
 
     def log(self, group: str, stream: str, time: str, text: bytes) -> None:
         """A line of a container, to be written when time allows."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from slpnb import lifecycle
 from slpnb.local.containers import wording
 from slpnb.local.containers.checks import Rule, container_rule, test_command
 from slpnb.local.containers.probes import CommandProbe, Probe, TargetProbe
@@ -62,6 +63,7 @@ def order(ecs: Any, task: Task, images: Mapping[str, str], files: Path) -> Order
         streams=streams,
         unlogged={name: why for name, where in streams.items() if (why := _make_stream(*where))},
         database=_database([text for found in values.values() for _, text in found.values()]),
+        drain_seconds=lifecycle.drain_seconds(task),
         probes=(*_targets(ecs, task), *_commands(document)),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -40,6 +41,7 @@ class Order:
     unlogged: Mapping[str, str] = field(default_factory=dict)
     database: Any = None
     probes: tuple[Probe, ...] = ()
+    drain_seconds: float = 0
     refused: str = ""
 
 
@@ -69,6 +71,8 @@ class Site:
     log: Callable[[str, str, str, bytes], None]
     hosts: Callable[[Any], Mapping[str, str]]
     """The addresses of what stands in for other services; starts them first."""
+    await_quiet: Callable[[str, float], None]
+    """Until no request to a task is under way, or for so many seconds."""
 
 
 class CannotStart(Exception):  # noqa: N818 - ECS's own word
@@ -110,6 +114,8 @@ class RealTask:
         """Kill at once: nobody waits for this task any more."""
         self.stopping = True
         self._inbox.put(("kill", None))
+        for container in list(self.containers.values()):  # at once, even if it has been asked to stop before
+            self._spawn(partial(_quietly, container.kill))
 
     def join(self, seconds: float) -> None:
         """Wait until its containers are gone."""
@@ -148,7 +154,7 @@ class RealTask:
         self._report("started")
         for index, probe in enumerate(self.order.probes):
             self.health[index] = Health()
-            self._spawn(lambda index=index, probe=probe: self._probe(index, probe))
+            self._spawn(partial(self._probe, index, probe))
 
     def _start_one(self, container: Mapping[str, Any], hosts: Mapping[str, str], first: str) -> Any:
         name = container["name"]
@@ -247,11 +253,13 @@ class RealTask:
     def _stop_all(self, *, kill: bool = False) -> None:
         """In the reverse of their order, each with its own time-out."""
         self._quiet.set()
+        if not kill:
+            self.site.await_quiet(self.order.task, self.order.drain_seconds)
         definitions = {one["name"]: one for one in self.order.definition["containerDefinitions"]}
         for name, container in reversed(self.containers.items()):
             if name not in self.ends:
                 seconds = 0 if kill else translate.stop_seconds(definitions[name])
-                _quietly(lambda one=container, most=seconds: one.stop(timeout=most))
+                _quietly(partial(container.stop, timeout=seconds))
 
     def _finish(self, essential: set[str]) -> None:
         """Stop what still runs, wait for every end and the last words, and say how it all ended."""

@@ -1,0 +1,214 @@
+"""The front door: HAProxy in the load balancer's place, on the loopback, with TLS.
+
+It forwards to the healthy targets of the load balancer's target groups and to no others, and lets a
+target that is deregistered finish what it has begun.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from slpnb.leftovers import remove_container
+from slpnb.local.containers import proxy
+from slpnb.local.containers.proxy import Listener, State
+from slpnb.local.containers.translate import LOOPBACK
+from slpnb.local.inprocess import client
+
+if TYPE_CHECKING:
+    from slpnb.local.containers.companions import Companions
+
+READY_SECONDS = 20.0
+ASK_SECONDS = 2.0
+VALID_DAYS = 30
+Key = tuple[str, str]  # target group ARN, task id
+
+
+class FrontDoor:
+    """HAProxy of a run. What it should forward to is known at once; it starts in a thread of its own."""
+
+    def __init__(self, companions: Companions, port: int) -> None:
+        self.companions, self.port = companions, port
+        self.text = ""  # the settings that it runs with, or starts with
+        self.ready = threading.Event()
+        self._container: Any = None
+        self._ports: Mapping[int, int] = {}
+        self._slots: dict[Key, int] = {}
+        self._told: dict[Key, State] = {}
+        self._lock = threading.RLock()
+
+    def starting(self) -> bool:
+        """Whether it is on its way."""
+        return bool(self.text) and not self.ready.is_set()
+
+    def balance(self, ecs: Any, tasks: Mapping[str, Any]) -> None:
+        """Forward to the healthy targets: open the new ones first, then drain those that go."""
+        listeners = set(_listeners(ecs.other("elbv2")))
+        wanted = dict(_wanted(ecs, tasks)) if listeners else {}
+        if wanted and not self.text:
+            self._open(proxy.settings(listeners), _names())
+        if not self.ready.is_set():
+            return
+        with self._lock:
+            for key, (state, address, port) in sorted(wanted.items(), key=lambda item: item[1][0] != "ready"):
+                self._tell(key, state, address, port)
+            for key in [key for key in self._told if key not in wanted]:
+                self._forget(key)
+
+    def _tell(self, key: Key, state: State, address: str, port: int) -> None:
+        group, _ = key
+        if self._told.get(key) == state or (key not in self._told and state != "ready"):
+            return
+        if key not in self._slots:
+            self._slots[key] = proxy.free_slot(slot for (other, _), slot in self._slots.items() if other == group)
+            self._ask(proxy.place(group, self._slots[key], address, port))
+        self._ask(proxy.state(group, self._slots[key], state))
+        self._told[key] = state
+
+    def _forget(self, key: Key) -> None:
+        self._ask(proxy.state(key[0], self._slots.pop(key), "maint"))
+        self._told.pop(key)
+
+    def await_quiet(self, task: str, seconds: float) -> None:
+        """Until no request to a task is under way, or for so long."""
+        end = monotonic() + seconds
+        while self._under_way(task) and monotonic() < end:
+            sleep(0.05)
+
+    def _under_way(self, task: str) -> int:
+        with self._lock:
+            mine = [(proxy.backend(group), slot) for (group, id), slot in self._slots.items() if id == task]
+            if not mine or not self.ready.is_set():
+                return 0
+            counts = proxy.under_way(self._ask("show stat"))
+        return sum(counts.get(one, 0) for one in mine)
+
+    def _ask(self, command: str) -> str:
+        """A command to the running proxy; empty where it is gone."""
+        try:
+            with socket.create_connection((LOOPBACK, self._ports[proxy.ADMIN_PORT]), ASK_SECONDS) as asked:
+                asked.sendall(f"{command}\n".encode())
+                return b"".join(iter(lambda: asked.recv(65_536), b"")).decode()
+        except OSError:
+            return ""
+
+    def _open(self, text: str, names: list[str]) -> None:
+        self.text = text
+        threading.Thread(target=self._start, args=(text, names), daemon=True).start()
+
+    def _start(self, text: str, names: list[str]) -> None:
+        place = self.companions.folder / "front-door"
+        place.mkdir(mode=0o700, exist_ok=True)
+        (place / "haproxy.cfg").write_text(text, encoding="utf-8")
+        (place / "front.pem").touch(mode=0o600)
+        (place / "front.pem").write_bytes(certificate(names))
+        ports = {f"{inner}/tcp": (LOOPBACK, outer or None) for inner, outer in self._wanted_ports(text)}
+        try:
+            made = self.companions.start("front-door", ["haproxy", "-W", "-f", "/slpnb/haproxy.cfg"], ports=ports)
+        except Exception as error:  # whatever it is, the log says it
+            print(f"the front door did not open: {error}", flush=True)  # to the embedded AWS's log
+            return
+        self._await_start(made)
+
+    def _wanted_ports(self, text: str) -> Iterator[tuple[int, int]]:
+        """Its own, and the wanted one for TLS, or in clear where there is no TLS."""
+        tls = f"*:{proxy.TLS_PORT} " in text
+        yield proxy.ADMIN_PORT, 0
+        if tls:
+            yield proxy.TLS_PORT, self.port
+        if f"*:{proxy.CLEAR_PORT}\n" in text:
+            yield proxy.CLEAR_PORT, 0 if tls else self.port
+
+    def _await_start(self, made: Any) -> None:
+        from slpnb.local.containers.companions import published
+
+        self._container, self._ports = made, published(made)
+        end = monotonic() + READY_SECONDS
+        while "Name: HAProxy" not in self._ask("show info") and monotonic() < end:
+            sleep(0.05)
+        self.ready.set()
+
+    def reset(self) -> None:
+        """Closed, until a load balancer has targets again."""
+        with self._lock:
+            if self._container is not None:
+                remove_container(self._container)
+            self._container, self.text = None, ""
+            self.ready.clear()
+            self._slots.clear()
+            self._told.clear()
+
+    def facts(self) -> dict[str, str]:
+        """Its addresses, once it is open."""
+        if not self.ready.is_set():
+            return {}
+        schemes = {"front_door": ("https", proxy.TLS_PORT), "front_door_clear": ("http", proxy.CLEAR_PORT)}
+        return {
+            name: f"{scheme}://{LOOPBACK}:{self._ports[port]}"
+            for name, (scheme, port) in schemes.items()
+            if port in self._ports
+        }
+
+
+def _listeners(elb: Any) -> Iterator[Listener]:
+    """The listeners of the first load balancer that forwards somewhere, HTTP and HTTPS on their usual ports."""
+    for balancer in elb.load_balancers.values():
+        found = [_listener(one) for one in balancer.listeners.values()]
+        if any(one.group for one in found):
+            yield from {one.tls: one for one in found}.values()
+            return
+
+
+def _listener(one: Any) -> Listener:
+    forwards = [action.data for action in one.default_actions if action.type == "forward"]
+    return Listener(one.protocol == "HTTPS", _group(forwards[0]) if forwards else "")
+
+
+def _group(action: Mapping[str, Any]) -> str:
+    """A forward action names its group directly or in a list."""
+    groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or [{}]
+    return str(action.get("TargetGroupArn") or groups[0].get("TargetGroupArn") or "")
+
+
+def _wanted(ecs: Any, tasks: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[State, str, int]]]:
+    """Each target of a real task: open while it is healthy, drained as soon as it is not, or is to stop."""
+    for id, real in tasks.items():
+        task = ecs.state.tasks.get(id)
+        if task is None or task.status == "STOPPED" or not real.address:
+            continue
+        healthy = task.status == "RUNNING" and task.health == "HEALTHY" and task.desired_status == "RUNNING"
+        for probe in real.order.probes:
+            if hasattr(probe, "group"):
+                yield (probe.group, id), ("ready" if healthy else "drain", real.address, probe.port)
+
+
+def _names() -> list[str]:
+    """What the account's certificates are for, and the bare domains of those that are for all names below one."""
+    certificates = client("acm").list_certificates()["CertificateSummaryList"]
+    return sorted({name for one in certificates for name in (one["DomainName"], one["DomainName"].removeprefix("*."))})
+
+
+def certificate(names: Iterable[str]) -> bytes:
+    """A certificate of its own signature for these names and the loopback, with its key, as one PEM."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "slpnb front door")])
+    others = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(LOOPBACK))]
+    alternatives = x509.SubjectAlternativeName([*map(x509.DNSName, names), *others])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).add_extension(alternatives, critical=False)
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=VALID_DAYS))
+    signed = builder.sign(key, hashes.SHA256())
+    form, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(form, serialization.PrivateFormat.PKCS8, plain)
+    return signed.public_bytes(form) + private
