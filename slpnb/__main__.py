@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slpnb.commands_compose import compose
 from slpnb.commands_image import build
 from slpnb.commands_sizing import catalog, size
 from slpnb.errors import SlpnbError
@@ -263,6 +264,7 @@ def schema() -> None:
 
 
 main.add_command(build)
+main.add_command(compose)
 main.add_command(size)
 main.add_command(catalog)
 

@@ -1,0 +1,29 @@
+"""``slpnb compose``: the service on a laptop, from the command line."""
+
+from __future__ import annotations
+
+import click
+
+from slpnb.compose import COMPOSE, DATABASE_IMAGE, FILES
+
+
+@click.command()
+@click.argument("environment", type=click.Choice(("staging", "production")), default="staging", metavar="[ENVIRONMENT]")
+@click.option("--file", "name", type=click.Choice(FILES), default=COMPOSE, help=f"Which one. Default: {COMPOSE}.")
+@click.option("--database", default=DATABASE_IMAGE, metavar="IMAGE", help=f"MariaDB's. Default: {DATABASE_IMAGE}.")
+def compose(environment: str, name: str, database: str) -> None:
+    """Print the Compose file that runs the task definition of ENVIRONMENT (staging) on this machine.
+
+    Image, memory, read-only root, tmpfs, capabilities, health check, stop time-out and environment are
+    the task definition's. Needs no engine and no account.
+
+    \b
+    slpnb compose > docker/compose.yaml
+    slpnb compose --file .env.example > docker/.env.example
+    slpnb compose --file compose.code.yaml > docker/compose.code.yaml
+    cd docker && cp .env.example .env && docker compose up
+    """
+    from slpnb import config
+    from slpnb.compose import text
+
+    click.echo(text(config.load(environment), name, database), nl=False)
