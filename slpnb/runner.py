@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from slpnb import config as parameters
 from slpnb import record as records
 from slpnb.config import Config
+from slpnb.engine import CHOICE_VARIABLE
 from slpnb.errors import EXIT_CODES, ParameterError
 from slpnb.kernels import Kernels
 from slpnb.record import ROOT, Entry, Record
@@ -40,7 +41,8 @@ TEARDOWN = "99_destroy"
 class Order:
     """What a run is asked to do: ``given`` are nested parameters laid over the params files.
 
-    ``again`` runs the notebooks a second time on the same AWS, where nothing may be left to do.
+    ``again`` runs the notebooks a second time on the same AWS, where nothing may be left to do;
+    ``containers`` runs the embedded ECS's tasks as containers where this machine has an engine.
     """
 
     environment: str
@@ -50,6 +52,7 @@ class Order:
     source: Path = ROOT / "notebooks"
     runs: Path = ROOT / "runs"
     again: bool = False
+    containers: bool = False
     finished: tuple[Path, tuple[Entry, ...]] | None = None  # of the run that this one resumes
 
 
@@ -172,7 +175,8 @@ class _Run:
             try:
                 # papermill takes 2 s to import: they pass while the embedded AWS and the first kernels start
                 Thread(target=import_module, args=("papermill.execute",), daemon=True).start()
-                with Kernels(order.source, self.folder / "kernels.log") as kernels, _backend(self.config) as backend:
+                log, containers = self.folder / "kernels.log", order.containers
+                with Kernels(order.source, log) as kernels, _backend(self.config, containers) as backend:
                     record.simulated, kernels.environ = backend.simulated, self._environ(backend)
                     self._pass(kernels, report, record.notebooks, self.folder)
                     if order.again and not record.stopped:
@@ -185,7 +189,8 @@ class _Run:
 
     def _environ(self, backend: _Backend) -> dict[str, str]:
         params = {"SLPNB_PARAMS": str(self.order.params.resolve())} if self.order.params else {}
-        return {**backend.environ, **params}
+        engine = {} if self.order.containers else {CHOICE_VARIABLE: "none"}
+        return {**backend.environ, **params, **engine}
 
     def _pass(self, kernels: Kernels, report: Report, entries: list[Entry], folder: Path) -> None:
         """Run the order's notebooks once, up to the first that does not finish."""
@@ -210,14 +215,15 @@ class _Backend:
 
 
 @contextmanager
-def _backend(config: Config) -> Iterator[_Backend]:
+def _backend(config: Config, containers: bool) -> Iterator[_Backend]:
     """The run's own embedded AWS, or the one that ``SLPNB_LOCAL_ENDPOINT`` names, which is not stopped."""
     if config.backend == "aws":
         yield _Backend()
         return
     from slpnb import local
 
-    with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else local.start() as embedded:
+    own = local.start(local.Containers() if containers else None)
+    with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else own as embedded:
         yield _Backend({ENDPOINT: embedded.endpoint_url}, embedded.describe)
 
 

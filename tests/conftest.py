@@ -25,6 +25,13 @@ def cases(module: str) -> list[Any]:
     return [pytest.param(json.loads(file.read_text(encoding="utf-8")), id=file.stem) for file in files]
 
 
+@pytest.fixture(autouse=True)
+def simulated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the tests that need an engine see one: the others are the same on every machine."""
+    if not request.node.get_closest_marker("engine"):
+        monkeypatch.setenv("SLPNB_ENGINE", "none")
+
+
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[local.Embedded]:
     with local.start() as running:
