@@ -121,6 +121,11 @@ def writing_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="This one only. Repeatable.")
 @click.option("--resume", is_flag=True, help="Go on after the last notebook that finished in the last run.")
+@click.option(
+    "--containers/--simulate",
+    default=True,
+    help="On the embedded AWS: tasks as real containers where this machine has an engine, or simulated ones.",
+)
 @click.option("--again", is_flag=True, help="Then run it all once more on the same AWS: nothing may be left to do.")
 @click.option("--confirm", default="", metavar="production", help="Production is only planned without it.")
 @writing_options
@@ -132,6 +137,7 @@ def run(
     only: tuple[str, ...],
     resume: bool,
     again: bool,
+    containers: bool,
     confirm: str,
     **options: Any,
 ) -> None:
@@ -153,13 +159,13 @@ def run(
     """
     from slpnb import runner
 
-    given, places = _given(options, confirm=confirm), _places(options)
+    given, places = _given(options, confirm=confirm), {**_places(options), "again": again, "containers": containers}
     if not resume:
-        order = runner.Order(environment, runner.choose(first, to, only), given, again=again, **places)
+        order = runner.Order(environment, runner.choose(first, to, only), given, **places)
     elif first or to or only:
         raise click.UsageError("--resume goes on where the last run stopped: leave --from, --to and --only out")
     else:
-        order = runner.resume(environment, given, again=again, **places)
+        order = runner.resume(environment, given, **places)
     _execute(order, options["open_report"])
 
 

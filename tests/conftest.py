@@ -13,6 +13,7 @@ import pytest
 from slpnb import local
 from slpnb.aws import Aws, connect
 from slpnb.config import load
+from tests.engines import needs_engine
 
 CASES = Path(__file__).parent / "cases"
 os.environ["SLPNB_CATALOG"] = os.devnull  # no test reads, or writes, the figures of whoever runs it
@@ -28,7 +29,7 @@ def cases(module: str) -> list[Any]:
 @pytest.fixture(autouse=True)
 def simulated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the tests that need an engine see one: the others are the same on every machine."""
-    if not request.node.get_closest_marker("engine"):
+    if needs_engine.mark not in request.node.iter_markers("skipif"):
         monkeypatch.setenv("SLPNB_ENGINE", "none")
 
 

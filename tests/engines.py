@@ -7,7 +7,4 @@ import pytest
 from slpnb import engine
 
 WHY_NONE = engine.why_none()
-needs_engine = [
-    pytest.mark.engine,
-    pytest.mark.skipif(bool(WHY_NONE), reason=f"needs a container engine: {WHY_NONE}"),
-]
+needs_engine = pytest.mark.skipif(bool(WHY_NONE), reason=f"needs a container engine: {WHY_NONE}")
