@@ -139,7 +139,10 @@ def checker():
     """A program on this machine that reads Compose files and can say what it read, if there is one."""
     candidates = [("docker", "compose"), ("docker-compose",), ("podman-compose",)]
     for command in [one for one in candidates if shutil.which(one[0])]:
-        if subprocess.run([*command, "config", "--help"], capture_output=True).returncode == 0:
+        asked = [
+            subprocess.run([*command, *words], capture_output=True) for words in (["version"], ["config", "--help"])
+        ]
+        if not any(done.returncode for done in asked):
             return command
     return None
 
