@@ -164,6 +164,17 @@ def test_a_request_in_flight_is_finished_before_the_container_stops(world):
     assert site.log().strip().endswith("wordpress: stopped")
 
 
+def test_a_container_whose_workers_are_all_busy_is_not_taken_for_broken(world):
+    site = world.start("512m")
+    with ThreadPoolExecutor() as pool:
+        requests = [pool.submit(site.get, "/probe/slow.php") for _ in range(4)]
+        assert eventually(lambda: len(list(site.uploads.glob("busy-*"))) == 4)
+        seen = site.run("curl", "-sS", "-m", "5", "-w", "%{http_code}", "http://127.0.0.1/healthz/deep")
+        (site.uploads / "began").unlink()
+    assert seen.endswith("uploads: ok\n200")
+    assert [request.result().text for request in requests] == ["finished"] * 4
+
+
 @pytest.mark.parametrize("process", ["nginx", "php-fpm"])
 def test_a_container_without_one_of_its_servers_ends(world, process):
     site = world.start()
