@@ -179,6 +179,7 @@ def _serve(folder: Path, command: Sequence[str]) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is not meant for it
+        cwd=folder,  # Podman's monitor leaves a file where it is when a container runs out of memory
     )
     try:
         yield

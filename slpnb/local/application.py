@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DESCRIBE = f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; {{}}"
 Environ = dict[str, Any]
+Query = dict[str, str]
 StartResponse = Callable[..., Any]
 
 
@@ -95,7 +96,7 @@ class Embedded:
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         route = ROUTES.get((environ["REQUEST_METHOD"], path.partition("/")[0]))
         if (environ["REQUEST_METHOD"], path) == ("POST", "advance"):
-            return self._advanced(float(query["seconds"]), start_response)
+            return self._advanced(query, start_response)
         if path.startswith("blobs/"):
             return _blob(path.removeprefix("blobs/"), start_response)
         if route is None:
@@ -109,9 +110,10 @@ class Embedded:
             return _send(start_response, "500 Internal Server Error", json.dumps(reason).encode())
         return _send(start_response, "200 OK", json.dumps(content or {}).encode())
 
-    def _advanced(self, seconds: float, start_response: StartResponse) -> Iterable[bytes]:
+    def _advanced(self, query: Query, start_response: StartResponse) -> Iterable[bytes]:
         """The one route that may take a while: while containers start, the others must be answered."""
         try:
+            seconds = float(query["seconds"])
             if self.containers:
                 self.containers.pass_time(seconds)
             else:
@@ -140,7 +142,6 @@ class Embedded:
         return f"instances are simulated, {self.containers.describe}"
 
 
-Query = dict[str, str]
 ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
     ("GET", "health"): lambda embedded, _: embedded.health(),
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
