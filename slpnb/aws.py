@@ -30,7 +30,9 @@ class Aws:
     """A guarded view of one account and region.
 
     ``sleep`` is how waiting passes time: the embedded AWS advances its own clock instead.
-    ``simulated`` says in words what stands in for AWS; empty on the real one.
+    ``simulated`` says in words what stands in for AWS; empty on the real one. ``front_door`` gives
+    the address, such as https://127.0.0.1:8443, that stands in for the load balancer; empty when
+    there is none: on the real AWS, and where tasks are simulated.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Aws:
     endpoint_url: str | None = None
     sleep: Callable[[float], None] = time.sleep
     simulated: str = ""
+    front_door: Callable[[], str] = str
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:

@@ -52,7 +52,10 @@ class Entry:
 
 @dataclass
 class Record:
-    """A run: what was asked, by what, and how it came out; ``exit_code`` is None until it has ended."""
+    """A run: what was asked, by what, and how it came out; ``exit_code`` is None until it has ended.
+
+    ``live`` is what a visitor met, one verdict a line; empty where tasks were simulated.
+    """
 
     environment: str
     started: str
@@ -64,10 +67,16 @@ class Record:
     git: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notebooks: list[Entry] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
     again: list[Entry] = field(default_factory=list)
     seconds: float = 0.0
     exit_code: int | None = None
     verdict: str = "did not end"
+
+    @property
+    def broken(self) -> list[str]:
+        """What a visitor should have met and did not."""
+        return [line for line in self.live if line.startswith("[NG]")]
 
     @property
     def stopped(self) -> Entry | None:

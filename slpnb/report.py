@@ -19,6 +19,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from slpnb.live import PICTURE
 from slpnb.record import Record, write
 
 MARKER = "papermill-error-cell-tag"
@@ -74,12 +75,14 @@ class Report:
 
 def html(record: Record, found: list[Chart]) -> str:
     """The report as a page. Pure."""
+    shows = any(PICTURE in line and line.startswith("[OK]") for line in record.live)
     return (
         _templates()
         .get_template("report.html.j2")
         .render(
             record=record,
             charts=found,
+            picture=PICTURE if shows else "",
             when=f"{datetime.strptime(record.started[:20], '%Y-%m-%dT%H-%M-%SZ'):%d %B %Y, %H:%M} UTC",
             outcome=_outcome(record),
             signs=SIGNS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -19,6 +19,9 @@ from slpnb.errors import VerificationError
 from slpnb.plan import Plan
 from slpnb.steps import NOTEBOOKS, STEPS, Step, step
 from slpnb.verdict import Verdicts
+
+if TYPE_CHECKING:
+    from slpnb.local import Embedded
 
 __all__ = ["NOTEBOOKS", "STEPS", "Step", "conclude", "open", "step", "tell"]
 RECORD_TYPE = "application/vnd.slpnb.step+json"
@@ -61,13 +64,21 @@ def connect_backend(config: Config) -> tuple[Aws, bool]:
     from slpnb import local
 
     embedded = local.ensure()
-    aws = connect(
+    return connect_embedded(config, embedded), embedded.fresh
+
+
+def connect_embedded(config: Config, embedded: Embedded) -> Aws:
+    """The account of an embedded AWS: its clock passes instead of ours, its front door stands in for the balancer."""
+    from slpnb import local
+
+    url = embedded.endpoint_url
+    return connect(
         config,
-        endpoint_url=embedded.endpoint_url,
-        sleep=lambda seconds: local.advance(embedded.endpoint_url, seconds),
+        endpoint_url=url,
+        sleep=lambda seconds: local.advance(url, seconds),
         simulated=embedded.describe,
+        front_door=lambda: str(local.real(url).get("front_door", "")),
     )
-    return aws, embedded.fresh
 
 
 def prepare(notebook: str, aws: Aws) -> None:

@@ -22,19 +22,23 @@ from threading import Thread
 from typing import Any, Protocol
 
 from slpnb import config as parameters
+from slpnb import live
 from slpnb import record as records
+from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import CHOICE_VARIABLE
-from slpnb.errors import EXIT_CODES, ParameterError
+from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
 from slpnb.kernels import Kernels
 from slpnb.record import ROOT, Entry, Record
 from slpnb.report import Report, read
-from slpnb.runbook import RECORD_TYPE
+from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.steps import NOTEBOOKS
+from slpnb.verdict import ng
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
 ENDPOINT = "SLPNB_LOCAL_ENDPOINT"
 TEARDOWN = "99_destroy"
+LAST = "80_service"  # after it the service answers
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ class _Run:
                 with Kernels(order.source, log) as kernels, _backend(self.config, containers) as backend:
                     record.simulated, kernels.environ = backend.simulated, self._environ(backend)
                     self._pass(kernels, report, record.notebooks, self.folder)
+                    self._look(backend)
                     if order.again and not record.stopped:
                         self._pass(kernels, report, record.again, records.subfolder(self.folder, "again"))
             except KeyboardInterrupt:
@@ -186,6 +191,14 @@ class _Run:
             else:
                 conclude(record)
             record.seconds = time.monotonic() - self.began
+
+    def _look(self, backend: _Backend) -> None:
+        """With containers behind the service: install WordPress and look at it as a visitor would."""
+        if backend.aws and not self.record.stopped and LAST in self.order.notebooks:
+            try:
+                self.record.live = [str(verdict) for verdict in live.look(backend.aws, self.folder)]
+            except SlpnbError as error:
+                self.record.live = [str(ng("live", str(error)))]
 
     def _environ(self, backend: _Backend) -> dict[str, str]:
         params = {"SLPNB_PARAMS": str(self.order.params.resolve())} if self.order.params else {}
@@ -212,6 +225,7 @@ class _Backend:
 
     environ: dict[str, str] = field(default_factory=dict)
     simulated: str = ""
+    aws: Aws | None = None  # of an embedded one that runs containers
 
 
 @contextmanager
@@ -224,7 +238,8 @@ def _backend(config: Config, containers: bool) -> Iterator[_Backend]:
 
     own = local.start(local.Containers() if containers else None)
     with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else own as embedded:
-        yield _Backend({ENDPOINT: embedded.endpoint_url}, embedded.describe)
+        aws = connect_embedded(config, embedded) if containers else None
+        yield _Backend({ENDPOINT: embedded.endpoint_url}, embedded.describe, aws)
 
 
 def conclude(record: Record) -> None:
@@ -238,8 +253,10 @@ def conclude(record: Record) -> None:
         record.verdict = f"{record.environment}: {stopped.status} at {stopped.notebook}, {count}"
         return
     changed = [entry.notebook for entry in record.again if entry.written]
-    record.exit_code = EXIT_CODES["VerificationError"] if changed else 0
+    record.exit_code = EXIT_CODES["VerificationError"] if changed or record.broken else 0
     record.verdict = f"{record.environment}: {count}, {_changes(record.notebooks)}"
+    if record.live:
+        record.verdict += "; the service does not work" if record.broken else "; WordPress answers"
     if record.again:
         record.verdict += f"; run again, {f'{changed[0]} wrote once more' if changed else 'nothing was to do'}"
 

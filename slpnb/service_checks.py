@@ -10,10 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from slpnb import domain, network, stability
+from slpnb import domain, network, stability, visit
 from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.errors import VerificationError
@@ -147,13 +145,13 @@ def _answers(aws: Aws) -> Verdict:
     config = aws.config
     path, wanted = config.service.health_check.path, config.image.tag
     address = f"https://{config.service.host_name}{path}"
-    if aws.simulated:
+    door = aws.front_door()
+    if aws.simulated and not door:
         return skip("version", f"{address} is not asked: the tasks are simulated, nothing answers")
     if path != "/VERSION.txt":
         return skip("version", f"{path} does not say the version; /VERSION.txt would")
     try:
-        with urlopen(address, timeout=10) as answer:
-            text = answer.read(200).decode("utf-8", "replace").strip()
-    except (URLError, OSError) as error:
+        text = visit.get(address, door).text.strip()
+    except OSError as error:
         return ng("version", f"{address} does not answer: {error}")
     return ok("version", f"{address} answers {text}") if text == wanted else ng("version", f"{text}, not {wanted}")

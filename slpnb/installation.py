@@ -1,0 +1,93 @@
+"""WordPress installed and its network made: a one-off task of the registered task definition (RunTask).
+
+The image's own command ``install`` does it, and run again changes nothing (docker/README.md). Sources:
+Amazon ECS Developer Guide ("Amazon ECS standalone tasks"), API Reference (RunTask).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slpnb import network, task
+from slpnb.aws import Aws, tag_list
+from slpnb.config import Config
+from slpnb.errors import Refusal
+from slpnb.plan import Call, Change, Observed, Plan, Wait
+from slpnb.values import Ref
+from slpnb.verdict import Verdict, ng, ok
+
+STEP = "80_service"
+TASK = "installation"
+STARTED_BY = "slpnb-install"
+TIMEOUT_SECONDS = 900
+
+
+def plan(config: Config, have: Observed) -> Plan:
+    """One task of the newest revision, with another command; ``have`` is what `observe` found. Pure."""
+    change = Change(
+        "+",
+        TASK,
+        "one-off task",
+        config.task.family,
+        "installs WordPress and makes the network; where that is done it changes nothing",
+        calls=(_run(config),),
+    )
+    return Plan(STEP, (change,), have)
+
+
+def _run(config: Config) -> Call:
+    name = config.task.container_name
+    params: dict[str, Any] = {
+        "cluster": config.cluster.name,
+        "taskDefinition": Ref("task-definition", "revision", step=task.STEP),
+        "count": 1,
+        "startedBy": STARTED_BY,
+        "overrides": {"containerOverrides": [{"name": name, "command": ["install"]}]},
+        "tags": tag_list(config.tags(STEP, TASK), "key", "value"),
+        **_network(config),
+    }
+    described = {"cluster": config.cluster.name, "tasks": [Ref(TASK)]}
+    over = Wait("describe_tasks", described, "tasks[0].lastStatus", "STOPPED", timeout_seconds=TIMEOUT_SECONDS)
+    return Call("ecs", "run_task", params, {"id": "tasks[0].taskArn"}, over)
+
+
+def _network(config: Config) -> dict[str, Any]:
+    if config.task.network_mode != "awsvpc":
+        return {}
+    subnets = [Ref(f"subnet/{zone}") for zone in config.zones]
+    groups = [Ref("security-group/tasks", step=network.STEP)]
+    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": groups}}}
+
+
+def observe(aws: Aws) -> Observed:
+    """What the task refers to."""
+    found = {**network.find_subnets(aws), **network.find_security_groups(aws)}
+    return {**found, **task.find_definitions(aws)}
+
+
+def run(aws: Aws) -> Verdict:
+    """Run the task to its end and read its exit code; on an embedded AWS only where tasks are containers.
+
+    Raises `Refusal` where tasks are simulated, and `AwsError` when it does not end.
+    """
+    if aws.simulated and not aws.front_door():
+        raise Refusal("nothing is installed: the tasks are simulated, and none of them would ever end by itself")
+    applied = plan(aws.config, observe(aws)).apply(aws)
+    if not applied.written:
+        return ok("installation", repr(applied))
+    return _ended(aws)
+
+
+def _ended(aws: Aws) -> Verdict:
+    """How the newest one-off task ended."""
+    asked = {"cluster": aws.config.cluster.name, "startedBy": STARTED_BY, "desiredStatus": "STOPPED"}
+    arns = aws.pages("ecs", "list_tasks", "taskArns", **asked)
+    described = aws.read("ecs", "describe_tasks", cluster=aws.config.cluster.name, tasks=arns) if arns else None
+    ended = sorted((described or {}).get("tasks", []), key=lambda one: str(one.get("stoppedAt", "")))
+    if not ended:
+        return ng("installation", "the task is not among those that have stopped")
+    container = ended[-1]["containers"][0]
+    if container.get("exitCode") == 0:
+        return ok("installation", "exit code 0: WordPress is installed, and its network is there")
+    code, reason = container.get("exitCode", "none"), container.get("reason") or ended[-1].get("stoppedReason", "")
+    return ng("installation", f"exit code {code}: {reason}; the task's log says more")
