@@ -1,0 +1,80 @@
+"""The chart of a measured container: where its memory was, and what a limit holds of its workers.
+
+The style, and what makes of a Figure a picture, are `slpnb.charts`'s; the figures are `slpnb.measure`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from slpnb.charts import COLOURS, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.measure import MARGIN_PERCENT, MOST, Measured, Moment, limit_for, needs, workers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+APART = COLOURS["reserve"]
+
+
+def memory(measured: Measured, margin_percent: float = MARGIN_PERCENT) -> Figure:
+    """The moments' memory, a bar each; beside it the memory by number of workers, up to the container's limit."""
+    with canvas(height=2.9 + 0.12 * len(measured.moments)) as figure:
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+        _moments(left, measured)
+        _by_workers(right, measured, margin_percent)
+        names = {"apart from workers": APART, "workers": NEW, f"measured, {margin_percent:g} % more": OLD}
+        legend(figure, names | {"the image's rule": TOO_MUCH})
+    return figure
+
+
+def _moments(axes: Axes, measured: Measured) -> None:
+    moments = measured.moments
+    for row, moment in enumerate(moments):
+        seen, own = moment.memory, sum(moment.memory.workers)
+        axes.barh(row, seen.apart, color=APART, height=0.6)
+        axes.barh(row, own, left=seen.apart, color=NEW, height=0.6)
+        axes.annotate(_said(moment), (seen.total, row), (4, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(moments)), [moment.name for moment in moments])
+    axes.set_ylim(len(moments) - 0.5, -0.5)
+    axes.set_xlim(0, 1.6 * max(moment.memory.total for moment in moments))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_xlabel("MiB of the container")
+    axes.set_title("The container's memory")
+
+
+def _said(moment: Moment) -> str:
+    return f"{moment.memory.total:.0f}" + (f", {moment.load.requests_a_second:.0f}/s" if moment.load else "")
+
+
+def _by_workers(axes: Axes, measured: Measured, margin_percent: float) -> None:
+    """Measured, measured with the margin, and what the image's rule wants, for each number of workers."""
+    allowed = workers(measured.limit_mib)
+    counts = list(range(min(allowed + 4, MOST) + 1))
+    plain, more = needs(measured), needs(measured, margin_percent)
+    axes.plot(counts, [plain.total(count) for count in counts], color=NEW)
+    axes.plot(counts, [more.total(count) for count in counts], color=OLD)
+    ruled = [count for count in counts if count >= 2]
+    axes.plot(ruled, [limit_for(count) for count in ruled], color=TOO_MUCH)
+    for moment in measured.moments:
+        axes.plot(len(moment.memory.workers), moment.memory.total, "o", color=LINE, markersize=4)
+    axes.plot([allowed] * 2, [0, measured.limit_mib], color=QUIET, linewidth=1, linestyle=":")
+    _written(axes, measured, allowed, more.total(allowed))
+    axes.set_xlim(0, counts[-1])
+    axes.set_xlabel("PHP workers")
+    axes.set_ylabel("MiB of the container")
+    axes.set_title("by the number of workers")
+
+
+def _written(axes: Axes, measured: Measured, allowed: int, needed: float) -> None:
+    """The limit as a line, and the values where the pool is full."""
+    limit = measured.limit_mib
+    axes.axhline(limit, color=LINE, linewidth=1.2, linestyle="--")
+    axes.text(0.3, limit * 1.02, f"limit {limit} MiB: {allowed} workers", va="bottom", fontsize=9)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.annotate(
+        f"{needed:.0f} ", (allowed, needed), (-3, 6), textcoords="offset points", ha="right", fontsize=9, bbox=box
+    )
+    axes.set_ylim(0, 1.18 * max(limit, needed, limit_for(allowed)))

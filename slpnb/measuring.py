@@ -1,0 +1,203 @@
+"""Measures a running WordPress container through its engine, and by a bounded load on its loopback port.
+
+The load is ``wrk``'s where it is installed, otherwise a loop of threads in this process, which is slower
+than wrk and says so by its name. What it all means is in `slpnb.measure`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slpnb.engine import Engine
+from slpnb.errors import Refusal
+from slpnb.measure import Load, Measured, Memory, Moment, memory, started, wrk_load
+
+CONNECTIONS = (1, 4, 16)
+SECONDS = 4.0
+WARMING = 20  # requests until OPcache has every file and the JIT what is hot
+THREADS = 2  # of wrk
+PATIENCE = 30.0  # seconds for one answer
+STAMP = re.compile(r"(\S+?)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)$")
+# Read inside the container, with the rights to read its own workers' maps: the same for every engine, also one
+# in a virtual machine. The command line of PHP-FPM's workers names their pool.
+SNAPSHOT = """
+for file in /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.stat \
+    /sys/fs/cgroup/memory/memory.usage_in_bytes /sys/fs/cgroup/memory/memory.stat; do
+    if [ -r "$file" ]; then echo "== $file"; cat "$file"; fi
+done
+stat -c '== nginx %.9Y' /run/nginx.pid 2>/dev/null || true
+for folder in /proc/[0-9]*; do
+    case "$(tr '\\0' ' ' <"$folder/cmdline" 2>/dev/null)" in
+        "php-fpm: pool www"*)
+            echo "== worker ${folder#/proc/}"
+            cat "$folder/smaps_rollup" "$folder/status" 2>/dev/null;;
+    esac
+done
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go: a loopback port, the Host that they name, the path that they ask for."""
+
+    port: int
+    host: str
+    path: str = "/"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As the load balancer sends them."""
+        return {"Host": self.host, "X-Forwarded-Proto": "https"}
+
+
+def measure(
+    engine: Engine,
+    container: Any,
+    target: Target,
+    connections: Sequence[int] = CONNECTIONS,
+    seconds: float = SECONDS,
+    report: Callable[[str], None] = lambda _line: None,
+) -> Measured:
+    """Measure a running container: idle, warm, and under each number of connections for so many seconds.
+
+    ``container`` is docker.models.containers.Container; it goes on running. Best done soon after its start, or
+    idle is no longer what it was. Raises `Refusal` when the page is not answered with 200.
+    """
+    moments = [Moment("idle", snapshot(container))]
+    demand_page(target)
+    warm(target)
+    moments.append(Moment("warm", snapshot(container)))
+    for count in connections:
+        report(f"{count} connections for {seconds:g} s")
+        moments.append(under_load(container, target, count, seconds))
+    limit = _limit_mib(container)
+    return Measured(_image(container), engine.described, limit, ready_seconds(container), tuple(moments))
+
+
+def snapshot(container: Any) -> Memory:
+    """The container's memory now."""
+    return memory(_seen(container))
+
+
+def _seen(container: Any) -> str:
+    return str(container.exec_run(["sh", "-c", SNAPSHOT], privileged=True).output.decode(errors="replace"))
+
+
+def under_load(container: Any, target: Target, connections: int, seconds: float) -> Moment:
+    """The memory half-way through a load, when the pool has grown to it, and what was answered in all."""
+    seen: list[Memory] = []
+    half = threading.Timer(seconds / 2, lambda: seen.append(snapshot(container)))
+    half.start()
+    load = put_load(target, connections, seconds)
+    half.join()
+    if not seen:
+        raise Refusal("the container could not be looked into under the load")
+    return Moment(f"{connections} connection{'' if connections == 1 else 's'}", seen[0], load)
+
+
+def demand_page(target: Target) -> int:
+    """The page's length. Raises `Refusal` unless it is answered with 200: a redirect would be fast for nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", target.path, headers=target.headers)
+        answer = connection.getresponse()
+        length = len(answer.read())
+    except OSError as error:
+        raise Refusal(f"http://{target.host}{target.path} on port {target.port} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise Refusal(f"http://{target.host}{target.path} answers {answer.status}, must be 200 to be measured")
+    return length
+
+
+def warm(target: Target, requests: int = WARMING) -> None:
+    """Ask for the page so often, one after the other."""
+    for _ in range(requests):
+        demand_page(target)
+
+
+def put_load(target: Target, connections: int, seconds: float) -> Load:
+    """Ask for the page over so many connections for so many seconds, with wrk or the loop."""
+    return _wrk(target, connections, seconds) if shutil.which("wrk") else looped(target, connections, seconds)
+
+
+def _wrk(target: Target, connections: int, seconds: float) -> Load:
+    headers = [word for name, value in target.headers.items() for word in ("--header", f"{name}: {value}")]
+    sizes = [f"--threads={min(THREADS, connections)}", f"--connections={connections}", f"--duration={seconds:g}s"]
+    url = f"http://127.0.0.1:{target.port}{target.path}"
+    command = ["wrk", *sizes, f"--timeout={PATIENCE:g}s", *headers, url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 2 * PATIENCE)  # noqa: S603
+    return wrk_load(done.stdout + done.stderr, connections)
+
+
+def looped(target: Target, connections: int, seconds: float) -> Load:
+    """The same by threads of this process."""
+    answers: list[bool] = []
+    began = time.monotonic()
+    threads = [
+        threading.Thread(target=_ask, args=(target, began + seconds, answers.append)) for _ in range(connections)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Load("loop", connections, time.monotonic() - began, len(answers), answers.count(False))
+
+
+def _ask(target: Target, end: float, answered: Callable[[bool], None]) -> None:
+    """One connection's requests until the end, kept alive between them."""
+    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
+    while time.monotonic() < end:
+        try:
+            connection.request("GET", target.path, headers=target.headers)
+            answer = connection.getresponse()
+            answer.read()
+            answered(answer.status == 200)
+        except (OSError, http.client.HTTPException):
+            answered(False)
+            connection.close()
+    connection.close()
+
+
+# --- what the engine knows ----------------------------------------------------------------------------------
+
+
+def ready_seconds(container: Any) -> float:
+    """Seconds from the container's start until nginx served, by one clock: the engine's machine's."""
+    container.reload()
+    served = started(_seen(container))
+    if served is None:
+        raise Refusal("the container does not say since when it serves: /run/nginx.pid is missing")
+    return max(0.0, served - _instant(container.attrs["State"]["StartedAt"]).timestamp())
+
+
+def _instant(text: str) -> datetime:
+    """A time as engines write it, with more digits than Python reads."""
+    parts = STAMP.match(text)
+    assert parts, text  # noqa: S101
+    return datetime.fromisoformat(parts[1] + (parts[2] or "") + parts[3].replace("Z", "+00:00"))
+
+
+def _limit_mib(container: Any) -> int:
+    """The container's memory limit. Raises `Refusal` without one: nothing could be said of how full it is."""
+    limit = int(container.attrs["HostConfig"].get("Memory") or 0)
+    if not limit:
+        raise Refusal("the container has no memory limit, so how much of it is taken cannot be said")
+    return limit // (1024 * 1024)
+
+
+def _image(container: Any) -> str:
+    with suppress(Exception):  # an image whose name another has taken since
+        return str(container.image.tags[0])
+    return str(container.attrs["Config"]["Image"])
