@@ -7,7 +7,7 @@ CONFIRM = $(if $(filter production,$(ENV)),--confirm production)
 ROOT_USER = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test image lab bench notebooks lint schema lock clean
+.PHONY: help run test engine image lab bench notebooks lint schema lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -15,10 +15,10 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-run: $(READY) ## the notebooks in order, and once more to prove that nothing is left to do; ENV=production, ARGS="--set ..."
+run: $(READY) engine ## the notebooks in order, and once more to prove that nothing is left to do; ENV=production, ARGS="--set ..."
 	@$(PY) -m slpnb run $(ENV) --again $(CONFIRM) $(ARGS)
 
-test: $(READY) lint ## lint, types, tests, every notebook
+test: $(READY) engine lint ## lint, types, tests, every notebook
 	$(PY) -m pytest -n 2 --dist worksteal
 
 image: $(READY) ## the WordPress image, built and started once: for this machine, or ARGS="--architecture arm64"
@@ -32,6 +32,9 @@ bench: $(READY) ## how much faster slpnb run is than bare papermill, notebook by
 
 notebooks: $(READY) ## execute the notebooks in place, so that their outputs are current
 	@$(PY) -m slpnb refresh $(ARGS)
+
+engine: ## a container engine, where there is none and it may be installed; SLPNB_ENGINE=none: never
+	@sh docker/install
 
 lint: $(READY) ## ruff and mypy
 	$(PY) -m ruff check .
