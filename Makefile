@@ -27,8 +27,8 @@ image: $(READY) ## the WordPress image, built and started once: for this machine
 lab: $(READY) ## JupyterLab on the notebooks; its kernels share one embedded AWS
 	$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start.ipynb $(ROOT_USER) $(ARGS)
 
-bench: $(READY) ## how much faster slpnb run is than bare papermill, notebook by notebook
-	@$(PY) tests/benchmarks/bench.py $(ARGS)
+bench: $(READY) ## speed, as ratios measured now; ARGS="sizing scheduler" for some of them
+	@$(PY) -m tests.benchmarks.bench $(ARGS)
 
 notebooks: $(READY) ## execute the notebooks in place, so that their outputs are current
 	@$(PY) -m slpnb refresh $(ARGS)

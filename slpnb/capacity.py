@@ -8,12 +8,13 @@ alarms' 1 and 15 minutes, 10 to 30 minutes in PROVISIONING); field-notes.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import ceil, inf
 
 from slpnb import lifecycle, placement
-from slpnb.placement import Failure
+from slpnb.alike import Alike, suits
+from slpnb.placement import Failure, Rule
 from slpnb.resources import Instance as Room
 from slpnb.scheduler_state import Deployment, Group, Instance, Placement, Provider, Service, State, Task
 
@@ -24,13 +25,43 @@ SPREAD_ZONES = {"type": "spread", "field": "attribute:ecs.availability-zone"}
 NO_INSTANCES = "No Container Instances were found in your"
 
 
-def launch(state: State, task: Task) -> Failure | None:
+class Finder:
+    """Finds instances for tasks, one after another; between two of them nothing else may change in the state.
+
+    What was looked up for one task serves the next of its kind.
+    """
+
+    def __init__(self) -> None:
+        self._kind: object = None
+        self._alike: Alike | None = None
+
+    def find(self, state: State, task: Task) -> Instance | Failure:
+        """See `find`. The caller puts the task on the instance."""
+        strategy, constraints = _strategy(task), task.placement.constraints
+        if not suits(task.definition.needs, strategy, constraints):
+            self._kind = None
+            return find(state, task)
+        kind = (task.cluster, task.provider, task.definition.needs, task.group, task.placement)
+        if kind != self._kind or self._alike is None:
+            known, running = _known(state, task)
+            rooms = [one.free for one in known.values()]
+            self._alike = Alike(
+                task.definition.needs, rooms, strategy=strategy, constraints=constraints, running=running
+            )
+            self._kind = kind
+        found = self._alike.place()
+        return _worded(found, task) if isinstance(found, Failure) else state.instances[found.id]
+
+
+def launch(state: State, task: Task, finder: Finder | None = None) -> Failure | None:
     """Place a new task. If none takes it: wait in PROVISIONING with managed scaling, else say why.
+
+    A ``finder`` that several launches share makes them faster.
 
     Source: "Deep dive on Amazon ECS cluster auto scaling": without managed scaling "tasks that
     can't find capacity will fail immediately, as they did previously".
     """
-    found = find(state, task)
+    found = (finder or Finder()).find(state, task)
     if isinstance(found, Instance):
         lifecycle.put_on(state, state.put(task), found)
         return None
@@ -50,20 +81,32 @@ def waits(state: State, task: Task) -> bool:
 
 def find(state: State, task: Task, zone: str = "") -> Instance | Failure:
     """The instance for a task, in one zone if named, or ECS's reason why none takes it."""
-    every = candidates(state, task.cluster, task.provider)
-    known = {one.id: one for one in every if zone in ("", one.room.zone)}
-    likes = (other for id in known for other in state.on_instance(id) if other.group == task.group)
+    known, running = _known(state, task, zone)
     found = placement.place(
         task.definition.needs,
         [one.free for one in known.values()],
-        strategy=task.placement.strategy or ((SPREAD_ZONES,) if task.service else ()),
+        strategy=_strategy(task),
         constraints=task.placement.constraints,
-        running=Counter(other.instance for other in likes),
+        running=running,
         groups=_groups(state, known) if _asks_groups(task) else None,
         seed=state.ids,
     )
-    if not isinstance(found, Failure):
-        return known[found.id]
+    return _worded(found, task) if isinstance(found, Failure) else known[found.id]
+
+
+def _known(state: State, task: Task, zone: str = "") -> tuple[dict[str, Instance], Counter[str]]:
+    """The instances that a task may go to, and how many tasks of its group each has."""
+    every = candidates(state, task.cluster, task.provider)
+    known = {one.id: one for one in every if zone in ("", one.room.zone)}
+    likes = (other for id in known for other in state.on_instance(id) if other.group == task.group)
+    return known, Counter(other.instance for other in likes)
+
+
+def _strategy(task: Task) -> Sequence[Rule]:
+    return task.placement.strategy or ((SPREAD_ZONES,) if task.service else ())
+
+
+def _worded(found: Failure, task: Task) -> Failure:
     if found.closest:
         return found
     return replace(found, words=f"{NO_INSTANCES} {'capacity provider' if task.provider else 'cluster'}")
@@ -77,7 +120,7 @@ def candidates(state: State, cluster: str, provider: str) -> Iterator[Instance]:
             yield one
 
 
-def fresh(state: State, service: Service, deployment: Deployment) -> Task:
+def fresh(state: State, service: Service, deployment: Deployment, provider: str) -> Task:
     """A task that a deployment of a service is about to start."""
     return Task(
         id=state.new_id(),
@@ -87,7 +130,7 @@ def fresh(state: State, service: Service, deployment: Deployment) -> Task:
         created_at=state.clock,
         service=service.key,
         deployment=deployment.id,
-        provider=choose_provider(state, service),
+        provider=provider,
         placement=service.placement,
         targets=service.targets,
     )
@@ -110,11 +153,12 @@ def event(failure: Failure) -> str:
 def place_waiting(state: State) -> None:
     """Try the tasks in PROVISIONING again, oldest first; one that fits nowhere speaks for its likes."""
     refused: set[tuple[str, str, object, str]] = set()
+    finder = Finder()
     for task in [state.tasks[id] for id in sorted(state.due) if state.tasks[id].status == "PROVISIONING"]:
         like = (task.cluster, task.provider, task.definition.needs, task.group)
         if like in refused:
             continue
-        found = find(state, task)
+        found = finder.find(state, task)
         if isinstance(found, Instance):
             lifecycle.put_on(state, task, found)
             continue
@@ -123,16 +167,16 @@ def place_waiting(state: State) -> None:
             state.say(task.service, event(found), warning=True)
 
 
-def choose_provider(state: State, service: Service) -> str:
-    """The capacity provider of a service's next task: bases first, then by weight.
-
-    Source: API reference, CapacityProviderStrategyItem.
-    """
-    return choose(service.strategy, Counter(task.provider for task in state.of_service(service.key) if task.active))
+def provided(state: State, service: Service) -> Counter[str]:
+    """How many tasks of a service each capacity provider has."""
+    return Counter(task.provider for task in state.of_service(service.key) if task.active)
 
 
 def choose(strategy: Iterable[object], have: Counter[str]) -> str:
-    """See `choose_provider`; ``have`` counts the tasks that each provider has already."""
+    """The capacity provider of a service's next task: bases first, then by weight; see `provided` for ``have``.
+
+    Source: API reference, CapacityProviderStrategyItem.
+    """
     shares = [(getattr(one, "provider"), getattr(one, "weight"), getattr(one, "base")) for one in strategy]  # noqa: B009
     for name, _, base in shares:
         if have[name] < base:
@@ -281,13 +325,14 @@ def instances_needed(state: State, provider: Provider, group: Group) -> int:
     What waits is packed first-fit onto what is free, then onto new instances of the smallest
     type. A task larger than the smallest type is left out: managed scaling's blind spot.
     """
-    free = {one.id: one.free for one in members(state, group.name) if one.status != "DRAINING"}
-    used = {id for id in free if state.on_instance(id)}
-    new: list[Room] = []
+    have = [one for one in members(state, group.name) if one.status != "DRAINING"]
+    rooms = [one.free for one in have]
+    used = {number for number, one in enumerate(have) if state.on_instance(one.id)}
+    begin: dict[object, int] = {}
     for task in sorted(_waiting(state, provider), key=lambda one: -one.definition.needs.memory_mib):
         if fits_smallest(task, group):
-            _pack(task, free, used, new, group.rooms[0])
-    return len(used) + len(new)
+            _pack(task, rooms, used, begin, group.rooms[0])
+    return len(used)
 
 
 def _waiting(state: State, provider: Provider) -> list[Task]:
@@ -300,18 +345,18 @@ def fits_smallest(task: Task, group: Group) -> bool:
     return not any(placement.shortfalls(task.definition.needs, room) for room in group.rooms)
 
 
-def _pack(task: Task, free: dict[str, Room], used: set[str], new: list[Room], empty: Room) -> None:
+def _pack(task: Task, rooms: list[Room], used: set[int], begin: dict[object, int], empty: Room) -> None:
+    """First fit. A room that refused a task refuses its likes too, so they ``begin`` where the last one stopped."""
     needs, distinct = task.definition.needs, _is_distinct(task.placement)
-    for id, room in free.items():
-        if not (distinct and id in used) and not placement.shortfalls(needs, room):
-            free[id] = room.take(needs)
-            used.add(id)
+    kind = (needs, distinct)
+    for number in range(begin.get(kind, 0), len(rooms) + 1):
+        if number == len(rooms):
+            rooms.append(empty)
+        if not (distinct and number in used) and not placement.shortfalls(needs, rooms[number]):
+            rooms[number] = rooms[number].take(needs)
+            used.add(number)
+            begin[kind] = number
             return
-    for index, room in enumerate(new):
-        if not distinct and not placement.shortfalls(needs, room):
-            new[index] = room.take(needs)
-            return
-    new.append(empty.take(needs))
 
 
 def _is_distinct(rules: Placement) -> bool:

@@ -251,10 +251,12 @@ def _start_missing(state: State, view: View) -> None:
 
 def _launch(state: State, service: Service, primary: Deployment, count: int) -> tuple[list[Task], Failure | None]:
     """Launch tasks up to the first that no instance takes and that may not wait either."""
-    started: list[Task] = []
+    started, finder, have = list[Task](), capacity.Finder(), capacity.provided(state, service)
     for _ in range(count):
-        task = capacity.fresh(state, service, primary)
-        failure = capacity.launch(state, task)
+        provider = capacity.choose(service.strategy, have)
+        task = capacity.fresh(state, service, primary, provider)
+        have[provider] += 1
+        failure = capacity.launch(state, task, finder)
         if failure:
             return started, failure
         started.append(task)

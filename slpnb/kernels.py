@@ -154,7 +154,10 @@ class _Process(psutil.Process):  # type: ignore[misc]
 
     def poll(self) -> int | None:
         """None while it runs, as `subprocess.Popen.poll`."""
-        return None if self.is_running() and self.status() != psutil.STATUS_ZOMBIE else 0
+        try:
+            return None if self.is_running() and self.status() != psutil.STATUS_ZOMBIE else 0
+        except psutil.NoSuchProcess:  # ended between the two questions
+            return 0
 
     def send_signal(self, sig: int) -> None:
         """Send a signal; to a process that has ended it is no news, as for `subprocess.Popen`."""

@@ -195,7 +195,7 @@ def _choose(
         kind, name = rule["type"], rule.get("field", "")
         if kind == "random":
             return rng.choice(list(fits))
-        keys = _spread(fits, every, name, running) if kind == "spread" else _binpack(fits, name)
+        keys = _spread(fits, every, name, running) if kind == "spread" else [packed_by(one, name) for one in fits]
         best = min(keys)
         fits = [one for one, key in zip(fits, keys, strict=True) if key == best]
     return fits[0]
@@ -205,17 +205,22 @@ def _spread(fits: Sequence[Instance], every: Sequence[Instance], name: str, runn
     """How many tasks of the service each candidate's value of the field already has."""
     counts: Counter[str] = Counter()
     for one in every:
-        counts[_field(one, name)] += running.get(one.id, 0)
-    return [counts[_field(one, name)] for one in fits]
+        counts[value_of(one, name)] += running.get(one.id, 0)
+    return [counts[value_of(one, name)] for one in fits]
 
 
-def _binpack(fits: Sequence[Instance], name: str) -> list[int]:
+def packed_by(one: Instance, name: str) -> int:
+    """What the binpack strategy orders by: the least left of the field, which is cpu or memory.
+
+    Raises `ParameterError` for another field.
+    """
     if name.lower() not in ("cpu", "memory"):
         raise ParameterError(f"placement strategy binpack of {name!r}: must be cpu or memory")
-    return [one.cpu_units if name.lower() == "cpu" else one.memory_mib for one in fits]
+    return one.cpu_units if name.lower() == "cpu" else one.memory_mib
 
 
-def _field(one: Instance, name: str) -> str:
+def value_of(one: Instance, name: str) -> str:
+    """What the spread strategy counts tasks by: an instance's value of a field."""
     if name in ("instanceId", "host"):
         return one.id
     attribute = name.removeprefix("attribute:")

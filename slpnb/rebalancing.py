@@ -58,7 +58,8 @@ def _move(state: State, service: Service, counts: Counter[str], heavy: str, ligh
     if service.uneven_since is None:
         state.services[service.key] = replace(service, uneven_since=state.clock)
         state.say(service.key, f"is not AZ balanced with {_words(counts)}. AZ Rebalancing in progress.")
-    new = state.put(capacity.fresh(state, state.services[service.key], service.primary))
+    provider = capacity.choose(service.strategy, capacity.provided(state, service))
+    new = state.put(capacity.fresh(state, service, service.primary, provider))
     lifecycle.put_on(state, new, found)
     state.set(victim, state.due.get(victim.id, float("inf")), moving=True)
     state.say(service.key, f"has started 1 tasks in {light} to AZ Rebalance: (task {new.id}).")

@@ -172,9 +172,9 @@ def delete_service(state: State, key: str) -> State:
 
 def run_tasks(state: State, tasks: Iterable[Task]) -> tuple[State, list[Task], list[Failure]]:
     """RunTask: place each, or wait for capacity with managed scaling, or fail with ECS's reason."""
-    new, started, failures = state.copy(), [], []
+    new, finder, started, failures = state.copy(), capacity.Finder(), [], []
     for task in tasks:
-        failure = capacity.launch(new, replace(task, id=new.new_id(), created_at=new.clock))
+        failure = capacity.launch(new, replace(task, id=new.new_id(), created_at=new.clock), finder)
         if failure is None:
             started.append(next(reversed(new.tasks.values())))
         else:

@@ -149,6 +149,12 @@ def ends(state: State) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", cases("scheduler"))
+def test_every_sequence_names_its_rule_and_where_it_is_written(case: dict[str, Any]) -> None:
+    assert case["rule"].endswith(".")
+    assert case["source"]
+
+
+@pytest.mark.parametrize("case", cases("scheduler"))
 def test_recorded_sequences(case: dict[str, Any]) -> None:
     player = Player(case)
     state = player.play()

@@ -1,76 +1,35 @@
-"""make bench: how a run by slpnb compares with bare papermill, one notebook after another, on this machine now.
+"""make bench: speed as ratios, each measured against its alternative in the same run on this machine.
 
-Prints ratios, because seconds would say more about the machine. Both sides execute the same
-notebooks on an embedded AWS of their own, whose start counts for both; slpnb's side also
-writes the record, the report and a page for each notebook.
+Names of parts as arguments (runbook, sizing, scheduler, import) measure only those.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+import argparse
+from collections.abc import Callable, Iterable
 
-from slpnb import local, runner
-from slpnb.record import ROOT, last
+from tests.benchmarks import ratios_import, ratios_runbook, ratios_scheduler, ratios_sizing
 
-TURNS = 3
-
-
-def measured(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
-    began = time.monotonic()
-    action()
-    return time.monotonic() - began
-
-
-def bare(names: list[str], folder: Path) -> list[float]:
-    """Seconds of starting the embedded AWS, then of papermill's command for each notebook."""
-    began = time.monotonic()
-    with local.start() as embedded:
-        environ = {**os.environ, "SLPNB_LOCAL_ENDPOINT": embedded.endpoint_url}
-        start = time.monotonic() - began
-        return [start, *(measured(partial(papermill, name, folder, environ)) for name in names)]
-
-
-def papermill(name: str, folder: Path, environ: dict[str, str]) -> None:
-    """One notebook by papermill's own command."""
-    command = [sys.executable, "-m", "papermill", f"{name}.ipynb", str(folder / f"{name}.ipynb")]
-    quiet = ["--no-progress-bar", "--no-log-output", "--log-level", "ERROR"]
-    subprocess.run([*command, *quiet], check=True, cwd=ROOT / "notebooks", env=environ, stderr=subprocess.DEVNULL)
-
-
-def with_slpnb(folder: Path) -> float:
-    """Seconds of slpnb's command, from the shell and back to it."""
-    command = [sys.executable, "-m", "slpnb", "run", "staging", "--runs", str(folder)]
-    return measured(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
-
-
-def kernels(folder: Path) -> list[float]:
-    """Seconds that each notebook took within slpnb's run."""
-    return [entry.seconds for entry in last(folder, "staging")[1].notebooks]
+Ratio = tuple[str, float, str]
+PARTS: dict[str, Callable[[], Iterable[Ratio]]] = {
+    "import": ratios_import.ratios,
+    "scheduler": ratios_scheduler.ratios,
+    "sizing": ratios_sizing.ratios,
+    "runbook": ratios_runbook.ratios,
+}
 
 
 def main() -> None:
-    """Measure in turns, so that what else the machine does falls on both sides."""
-    names, ratios, parts = runner.choose(), list[float](), list[float]()
-    for _ in range(TURNS):
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            slow, fast = bare(names, folder), with_slpnb(folder)
-            ratios.append(sum(slow) / fast)
-            parts.append(statistics.median(a / b for a, b in zip(slow[1:], kernels(folder), strict=True)))
-    print(f"notebooks in a run                                  {len(names)}")
-    print(f"turns, each side by turns                           {TURNS}")
-    print(f"bare papermill / slpnb run, whole run               {statistics.median(ratios):.2f}")
-    print(f"  least and most                                    {min(ratios):.2f} to {max(ratios):.2f}")
-    print(f"bare papermill / slpnb run, median of one notebook  {statistics.median(parts):.2f}")
+    """Measure the parts asked for, quick ones first, and print each figure as soon as it is known."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Speed as ratios, measured now.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all by default")
+    parts = parser.parse_args().parts
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no part {unknown[0]!r}: must be {', '.join(PARTS)}")
+    for part in parts or PARTS:
+        for name, figure, meaning in PARTS[part]():
+            print(f"{name:<40} {figure:>9,.2f}  {meaning}", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ DESIRED = 4
 LOOPED_PAIRS = 1_000
 
 
-def ratios() -> list[tuple[str, float, str]]:
+def ratios() -> Iterator[tuple[str, float, str]]:
     """Name, figure and what it means."""
-    return [*_sizes(), *_packing()]
+    yield from _sizes()
+    yield from _packing()
 
 
 def by_loop(
