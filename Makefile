@@ -7,13 +7,13 @@ CONFIRM = $(if $(filter production,$(ENV)),--confirm production)
 ROOT_USER = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engine image lab bench notebooks lint schema lock clean
+.PHONY: help run test engine image image-arm64 lab bench notebooks lint schema lock clean
 .NOTPARALLEL:
 
 help: ## this list
 	@echo "make run              the whole runbook for staging, on an embedded AWS: no account needed"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 run: $(READY) engine ## the notebooks in order, and once more to prove that nothing is left to do; ENV=production, ARGS="--set ..."
 	@$(PY) -m slpnb run $(ENV) --again $(CONFIRM) $(ARGS)
@@ -23,6 +23,9 @@ test: $(READY) engine lint ## lint, types, tests, every notebook
 
 image: $(READY) ## the WordPress image, built and started once: for this machine, or ARGS="--architecture arm64"
 	@$(PY) -m slpnb build $(ENV) $(or $(ARGS),--architecture machine)
+
+image-arm64: $(READY) ## the same for arm64, built and started under emulation (qemu-user-static)
+	@$(PY) -m slpnb build $(ENV) --architecture arm64
 
 lab: $(READY) ## JupyterLab on the notebooks; its kernels share one embedded AWS
 	$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start.ipynb $(ROOT_USER) $(ARGS)
