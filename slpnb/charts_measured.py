@@ -25,7 +25,7 @@ def memory(measured: Measured, margin_percent: float = MARGIN_PERCENT) -> Figure
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
         _moments(left, measured)
         _by_workers(right, measured, margin_percent)
-        names = {"apart from workers": APART, "workers": NEW, f"measured, {margin_percent:g} % more": OLD}
+        names = {"apart from workers": APART, "workers, measured": NEW, f"{margin_percent:g} % more": OLD}
         legend(figure, names | {"the image's rule": TOO_MUCH})
     return figure
 
@@ -69,12 +69,9 @@ def _by_workers(axes: Axes, measured: Measured, margin_percent: float) -> None:
 
 
 def _written(axes: Axes, measured: Measured, allowed: int, needed: float) -> None:
-    """The limit as a line, and the values where the pool is full."""
+    """The limit as a line, and what its workers need of it, where the pool is full."""
     limit = measured.limit_mib
     axes.axhline(limit, color=LINE, linewidth=1.2, linestyle="--")
-    axes.text(0.3, limit * 1.02, f"limit {limit} MiB: {allowed} workers", va="bottom", fontsize=9)
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    axes.annotate(
-        f"{needed:.0f} ", (allowed, needed), (-3, 6), textcoords="offset points", ha="right", fontsize=9, bbox=box
-    )
-    axes.set_ylim(0, 1.18 * max(limit, needed, limit_for(allowed)))
+    axes.text(0.1, limit * 1.03, f"limit {limit} MiB: {allowed} workers need {needed:.0f}", va="bottom", fontsize=9)
+    axes.plot(allowed, needed, "o", color=OLD, markersize=6)
+    axes.set_ylim(0, 1.25 * max(limit, needed, limit_for(allowed)))

@@ -43,7 +43,9 @@ for folder in /proc/[0-9]*; do
             cat "$folder/smaps_rollup" "$folder/status" 2>/dev/null;;
     esac
 done
+echo "== end"
 """
+END, TRIES = "== end", 5
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def measure(
     warm(target)
     moments.append(Moment("warm", snapshot(container)))
     for count in connections:
-        report(f"{count} connections for {seconds:g} s")
+        report(f"{_connections(count)} for {seconds:g} s")
         moments.append(under_load(container, target, count, seconds))
     limit = _limit_mib(container)
     return Measured(_image(container), engine.described, limit, ready_seconds(container), tuple(moments))
@@ -90,7 +92,15 @@ def snapshot(container: Any) -> Memory:
 
 
 def _seen(container: Any) -> str:
-    return str(container.exec_run(["sh", "-c", SNAPSHOT], privileged=True).output.decode(errors="replace"))
+    """What `SNAPSHOT` prints; again when it is cut off: Podman 4.3 loses a command's output now and then.
+
+    Raises `Refusal` with the engine's words when it never comes whole.
+    """
+    for _ in range(TRIES):
+        seen = str(container.exec_run(["sh", "-c", SNAPSHOT], privileged=True).output.decode(errors="replace"))
+        if seen.rstrip().endswith(END):
+            return seen
+    raise Refusal(f"the container could not be looked into: {seen.strip()[-200:] or 'the engine answered nothing'}")
 
 
 def under_load(container: Any, target: Target, connections: int, seconds: float) -> Moment:
@@ -102,7 +112,11 @@ def under_load(container: Any, target: Target, connections: int, seconds: float)
     half.join()
     if not seen:
         raise Refusal("the container could not be looked into under the load")
-    return Moment(f"{connections} connection{'' if connections == 1 else 's'}", seen[0], load)
+    return Moment(_connections(connections), seen[0], load)
+
+
+def _connections(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"
 
 
 def demand_page(target: Target) -> int:

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from slpnb import charts, config, sizing
+from slpnb import charts, charts_measured, config, sizing
+from slpnb.measure import Load, Measured, Memory, Moment
 from slpnb.placement import TaskNeeds
 
 
@@ -35,7 +36,23 @@ def timeline(*, memory_mib=2560, cpu_units=2048, fleet=None, **options):
     )
 
 
+def measured(limit_mib, *moments):
+    """A measured container; a moment is its total, its workers' private MiB, and connections and requests."""
+    shown = tuple(
+        Moment(
+            f"{load[0]} connections" if load else "idle",
+            Memory(total, 0, 0, own, own),
+            Load("wrk", *load) if load else None,
+        )
+        for total, own, load in moments
+    )
+    return charts_measured.memory(Measured("image:1", "Podman", limit_mib, 0.4, shown))
+
+
 FIGURES = {
+    "a measured container": lambda: measured(2048, (63, (5.0, 4.0), None), (121, (9.0,) * 8, (16, 4.0, 90))),
+    "a measured container of two workers": lambda: measured(256, (200, (70.0, 60.0), (2, 4.0, 9_000))),
+    "a large measured container": lambda: measured(8192, (900, (90.0,) * 6, None), (4000, (80.0,) * 40, (64, 4.0, 9))),
     "the first attempt's memory": lambda: memory("c6i.large", [8192, 3584, 2560]),
     "short by a little": lambda: memory("c6i.large", [3584], reserved_mib=256),
     "many tasks": lambda: memory("m7g.4xlarge", [2560], reserved_mib=256),

@@ -1,6 +1,6 @@
 """make bench: speed as ratios, each measured against its alternative in the same run on this machine.
 
-Names of parts as arguments (runbook, sizing, scheduler, import) measure only those.
+Names of parts as arguments (runbook, sizing, scheduler, import, image) measure only those.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 
-from tests.benchmarks import ratios_import, ratios_runbook, ratios_scheduler, ratios_sizing
+from tests.benchmarks import ratios_image, ratios_import, ratios_runbook, ratios_scheduler, ratios_sizing
 
 Ratio = tuple[str, float, str]
 PARTS: dict[str, Callable[[], Iterable[Ratio]]] = {
     "import": ratios_import.ratios,
     "scheduler": ratios_scheduler.ratios,
     "sizing": ratios_sizing.ratios,
+    "image": ratios_image.ratios,
     "runbook": ratios_runbook.ratios,
 }
 

@@ -1,0 +1,134 @@
+"""The image against Debian's own Apache and mod_php: the same WordPress, database, limits and load, by turns."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slpnb import build, measuring
+from slpnb import engine as engines
+from slpnb.config import load
+from slpnb.engine import Engine
+from slpnb.measure import Moment, requests_a_mib
+from tests.wordpress.world import HOST, LABELS, Site, World, eventually, open_world
+
+APACHE = "localhost/slpnb-bench-apache"
+LIMIT = "2048m"  # staging's
+TURNS, SECONDS = 5, 4.0
+CONNECTIONS = (2, 16)
+STATIC = "/wp-includes/css/dist/block-library/style.min.css"
+Ratio = tuple[str, float, str]
+
+
+def ratios() -> Iterator[Ratio]:
+    """Name, figure and what it means; without an engine, one line that says so."""
+    why = engines.why_none()
+    if why:
+        yield "image: not measured", 0, why
+        return
+    with engines.find() as engine, open_world(engine) as world:
+        yield from _image(world)
+        with _beside(world) as (ours, apache):
+            for connections in CONNECTIONS:
+                yield from _pages(ours, apache, connections)
+            yield from _files(ours, apache)
+
+
+def _image(world: World) -> Iterator[Ratio]:
+    config, seconds = load("staging"), _build_seconds(world.engine)
+    yield "image: build", seconds, "seconds without cache (under 120)"
+    yield "image: size", world.image.mib * 1024 * 1024 / 1e6, "MB (under 450)"
+    ready = [build.smoke(world.engine, config, world.image.name).ready_seconds for _ in range(3)]
+    yield "image: ready", statistics.median(ready), "seconds from start to /VERSION.txt, median of 3 (under 5)"
+
+
+def _build_seconds(engine: Engine) -> float:
+    name = f"{build.IMAGE}:bench-{os.getpid()}"
+    base = build.find_base(engine, engine.architecture, lambda _line: None)
+    with build.apt_files() as files:
+        command = build.arguments(engine, name, engine.architecture, base, "0.0.0", files)
+        command.insert(command.index("build") + 1, "--no-cache")
+        began = time.monotonic()
+        subprocess.run(command, check=True, capture_output=True)
+    seconds = time.monotonic() - began
+    engine.client.images.remove(name)
+    return seconds
+
+
+@contextmanager
+def _beside(world: World) -> Iterator[tuple[Site, Site]]:
+    """The image as the task definition runs it, and Apache, on one database and without anything else between."""
+    code, said = world.task("install", WORDPRESS_ADMIN_PASSWORD="for-the-benchmark")
+    assert code == 0, said
+    ours, apache = world.start(LIMIT), _apache(world)
+    assert eventually(apache.answers), apache.log()
+    yield ours, apache
+
+
+def _apache(world: World) -> Site:
+    _build_apache(world)
+    settings = {"mem_limit": LIMIT, "memswap_limit": LIMIT, "ports": {"80/tcp": ("127.0.0.1", None)}}
+    container = world.engine.client.containers.run(
+        APACHE, detach=True, environment=world.environment(), labels=LABELS, network=world.network, **settings
+    )
+    world.made.append(container)
+    return Site(container, world.folder)
+
+
+def _build_apache(world: World) -> None:
+    engine = world.engine
+    base = build.find_base(engine, engine.architecture, lambda _line: None) or build.default_base()
+    with build.apt_files() as files, tempfile.TemporaryDirectory() as folder:
+        context = Path(shutil.copytree(build.DOCKER / "bench-apache", Path(folder) / "context"))
+        command = build.arguments(engine, APACHE, engine.architecture, base, "", files)[:-1]
+        command = [word for word in command if not word.startswith("--build-arg=VERSION")]
+        command += [f"--build-arg=IMAGE={world.image.name}", str(context)]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def _pages(ours: Site, apache: Site, connections: int) -> Iterator[Ratio]:
+    """PHP and database: the front page."""
+    turns = _turns(ours, apache, "/", connections)
+    yield from _compared(f"image: pages, {connections} connections", turns)
+
+
+def _files(ours: Site, apache: Site) -> Iterator[Ratio]:
+    """No PHP: a style sheet."""
+    yield from _compared("image: files, 16 connections", _turns(ours, apache, STATIC, 16))
+
+
+def _turns(ours: Site, apache: Site, path: str, connections: int) -> list[tuple[Moment, Moment]]:
+    """Each side by turns, so that what else the machine does falls on both; the first turn only warms."""
+    turns = [tuple(_moment(site, path, connections) for site in (ours, apache)) for _ in range(TURNS + 1)]
+    return [(one, other) for one, other in turns[1:]]
+
+
+def _moment(site: Site, path: str, connections: int) -> Moment:
+    site.container.reload()
+    target = measuring.Target(site.port, HOST, path)
+    measuring.demand_page(target)
+    moment = measuring.under_load(site.container, target, connections, SECONDS)
+    assert moment.load
+    assert not moment.load.failed, moment
+    return moment
+
+
+def _compared(name: str, turns: list[tuple[Moment, Moment]]) -> Iterator[Ratio]:
+    speed = statistics.median(_speed(one) / _speed(other) for one, other in turns)
+    said = " against ".join(f"{statistics.median(_speed(turn[side]) for turn in turns):,.0f}" for side in (0, 1))
+    yield name, speed, f"times Apache's requests a second: {said} (ahead)"
+    thrift = statistics.median(requests_a_mib(one) / requests_a_mib(other) for one, other in turns)
+    taken = " against ".join(f"{statistics.median(turn[side].memory.total for turn in turns):.0f}" for side in (0, 1))
+    yield f"{name}, a MiB", thrift, f"times Apache's requests a second and MiB: {taken} MiB (twice)"
+
+
+def _speed(moment: Moment) -> float:
+    assert moment.load
+    return moment.load.requests_a_second
