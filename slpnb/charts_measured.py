@@ -62,7 +62,7 @@ def _by_workers(axes: Axes, measured: Measured, margin_percent: float) -> None:
         axes.plot(len(moment.memory.workers), moment.memory.total, "o", color=LINE, markersize=4)
     axes.plot([allowed] * 2, [0, measured.limit_mib], color=QUIET, linewidth=1, linestyle=":")
     _written(axes, measured, allowed, more.total(allowed))
-    axes.set_xlim(0, counts[-1])
+    axes.set_xlim(0, counts[-1] + 1)
     axes.set_xlabel("PHP workers")
     axes.set_ylabel("MiB of the container")
     axes.set_title("by the number of workers")
@@ -72,6 +72,8 @@ def _written(axes: Axes, measured: Measured, allowed: int, needed: float) -> Non
     """The limit as a line, and what its workers need of it, where the pool is full."""
     limit = measured.limit_mib
     axes.axhline(limit, color=LINE, linewidth=1.2, linestyle="--")
-    axes.text(0.1, limit * 1.03, f"limit {limit} MiB: {allowed} workers need {needed:.0f}", va="bottom", fontsize=9)
+    words = f"limit {limit} MiB: {allowed} workers need {needed:.0f}"
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+    axes.text(0.02, 0.98, words, va="top", fontsize=9, bbox=box, zorder=4, transform=axes.transAxes)
     axes.plot(allowed, needed, "o", color=OLD, markersize=6)
-    axes.set_ylim(0, 1.25 * max(limit, needed, limit_for(allowed)))
+    axes.set_ylim(0, 1.3 * max(limit, needed, limit_for(allowed)))
