@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import engine
+from slpnb import engine, trial
 
-WHY_NONE = engine.why_none()
+
+def _why_none() -> str:
+    why = engine.why_none()
+    if why:
+        return why
+    found = engine.find()
+    assert found
+    with found:
+        return trial.why_not(found)
+
+
+WHY_NONE = _why_none()
 needs_engine = pytest.mark.skipif(bool(WHY_NONE), reason=f"needs a container engine: {WHY_NONE}")

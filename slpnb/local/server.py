@@ -78,11 +78,15 @@ def _embedded() -> Any:
 
 def _run_containers(embedded: Any, pace: float, port: int) -> None:
     """Tasks as containers from here on, if this machine has an engine; else they stay simulated, and it says so."""
-    from slpnb import engine
+    from slpnb import engine, trial
 
     found = engine.find()
     if found is None:
         embedded.without = engine.why_none() or "no container engine answers"
+        return
+    embedded.without = trial.why_not(found)
+    if embedded.without:
+        found.close()
         return
     from slpnb.local.containers.edge import PACE, Edge
     from slpnb.local.ecs_base import Base

@@ -1,0 +1,60 @@
+"""Whether an engine that answers can also start containers, tried with the smallest there is.
+
+An engine inside a container, or without its network tools, answers every question and starts nothing.
+So one program of this machine, with the libraries that it needs, is started once with what every task
+needs: a memory limit, and a port on the loopback.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+from slpnb.engine import LABEL, Engine
+
+PROGRAM = "/bin/true"
+IMAGE = "localhost/slpnb-trial"
+MEMORY = "64m"
+
+
+def why_not(engine: Engine) -> str:
+    """Why containers do not start here, in one sentence; empty when one did, or when there is nothing to try with."""
+    from docker.errors import DockerException
+
+    rootfs = _rootfs()
+    if not rootfs:
+        return ""
+    try:
+        engine.client.api.import_image_from_data(rootfs, repository=IMAGE, tag="latest")
+        code = _run(engine)
+    except (DockerException, OSError) as error:
+        return f"{engine.described} answers but starts no container: {' '.join(str(error).split())}"
+    return f"{engine.described} starts a container, and {PROGRAM} ends in it with {code}" if code else ""
+
+
+def _run(engine: Engine) -> int:
+    container = engine.client.containers.create(
+        IMAGE, [PROGRAM], mem_limit=MEMORY, ports={"80/tcp": ("127.0.0.1", None)}, labels={LABEL: "trial"}
+    )
+    try:
+        container.start()
+        return int(container.wait()["StatusCode"])
+    finally:
+        container.remove(force=True)
+
+
+def _rootfs() -> bytes:
+    """A root with one program and its libraries, as a tar archive; nothing where ``ldd`` is not to be had."""
+    try:
+        found = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return b""
+    files = [PROGRAM, *re.findall(r"(?:=> )?(/\S+) \(0x", found)]
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
+        for file in files:
+            tar.add(Path(file).resolve(), arcname=file.lstrip("/"))
+    return archive.getvalue()
