@@ -39,6 +39,7 @@ CONTAINERS_CONF = """\
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+exit_command_delay = 5
 [containers]
 log_driver = "k8s-file"
 default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]

@@ -22,9 +22,9 @@ def is_observed(task: Task) -> bool:
     return task.definition.outcome.stop_seconds == inf
 
 
-def started(state: State, id: str) -> State:
-    """Its containers run."""
-    return _due(state, id, ("PENDING",))
+def started(state: State, id: str, *, checked: bool = True) -> State:
+    """Its containers run. What nothing checks counts as healthy after ECS's 40 seconds."""
+    return _due(state, id, ("PENDING",), healthy_seconds=inf if checked else lifecycle.UNCHECKED_SECONDS)
 
 
 def failed(state: State, id: str, reason: str) -> State:

@@ -25,7 +25,6 @@ from tests.test_local_ecs import World
 pytestmark = needs_engine
 PACE = 30.0
 DEADLINE_SECONDS = 60.0
-EMULATED = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 SERVE = "mkdir -p /tmp/www && echo {0} > /tmp/www/VERSION.txt && exec httpd -f -p 80 -h /tmp/www"
 
 
@@ -127,8 +126,8 @@ def left(found: engine.Engine, run: str) -> list[str]:
     """What a run has in the engine."""
     labelled = {"filters": {"label": f"{engine.LABEL}={run}"}}
     client = found.client
-    names = [one.name for one in client.containers.list(all=True, ignore_removed=True, **labelled)]
-    return names + [one.name for one in (*client.networks.list(**labelled), *client.volumes.list(**labelled))]
+    ids = [one.id for one in client.containers.list(all=True, sparse=True, **labelled)]
+    return ids + [one.name for one in (*client.networks.list(**labelled), *client.volumes.list(**labelled))]
 
 
 # What a task runs with
@@ -249,7 +248,7 @@ def test_a_container_over_its_limit_is_reported_as_out_of_memory(real: Real) -> 
     assert container["reason"] == "OutOfMemoryError: Container killed due to memory usage"
 
 
-@pytest.mark.skipif(EMULATED.exists(), reason="this kernel emulates arm64")
+@pytest.mark.skipif(emulation.registered("arm64"), reason="this kernel emulates arm64")
 def test_an_image_for_another_machine_dies_of_exec_format_error(real: Real) -> None:
     logs = real.aws.client("logs")
     logs.create_log_group(logGroupName="/ecs/tiny")
@@ -375,11 +374,13 @@ def serving(version: str, *, healthy: bool = True) -> str:
 
 
 def steady(real: Real) -> None:
-    real.ecs.get_waiter("services_stable").wait(cluster="web", services=["web"], WaiterConfig={"Delay": 0})
+    """One deployment, COMPLETED: its tasks are healthy. The API's waiter looks at neither."""
 
+    def is_steady() -> bool:
+        deployments = real.service()["deployments"]
+        return [one["rolloutState"] for one in deployments] == ["COMPLETED"]
 
-def rolled_out(real: Real, state: str) -> bool:
-    return any(one["rolloutState"] == state for one in real.service()["deployments"])
+    eventually(is_steady)
 
 
 def door(real: Real) -> str:
@@ -467,3 +468,34 @@ def test_the_database_of_a_secret_is_there_for_the_task(real: Real) -> None:
     assert shown["containers"][0]["exitCode"] == 43
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert "p'w" not in listed
+
+
+def test_who_starts_next_removes_what_a_dead_run_left(found: engine.Engine) -> None:
+    dead, living = "4194304-1", leftovers.run_id()  # no process has a number beyond the kernel's largest
+    made = [
+        found.client.containers.create(tiny.TINY, ["true"], labels={engine.LABEL: run}) for run in (dead, living, "x")
+    ]
+    leftovers.folder(dead)
+    try:
+        leftovers.sweep(found)
+        assert left(found, dead) == []
+        assert not leftovers.path(dead).exists()
+        assert len(left(found, living)) == len(left(found, "x")) == 1
+    finally:
+        for one in made[1:]:
+            leftovers.remove_container(one)
+
+
+def test_a_service_without_checks_is_steady_too(real: Real) -> None:
+    real.serve(real.register("sleep 1000"), 2)
+    steady(real)
+    assert [one["lastStatus"] for one in real.tasks()] == ["RUNNING", "RUNNING"]
+
+
+def test_failing_checks_are_held_against_a_task_after_its_grace_period(real: Real) -> None:
+    definition = real.register(serving("one", healthy=False))
+    real.serve(definition, target=balanced(real), healthCheckGracePeriodSeconds=60)
+    (first,) = eventually(lambda: [one for one in real.tasks() if one["lastStatus"] == "RUNNING"])
+    shown = real.until(first["taskArn"], "STOPPED")
+    assert (shown["stoppingAt"] - shown["startedAt"]).total_seconds() >= 60
+    assert shown["stoppedReason"].startswith("Task failed ELB health checks")

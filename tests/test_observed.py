@@ -78,6 +78,13 @@ def test_a_task_that_becomes_unhealthy_is_replaced_and_the_event_says_why():
     assert state.tasks[sick.id].stopped_reason.startswith("Task failed ELB health checks")
 
 
+def test_what_nothing_checks_is_healthy_after_forty_seconds():
+    state = world()
+    state = observed.started(state, only(state).id, checked=False)
+    assert only(scheduler.step(state, 39)).health == "UNKNOWN"
+    assert only(scheduler.step(state, 40)).health == "HEALTHY"
+
+
 def test_unhealthy_is_not_heard_within_the_grace_period():
     state = running(grace_seconds=60)
     task = only(state).id

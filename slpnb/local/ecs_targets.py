@@ -10,6 +10,11 @@ from slpnb.scheduler_state import State, Task
 Target = tuple[str, str, int]  # target group ARN, instance id or address, port
 INITIAL = ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
 UNHEALTHY = "Target.FailedHealthChecks"
+# ALB user guide, "Target health reason codes"
+CODES = (
+    ("Health checks failed with these codes", "Target.ResponseCodeMismatch"),
+    ("Request timed out", "Target.Timeout"),
+)
 
 
 def wanted(state: State, places: Mapping[str, list[tuple[str, str, int]]]) -> dict[Target, Task]:
@@ -65,6 +70,8 @@ def _set_health(group: Any, key: tuple[str, int], task: Task) -> None:
     if task.health == "HEALTHY":
         group.health.pop(key, None)
     elif task.health == "UNHEALTHY":
-        group.health[key] = ("unhealthy", UNHEALTHY, task.definition.outcome.unhealthy_reason)
+        reason = task.definition.outcome.unhealthy_reason
+        code = next((code for words, code in CODES if reason.startswith(words)), UNHEALTHY)
+        group.health[key] = ("unhealthy", code, reason)
     else:
         group.health[key] = INITIAL

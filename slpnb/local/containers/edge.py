@@ -164,6 +164,7 @@ class Edge:
         """Tell the model what was seen since the last time; the lock is held."""
         for report in _all(self.reports):
             self._hear(_ecs(), report)
+        self._judge(_ecs())
         self._write_log()
         self._balance(_ecs())
 
@@ -173,6 +174,19 @@ class Edge:
             return
         ecs.record(task).ends.update(report.ends)
         ecs.apply(_STEPS[report.kind](ecs.state, report))
+
+    def _judge(self, ecs: Any) -> None:
+        """The verdict of each task's checks, again and again: within a grace period a bad one is not heard."""
+        for id, real in list(self.tasks.items()):
+            verdict, task = real.verdict(), ecs.state.tasks.get(id)
+            health = verdict.state
+            if task is None or health == "UNKNOWN" or health == task.health:
+                continue
+            if health == "HEALTHY" and self.companions.door.starting():
+                continue  # whoever is told that a service is steady may come in at once
+            state = observed.judged(ecs.state, id, health, verdict.reason)
+            if state is not ecs.state:
+                ecs.apply(state)
 
     def _balance(self, ecs: Any) -> None:
         """Tell the front door which targets are healthy, and which are to be drained."""
@@ -229,20 +243,14 @@ class Edge:
     @property
     def describe(self) -> str:
         """What is real, in one phrase."""
-        return f"tasks whose image this machine has run as containers ({self.engine.described})"
+        return f"tasks whose image this machine has are containers ({self.engine.described}, whatever the fleet's)"
 
 
 _STEPS: Mapping[str, Callable[[Any, Report], Any]] = {
-    "started": lambda state, report: observed.started(state, report.task),
+    "started": lambda state, report: observed.started(state, report.task, checked=report.checked),
     "failed": lambda state, report: observed.failed(state, report.task, report.reason),
     "exited": lambda state, report: observed.exited(state, report.task, report.exit_code),
-    "judged": lambda state, report: _judged(state, report),
 }
-
-
-def _judged(state: Any, report: Report) -> Any:
-    sick = any(one.state == "UNHEALTHY" for one in report.health.values())
-    return observed.judged(state, report.task, "UNHEALTHY" if sick else "HEALTHY", report.reason)
 
 
 def _ecs() -> Any:

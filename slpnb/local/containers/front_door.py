@@ -36,6 +36,7 @@ class FrontDoor:
         self.companions, self.port = companions, port
         self.text = ""  # the settings that it runs with, or starts with
         self.ready = threading.Event()
+        self.failed = False
         self._container: Any = None
         self._ports: Mapping[int, int] = {}
         self._slots: dict[Key, int] = {}
@@ -44,7 +45,7 @@ class FrontDoor:
 
     def starting(self) -> bool:
         """Whether it is on its way."""
-        return bool(self.text) and not self.ready.is_set()
+        return bool(self.text) and not self.failed and not self.ready.is_set()
 
     def balance(self, ecs: Any, tasks: Mapping[str, Any]) -> None:
         """Forward to the healthy targets: open the new ones first, then drain those that go."""
@@ -112,6 +113,7 @@ class FrontDoor:
             made = self.companions.start("front-door", ["haproxy", "-W", "-f", "/slpnb/haproxy.cfg"], ports=ports)
         except Exception as error:  # whatever it is, the log says it
             print(f"the front door did not open: {error}", flush=True)  # to the embedded AWS's log
+            self.failed = True
             return
         self._await_start(made)
 
@@ -138,7 +140,7 @@ class FrontDoor:
         with self._lock:
             if self._container is not None:
                 remove_container(self._container)
-            self._container, self.text = None, ""
+            self._container, self.text, self.failed = None, "", False
             self.ready.clear()
             self._slots.clear()
             self._told.clear()

@@ -20,7 +20,7 @@ class Images:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.named: dict[str, str] = json.loads(os.environ.get(VARIABLE) or "{}")
-        self._there: dict[str, bool] = {}
+        self._there: dict[str, str] = {}
 
     def local(self, image: str) -> str:
         """The engine's name for an image; empty when it has none.
@@ -28,28 +28,33 @@ class Images:
         By what was said of this name or its digest, else the very name, else, in the account's own
         registry, the image that the kit built under the tag that the digest has there.
         """
-        tried = [self.named.get(image), self.named.get(image.partition("@")[2]), image, self._built(image)]
-        return next((name for name in tried if name and self._has(name)), "")
+        tried = [self.named.get(image), self.named.get(image.partition("@")[2]), image]
+        named = next((name for name in tried if name and self._architecture(name)), "")
+        return named or next((name for name in self._built(image) if self._runs_here(name)), "")
 
-    def _has(self, name: str) -> bool:
-        if not self._there.get(name):  # one that was not there may have been built since
+    def _runs_here(self, name: str) -> bool:
+        """What the kit built for another machine is not run here; what a definition names itself is, come what may."""
+        return self._architecture(name) == self.engine.architecture
+
+    def _architecture(self, name: str) -> str:
+        """An image's architecture; empty when it is not there, which is asked each time: it may be built yet."""
+        if not self._there.get(name):
             from docker.errors import DockerException
 
             try:
-                self.engine.client.images.get(name)
+                self._there[name] = self.engine.client.images.get(name).attrs.get("Architecture") or "unknown"
             except DockerException:
-                return False
-            self._there[name] = True
-        return True
+                return ""
+        return self._there[name]
 
-    def _built(self, image: str) -> str:
+    def _built(self, image: str) -> list[str]:
         named = OWN.match(image)
         repository = backend("ecr").repositories.get(named["name"]) if named else None
         if named is None or repository is None:
-            return ""
+            return []
         what = named["what"] or ":latest"
         tag = what[1:] if what[0] == ":" else _tag(repository, what[1:])
-        return f"{DEFAULT}:{tag}" if tag else ""
+        return [f"{DEFAULT}:{tag}", f"{DEFAULT}:{tag}-{self.engine.architecture}"] if tag else []
 
 
 def _tag(repository: Any, digest: str) -> str:

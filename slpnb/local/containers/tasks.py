@@ -47,14 +47,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """What was seen of a task: started, failed, exited or judged; ``ends`` by container."""
+    """What was seen of a task: started, failed or exited; ``ends`` by container."""
 
     task: str
     kind: str
     reason: str = ""
     exit_code: int | None = None
     ends: Mapping[str, Ended] = field(default_factory=dict)
-    health: Mapping[int, Health] = field(default_factory=dict)
+    checked: bool = True
 
 
 @dataclass
@@ -151,9 +151,9 @@ class RealTask:
             shares = self.order.definition.get("networkMode") in ("awsvpc", "host")
             first = first or (made.id if shares else "")
         self.started = monotonic()
-        self._report("started")
+        self.health = {index: Health() for index, _ in enumerate(self.order.probes)}
+        self._report("started", checked=bool(self.order.probes))
         for index, probe in enumerate(self.order.probes):
-            self.health[index] = Health()
             self._spawn(partial(self._probe, index, probe))
 
     def _start_one(self, container: Mapping[str, Any], hosts: Mapping[str, str], first: str) -> Any:
@@ -245,10 +245,10 @@ class RealTask:
         probe, before = self.order.probes[index], self.health[index]
         running = (monotonic() - self.started) * self.site.pace
         self.health[index] = judge(probe.rule, before, result, running)
-        if self.health[index].state != before.state:
-            whole = together(list(self.health.values()))
-            if whole.state != "UNKNOWN":
-                self._report("judged", reason=whole.reason, health=dict(self.health))
+
+    def verdict(self) -> Health:
+        """What its checks say together; nothing where there are none."""
+        return together(list(self.health.values())) if self.health else Health()
 
     def _stop_all(self, *, kill: bool = False) -> None:
         """In the reverse of their order, each with its own time-out."""
