@@ -6,26 +6,57 @@ is run on purpose.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from slpnb import installation, visit
+from slpnb import engine, installation, measure, measuring, visit
 from slpnb.aws import Aws
+from slpnb.errors import Refusal, SlpnbError
+from slpnb.measure import Measured
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 PICTURE = "wordpress.png"
+LOAD_SECONDS = 2.0
+Tasks = Mapping[str, Mapping[str, Any]]  # id of a running task to its "ports" and "containers"
 
 
-def look(aws: Aws, folder: Path) -> Verdicts:
-    """Install WordPress, ask for its front page over HTTPS, and save a picture of it in ``folder``.
+@dataclass(frozen=True)
+class Look:
+    """What a visitor met, and what the container took and gave meanwhile; nothing without a front door."""
 
-    Empty without a front door. Raises `AwsError` when the installation does not end.
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    measured: Measured | None = None
+
+
+def look(aws: Aws, folder: Path, tasks: Tasks) -> Look:
+    """Install WordPress, ask for its front page over HTTPS, save a picture in ``folder``, and measure one of ``tasks``.
+
+    Raises `AwsError` when the installation does not end.
     """
     door = aws.front_door()
     if not door:
-        return Verdicts()
+        return Look()
     address = f"https://{aws.config.service.host_name}/"
-    installed = installation.run(aws)
-    return Verdicts((installed, _front_page(address, door), _picture(address, door, folder / PICTURE)))
+    met = installation.run(aws), _front_page(address, door), _picture(address, door, folder / PICTURE)
+    try:
+        measured = measure_one(aws.config.service.host_name, tasks)
+    except SlpnbError as error:
+        return Look(Verdicts((*met, ng("measured", str(error)))))
+    return Look(Verdicts((*met, ok("measured", measure.sentence(measured)))), measured)
+
+
+def measure_one(host: str, tasks: Tasks) -> Measured:
+    """Measure the container of one task. Raises `Refusal` when none can be."""
+    reached = [one for _, one in sorted(tasks.items()) if one["ports"] and one["containers"]]
+    found = engine.find() if reached else None
+    if found is None:
+        raise Refusal("no container of a task can be reached on the loopback")
+    port = next(iter(reached[0]["ports"].values())).rpartition(":")[2]
+    with found:
+        container = found.client.containers.get(next(iter(reached[0]["containers"].values())))
+        return measuring.measure(found, container, measuring.Target(int(port), host), seconds=LOAD_SECONDS)
 
 
 def _front_page(address: str, door: str) -> Verdict:

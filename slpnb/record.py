@@ -54,7 +54,8 @@ class Entry:
 class Record:
     """A run: what was asked, by what, and how it came out; ``exit_code`` is None until it has ended.
 
-    ``live`` is what a visitor met, one verdict a line; empty where tasks were simulated.
+    ``live`` is what a visitor met, one verdict a line, ``measured`` what the container took and gave
+    (`slpnb.measure.Measured.to_dict`); both are empty where tasks were simulated.
     """
 
     environment: str
@@ -68,6 +69,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     notebooks: list[Entry] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
     again: list[Entry] = field(default_factory=list)
     seconds: float = 0.0
     exit_code: int | None = None

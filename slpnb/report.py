@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from slpnb.live import PICTURE
+from slpnb.measure import Measured
 from slpnb.record import Record, write
 
 MARKER = "papermill-error-cell-tag"
@@ -83,12 +84,23 @@ def html(record: Record, found: list[Chart]) -> str:
             record=record,
             charts=found,
             picture=PICTURE if shows else "",
+            container=_container(record),
             when=f"{datetime.strptime(record.started[:20], '%Y-%m-%dT%H-%M-%SZ'):%d %B %Y, %H:%M} UTC",
             outcome=_outcome(record),
             signs=SIGNS,
             given=dict(_flat(record.given)),
         )
     )
+
+
+def _container(record: Record) -> Markup:
+    """What the run's container took and gave, as a chart; nothing where tasks were simulated."""
+    if not record.measured:
+        return Markup()
+    from slpnb import charts, charts_measured  # 1 s of matplotlib, which most reports need not
+
+    drawn = charts.show(charts_measured.memory(Measured.from_dict(record.measured)))
+    return _inline(drawn.svg(), "container-")
 
 
 def page(name: str, executed: Any, environment: str, back: str = "") -> str:

@@ -22,7 +22,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from slpnb import config as parameters
-from slpnb import live
+from slpnb import live, measured
 from slpnb import record as records
 from slpnb.aws import Aws
 from slpnb.config import Config
@@ -33,7 +33,7 @@ from slpnb.record import ROOT, Entry, Record
 from slpnb.report import Report, read
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.steps import NOTEBOOKS
-from slpnb.verdict import ng
+from slpnb.verdict import Verdicts, ng
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
 ENDPOINT = "SLPNB_LOCAL_ENDPOINT"
@@ -183,7 +183,7 @@ class _Run:
                 with Kernels(order.source, log) as kernels, _backend(self.config, containers) as backend:
                     record.simulated, kernels.environ = backend.simulated, self._environ(backend)
                     self._pass(kernels, report, record.notebooks, self.folder)
-                    self._look(backend)
+                    self._look(backend, kernels)
                     if order.again and not record.stopped:
                         self._pass(kernels, report, record.again, records.subfolder(self.folder, "again"))
             except KeyboardInterrupt:
@@ -192,13 +192,19 @@ class _Run:
                 conclude(record)
             record.seconds = time.monotonic() - self.began
 
-    def _look(self, backend: _Backend) -> None:
-        """With containers behind the service: install WordPress and look at it as a visitor would."""
-        if backend.aws and not self.record.stopped and LAST in self.order.notebooks:
-            try:
-                self.record.live = [str(verdict) for verdict in live.look(backend.aws, self.folder)]
-            except SlpnbError as error:
-                self.record.live = [str(ng("live", str(error)))]
+    def _look(self, backend: _Backend, kernels: Kernels) -> None:
+        """With containers behind the service: install WordPress, look at it as a visitor would, and measure it."""
+        if not backend.aws or self.record.stopped or LAST not in self.order.notebooks:
+            return
+        try:
+            found = live.look(backend.aws, self.folder, backend.tasks())
+        except SlpnbError as error:
+            found = live.Look(Verdicts((ng("installation", str(error)),)))
+        self.record.live = [str(verdict) for verdict in found.verdicts]
+        if found.measured:
+            self.record.measured = found.measured.to_dict()
+            measured.write(found.measured, self.folder / measured.FILE)
+            kernels.environ = {**kernels.environ, measured.VARIABLE: str((self.folder / measured.FILE).resolve())}
 
     def _environ(self, backend: _Backend) -> dict[str, str]:
         params = {"SLPNB_PARAMS": str(self.order.params.resolve())} if self.order.params else {}
@@ -226,6 +232,7 @@ class _Backend:
     environ: dict[str, str] = field(default_factory=dict)
     simulated: str = ""
     aws: Aws | None = None  # of an embedded one that runs containers
+    tasks: Callable[[], live.Tasks] = dict  # those containers
 
 
 @contextmanager
@@ -239,7 +246,8 @@ def _backend(config: Config, containers: bool) -> Iterator[_Backend]:
     own = local.start(local.Containers() if containers else None)
     with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else own as embedded:
         aws = connect_embedded(config, embedded) if containers else None
-        yield _Backend({ENDPOINT: embedded.endpoint_url}, embedded.describe, aws)
+        url = embedded.endpoint_url
+        yield _Backend({ENDPOINT: url}, embedded.describe, aws, lambda: local.real(url).get("tasks", {}))
 
 
 def conclude(record: Record) -> None:
@@ -364,7 +372,7 @@ def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = RO
 
     with tempfile.TemporaryDirectory() as folder, local.start() as embedded:
         kernels = Kernels(source, Path(folder) / "kernels.log")
-        kernels.environ = {ENDPOINT: embedded.endpoint_url}
+        kernels.environ = {ENDPOINT: embedded.endpoint_url, CHOICE_VARIABLE: "none"}  # outputs of every machine
         with kernels:
             for position, name in enumerate(names, start=1):
                 _execute_in_place(source / f"{name}.ipynb", kernels, position < len(names))
