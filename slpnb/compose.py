@@ -22,8 +22,10 @@ FILES = (COMPOSE, CODE, EXAMPLE)
 IMAGE = "localhost/slpnb-wordpress"
 DATABASE_IMAGE = "docker.io/library/mariadb:10.11"  # as RDS has it
 HOST = "slp.localhost"  # browsers resolve every name under localhost to the loopback, subdomains of sites too
+EMAIL = f"admin@{HOST}"
 PLACEHOLDER = "only-for-development"  # no secret, on purpose
 DATABASE = {"HOST": "database", "NAME": "wordpress", "USER": "wordpress", "PASSWORD": PLACEHOLDER}
+ADMIN_PASSWORD = "WORDPRESS_ADMIN_PASSWORD"  # noqa: S105 - of the user admin: read by the install only
 CONTENT = "/var/www/html/wp-content"
 CODE_FOLDERS = ("mu-plugins", "plugins")  # the image has nothing of its own there; themes it has
 TIMES = {"interval": "interval", "timeout": "timeout", "start_period": "startPeriod"}
@@ -33,7 +35,8 @@ HEADER = """\
 #     slpnb compose {environment} > docker/compose.yaml
 # To use it:
 #     cd docker && cp .env.example .env && docker compose up
-# then open http://{host}. Where port 80 is taken, set WORDPRESS_PORT and WORDPRESS_HOST=localhost:<port> in .env.
+# then open http://{host}, and http://{host}/wp-admin/ as admin with .env's password.
+# Port 80 must be free: a WordPress network's log-in cookies know no other. WORDPRESS_PORT in .env is for a proxy.
 # Code from a checkout instead of the image's:  docker compose -f compose.yaml -f compose.code.yaml up
 # What is due, on every site:                   docker compose run --rm wordpress cron
 # Not as on ECS: the image is this machine's architecture, the log is the engine's, there is no balancer and no TLS.
@@ -61,14 +64,11 @@ def text(config: Config, name: str = COMPOSE, database_image: str = DATABASE_IMA
 
 
 class _Dumper(yaml.SafeDumper):
-    """Only the environment, which two services share, is written once and referred to."""
+    """Writes everything where it stands: a reader follows no references."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        return not (isinstance(data, dict) and "WORDPRESS_HOST" in data)
-
-    def generate_anchor(self, node: Any) -> str:
-        del node
-        return "environment"
+        del data
+        return True
 
 
 def _yaml(value: Mapping[str, Any]) -> str:
@@ -83,8 +83,9 @@ def document(config: Config, database_image: str = DATABASE_IMAGE) -> dict[str, 
     task = definition(config)
     (container,) = task["containerDefinitions"]
     wordpress = _image(config) | _service(task, container)
-    shared = ("image", "build", "environment", *_storage(container), "cap_drop")
-    install = {name: wordpress[name] for name in shared}
+    shared = ("image", "build", *_storage(container), "cap_drop")
+    told = wordpress["environment"] | {ADMIN_PASSWORD: _given(ADMIN_PASSWORD), "WORDPRESS_ADMIN_EMAIL": EMAIL}
+    install = {"environment": told, **{name: wordpress[name] for name in shared}}
     ready = {"database": {"condition": "service_healthy"}}
     done = ready | {"install": {"condition": "service_completed_successfully"}}
     return {
@@ -112,7 +113,8 @@ def example(config: Config) -> dict[str, str]:
     """The variables that ``.env`` must give: every secret of the task definition, with values that are none. Pure."""
     (container,) = definition(config)["containerDefinitions"]
     known = {f"WORDPRESS_DB_{name}": value for name, value in DATABASE.items()}
-    return {secret["name"]: known.get(secret["name"], PLACEHOLDER) for secret in container["secrets"]}
+    names = [ADMIN_PASSWORD, *(secret["name"] for secret in container["secrets"])]
+    return {name: known.get(name, PLACEHOLDER) for name in names}
 
 
 def _image(config: Config) -> dict[str, Any]:
