@@ -23,6 +23,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from slpnb import emulation
 from slpnb import engine as engines
 from slpnb.config import Config
 from slpnb.engine import LABEL, Engine
@@ -36,7 +37,6 @@ BASE = "localhost/slpnb-base:bookworm"
 BASE_VARIABLE = "SLPNB_BASE"
 WORDS = {"x86_64": "amd64", "arm64": "arm64"}  # the parameters' word, and an image's
 MACHINES = {0x3E: "amd64", 0xB7: "arm64"}  # e_machine of an ELF header (elf(5): EM_X86_64, EM_AARCH64)
-BINFMT = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 ELF_BYTES = 20
 READY_SECONDS = 30.0
 STOP_SECONDS = 30
@@ -99,13 +99,19 @@ def demand_agreement(asked: str, image: Image) -> None:
 
 
 def arguments(
-    engine: Engine, name: str, architecture: str, base: str, version: str, files: dict[str, Path]
+    engine: Engine,
+    name: str,
+    architecture: str,
+    base: str,
+    version: str,
+    files: dict[str, Path],
+    revision: str = "",
 ) -> list[str]:
     """The command that builds. Pure. ``files`` are the build's secrets by id: they leave no trace in the image."""
     own_network = ["--network=host"] if engine.name == "podman" else ["--progress=plain"]
     secrets = [f"--secret=id={key},src={path}" for key, path in sorted(files.items())]
-    given = {"BASE": base, "VERSION": version} if base else {"VERSION": version}
-    values = [f"--build-arg={key}={value}" for key, value in given.items()]
+    given = {"BASE": base, "VERSION": version, "REVISION": revision}
+    values = [f"--build-arg={key}={value}" for key, value in given.items() if value]
     platform = f"--platform=linux/{architecture}"
     return [
         *engine.command,
@@ -137,10 +143,24 @@ def build(
     name = image_name(version, architecture, engine.architecture)
     with apt_files() as files:
         base = find_base(engine, architecture, report)
-        _run(arguments(engine, name, architecture, base, version, files), report)
+        _run(arguments(engine, name, architecture, base, version, files, revision()), report)
     image = look_into(engine, name)
     demand_agreement(architecture, image)
     return image
+
+
+def revision(folder: Path = DOCKER / "wordpress") -> str:
+    """The commit that is built, for the image's label; ``-dirty`` when its files are others; empty without git."""
+    describe = ["git", "-C", str(folder), "log", "-1", "--format=%H"]
+    changes = ["git", "-C", str(folder), "status", "--porcelain", "--", "."]
+    try:
+        commit, changed = (
+            subprocess.run(one, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+            for one in (describe, changes)
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"{commit}-dirty" if commit and changed else commit
 
 
 def demand_runnable(engine: Engine, architecture: str) -> None:
@@ -148,12 +168,11 @@ def demand_runnable(engine: Engine, architecture: str) -> None:
 
     Only Podman runs on this very kernel for certain; Docker Desktop and Finch bring emulation in their machine.
     """
-    registered = Path("/proc/sys/fs/binfmt_misc") / BINFMT[architecture]
-    if architecture == engine.architecture or engine.name != "podman" or registered.exists():
+    if architecture == engine.architecture or engine.name != "podman" or emulation.registered(architecture):
         return
     raise Refusal(
         f"the image is asked for {architecture}, this machine is {engine.architecture} and emulates nothing: "
-        f"install qemu-user-static (and register it with binfmt), or build for this machine with "
+        f"build as root after apt-get install {emulation.PACKAGES}, or build for this machine with "
         f"--architecture {engine.architecture}"
     )
 

@@ -1,40 +1,143 @@
-"""``slpnb build``: the image on this machine, from the command line."""
+"""``slpnb build``: the image on this machine and, if wanted, in a registry, from the command line."""
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from slpnb.config import Config
+    from slpnb.engine import Engine
+    from slpnb.push import Login, Target
+
+ARCHITECTURES = ("amd64", "arm64")
 
 
 @click.command()
 @click.argument("environment", type=click.Choice(("staging", "production")), default="staging", metavar="[ENVIRONMENT]")
 @click.option(
     "--architecture",
-    type=click.Choice(("parameters", "machine", "amd64", "arm64")),
+    type=click.Choice(("parameters", "machine", *ARCHITECTURES, "all")),
     default="parameters",
-    help="Build for this one. Default: task.architecture of the parameters.",
+    help="Build for this one, or all. Default: task.architecture of the parameters.",
 )
 @click.option("--version", default="", help="What /VERSION.txt answers. Default: image.tag of the parameters.")
-def build(environment: str, architecture: str, version: str) -> None:
+@click.option("--push", is_flag=True, help="Then push it, as an index, and print its digest for image.digest.")
+@click.option(
+    "--registry",
+    default="",
+    metavar="HOST/NAME",
+    help="Push there, such as 127.0.0.1:5000/slp-saas. Default: the parameters' ECR repository.",
+)
+@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: ECR of the account of the parameters.")
+@click.option("--apply/--plan", "apply", default=None, help="Push to ECR, or only say what would be pushed.")
+@click.option("--confirm", default="", metavar="production", help="Production is only planned without it.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Lay a parameter over the files."
+)
+def build(environment: str, architecture: str, version: str, push: bool, registry: str, **options: Any) -> None:
     """Build the WordPress image with Docker, Podman or Finch, look into it, start and stop it once.
 
     \b
     slpnb build                          for the architecture of staging's parameters
     slpnb build --architecture machine   for this machine, to run it here
+    slpnb build --push --architecture all --backend aws --apply
+    slpnb build --push --registry 127.0.0.1:5000/slp-saas
     """
-    from slpnb import build as builder
-    from slpnb import config, engine
+    from slpnb import engine
     from slpnb.errors import Refusal
 
-    parameters, found = config.load(environment), engine.find()
+    parameters = _config(environment, options)
+    version = version or parameters.image.tag
+    found = engine.find()
     if found is None:
         raise Refusal(f"{engine.why_none()}: the image was not built")
     with found:
-        asked = {"parameters": "", "machine": found.architecture}.get(architecture, architecture)
         click.echo(f"{found.described}")
-        began = time.monotonic()
-        image = builder.build(found, parameters, asked, version, click.echo)
-        click.echo(f"{image.name}: linux/{image.manifest}, {image.mib:.0f} MiB, {time.monotonic() - began:.0f} s")
-        seen = builder.smoke(found, parameters, image.name)
-        click.echo(f"version {seen.version} ready in {seen.ready_seconds:.1f} s, stopped in {seen.stop_seconds:.1f} s")
+        to = _target(parameters, registry, version) if push or registry else None
+        built = _build(found, parameters, _asked(architecture, found, parameters), version)
+        if to:
+            _push(found, parameters, to, built)
+        elif push:
+            _not_pushed(parameters, built, version)
+
+
+def _config(environment: str, options: dict[str, Any]) -> Config:
+    from slpnb import config
+
+    given: dict[str, Any] = {key: value for key, value in options.items() if value not in (None, "", ())}
+    for assignment in given.pop("assignments", ()):
+        given = config.lay_over(given, config.parse_assignment(assignment))
+    return config.load(environment, given)
+
+
+def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, ...]:
+    """The architectures to build for, this machine's first: it fails in seconds where another takes minutes."""
+    from slpnb.build import WORDS
+
+    words = {"parameters": WORDS[parameters.task.architecture], "machine": found.architecture}
+    asked = ARCHITECTURES if architecture == "all" else (words.get(architecture, architecture),)
+    return tuple(sorted(asked, key=lambda one: one != found.architecture))
+
+
+def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: str) -> dict[str, str]:
+    """Build, look into and start the image for each architecture; the names by architecture."""
+    from slpnb import build as builder
+    from slpnb import emulation
+
+    built: dict[str, str] = {}
+    emulation.tidy()
+    with ExitStack() as emulated:
+        for one in asked:
+            emulated.enter_context(emulation.borrowed(one, found.architecture, click.echo))
+            builder.demand_runnable(found, one)
+        for one in asked:
+            began = time.monotonic()
+            image = builder.build(found, parameters, one, version, click.echo)
+            click.echo(f"{image.name}: linux/{image.manifest}, {image.mib:.0f} MiB, {time.monotonic() - began:.0f} s")
+            seen = builder.smoke(found, parameters, image.name)
+            click.echo(
+                f"version {seen.version} ready in {seen.ready_seconds:.1f} s, stopped in {seen.stop_seconds:.1f} s"
+            )
+            built[one] = image.name
+    return built
+
+
+def _target(parameters: Config, registry: str, tag: str) -> tuple[Target, Login | None] | None:
+    """Where to push and how to log in there, asked for before anything is built; None when nothing may be pushed."""
+    from slpnb import push, runbook
+
+    if registry:
+        to, login = push.target(registry, tag), None
+    elif parameters.backend == "aws" and (aws := runbook.connect_backend(parameters)[0]).may_write()[0]:
+        to, login = push.ecr(aws, tag)
+    else:
+        return None
+    push.demand_answer(to)
+    return to, login
+
+
+def _push(found: Engine, parameters: Config, where: tuple[Target, Login | None], built: dict[str, str]) -> None:
+    from slpnb import push
+
+    to, login = where
+    began = time.monotonic()
+    click.echo(f"pushing {push.announced(tuple(built), to.name, to.tag)}")
+    done = push.push(found, to, built, login)
+    click.echo(f"pushed in {time.monotonic() - began:.0f} s: {done.digest}, over {', '.join(done.platforms)}")
+    click.echo(push.line(parameters, done))
+
+
+def _not_pushed(parameters: Config, built: dict[str, str], tag: str) -> None:
+    from slpnb import push
+
+    would = push.announced(tuple(built), f"ECR repository {parameters.image.repository}", tag)
+    missing = (
+        "--backend aws --apply"
+        if parameters.environment != "production"
+        else ("--backend aws --apply --confirm production")
+    )
+    click.echo(f"not pushed: it would be {would}; {missing} pushes it")

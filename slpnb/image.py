@@ -141,6 +141,12 @@ def find_image(aws: Aws) -> dict[str, Found]:
     return {"image": Found("image", "image", f"{image.repository}:{image.tag}", image.digest, attributes)}
 
 
+def find_tag(aws: Aws, tag: str) -> str:
+    """The digest that a tag points to in the repository; empty when no image carries it."""
+    found = _manifest(aws, {"imageTag": tag})
+    return str(found["imageId"]["imageDigest"]) if found else ""
+
+
 def _manifest(aws: Aws, image_id: Mapping[str, str]) -> dict[str, Any] | None:
     """The index or manifest of an image; None when the repository has no such digest or tag."""
     answer = aws.read(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slpnb import build, engine
+from slpnb import build, emulation, engine
 from slpnb.config import load
 from slpnb.errors import Refusal
 from tests.engines import needs_engine
@@ -72,10 +72,26 @@ def test_the_command_names_platform_base_and_version_and_gives_files_as_secrets(
     assert not [word for word in build.arguments(podman(), "n", "arm64", "", "2.0", {}) if "BASE" in word]
 
 
+def test_the_commit_is_told_to_the_build_and_what_is_not_known_is_not():
+    assert "--build-arg=REVISION=c0ffee" in build.arguments(podman(), "n", "arm64", "b", "2.0", {}, "c0ffee")
+    assert not [word for word in build.arguments(podman(), "n", "arm64", "b", "2.0", {}) if "REVISION" in word]
+
+
+def test_a_commit_with_changes_of_its_own_is_dirty_and_without_git_there_is_none(tmp_path):
+    assert build.revision(tmp_path) == ""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    commit = build.revision(tmp_path)
+    assert len(commit) == 40
+    (tmp_path / "new").touch()
+    assert build.revision(tmp_path) == f"{commit}-dirty"
+
+
 def test_another_architecture_without_emulation_is_refused_before_building():
-    foreign = "amd64" if Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists() else "arm64"
+    foreign = "amd64" if emulation.registered("arm64") else "arm64"
     own = {"amd64": "arm64", "arm64": "amd64"}[foreign]
-    if (Path("/proc/sys/fs/binfmt_misc") / build.BINFMT[foreign]).exists():
+    if emulation.registered(foreign):
         pytest.skip("this machine emulates both architectures")
     with pytest.raises(Refusal, match=f"asked for {foreign}, this machine is {own} and emulates nothing"):
         build.demand_runnable(podman(own), foreign)

@@ -9,12 +9,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slpnb import engine, leftovers, local
+from slpnb import emulation, engine, leftovers, local
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.local.containers.companions import IMAGE, ensure_image
@@ -363,10 +362,13 @@ def balanced(real: Real, *, delay: int = 20) -> str:
     return arn
 
 
+INIT = {"initProcessEnabled": True}  # hands SIGTERM on: busybox's web server then ends at once, with its requests
+
+
 def serving(version: str, *, healthy: bool = True) -> str:
-    """A web server whose /cgi-bin/slow takes two seconds."""
+    """A web server whose /cgi-bin/slow takes four seconds."""
     file = "VERSION.txt" if healthy else "other.txt"
-    slow = r'printf "#!/bin/sh\nsleep 2\nprintf \"Content-Type: text/plain\\\\r\\\\n\\\\r\\\\nslow\"\n"'
+    slow = r'printf "#!/bin/sh\nsleep 4\nprintf \"Content-Type: text/plain\\\\r\\\\n\\\\r\\\\nslow\"\n"'
     return (
         f"mkdir -p /tmp/www/cgi-bin && echo {version} > /tmp/www/{file} && {slow} > /tmp/www/cgi-bin/slow"
         " && chmod 755 /tmp/www/cgi-bin/slow && exec httpd -f -p 80 -h /tmp/www"
@@ -403,7 +405,7 @@ class Visitors(threading.Thread):
 
 
 def test_the_front_door_ends_tls_and_sends_clear_requests_there(real: Real) -> None:
-    real.serve(real.register(serving("one")), target=balanced(real))
+    real.serve(real.register(serving("one"), linuxParameters=INIT), target=balanced(real))
     steady(real)
     assert tiny.get(door(real), "/VERSION.txt", tls=True) == (200, "one\n")
     clear = local.real(real.url)["front_door_clear"].removeprefix("http://")
@@ -411,11 +413,13 @@ def test_the_front_door_ends_tls_and_sends_clear_requests_there(real: Real) -> N
 
 
 def test_a_rolling_update_under_load_loses_no_request(real: Real) -> None:
-    real.serve(real.register(serving("one")), 2, target=balanced(real))
+    real.serve(real.register(serving("one"), linuxParameters=INIT), 2, target=balanced(real))
     steady(real)
     visitors = Visitors(door(real))
     visitors.start()
-    real.ecs.update_service(cluster="web", service="web", taskDefinition=real.register(serving("two")))
+    real.ecs.update_service(
+        cluster="web", service="web", taskDefinition=real.register(serving("two"), linuxParameters=INIT)
+    )
     steady(real)
     eventually(lambda: visitors.answers[-1] == (200, "two\n"))
     visitors.over.set()
@@ -426,12 +430,12 @@ def test_a_rolling_update_under_load_loses_no_request(real: Real) -> None:
 
 def test_a_version_that_fails_its_checks_is_never_forwarded_to_and_is_rolled_back(real: Real) -> None:
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-    first = real.register(serving("one"))
+    first = real.register(serving("one"), linuxParameters=INIT)
     real.serve(first, 1, target=balanced(real), deploymentConfiguration=breaker)
     steady(real)
     visitors = Visitors(door(real))
     visitors.start()
-    broken = real.register(serving("two", healthy=False))
+    broken = real.register(serving("two", healthy=False), linuxParameters=INIT)
     real.ecs.update_service(cluster="web", service="web", taskDefinition=broken)
     eventually(lambda: real.service()["taskDefinition"] == first, 120)
     visitors.over.set()
@@ -444,13 +448,13 @@ def test_a_version_that_fails_its_checks_is_never_forwarded_to_and_is_rolled_bac
 
 
 def test_a_stopping_task_finishes_the_request_that_it_has_begun(real: Real) -> None:
-    real.serve(real.register(serving("one")), 1, target=balanced(real))
+    real.serve(real.register(serving("one"), linuxParameters=INIT), 1, target=balanced(real))
     steady(real)
     answers: list[Any] = []
     address = door(real)
     asked = threading.Thread(target=lambda: answers.append(tiny.get(address, "/cgi-bin/slow", tls=True)))
     asked.start()
-    time.sleep(0.5)  # the request is under way, and has more than a second to go
+    time.sleep(0.5)  # the request is under way, and has more than three seconds to go
     real.ecs.update_service(cluster="web", service="web", desiredCount=0)
     eventually(lambda: real.service()["runningCount"] == 0)
     asked.join()
@@ -493,7 +497,7 @@ def test_a_service_without_checks_is_steady_too(real: Real) -> None:
 
 
 def test_failing_checks_are_held_against_a_task_after_its_grace_period(real: Real) -> None:
-    definition = real.register(serving("one", healthy=False))
+    definition = real.register(serving("one", healthy=False), linuxParameters=INIT)
     real.serve(definition, target=balanced(real), healthCheckGracePeriodSeconds=60)
     (first,) = eventually(lambda: [one for one in real.tasks() if one["lastStatus"] == "RUNNING"])
     shown = real.until(first["taskArn"], "STOPPED")
