@@ -10,12 +10,12 @@ Amazon ECS Developer Guide ("Amazon ECS task definition parameters for Amazon EC
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from slpnb.config import Config
-from slpnb.task_document import definition
+if TYPE_CHECKING:
+    from slpnb.config import Config
 
 COMPOSE, CODE, EXAMPLE = "compose.yaml", "compose.code.yaml", ".env.example"
 FILES = (COMPOSE, CODE, EXAMPLE)
@@ -51,6 +51,12 @@ EXAMPLE_HEADER = """\
 """
 
 
+def _definition(config: Config) -> dict[str, Any]:
+    from slpnb.task_document import definition  # it brings pandas along, which `slpnb --help` must not wait for
+
+    return definition(config)
+
+
 def text(config: Config, name: str = COMPOSE, database_image: str = DATABASE_IMAGE) -> str:
     """One of the `FILES` that stand in docker/, the same text for the same parameters. Pure."""
     folders = " and ".join(CODE_FOLDERS)
@@ -80,7 +86,7 @@ def document(config: Config, database_image: str = DATABASE_IMAGE) -> dict[str, 
 
     Raises `Refusal` as `task_document.definition` does.
     """
-    task = definition(config)
+    task = _definition(config)
     (container,) = task["containerDefinitions"]
     wordpress = _image(config) | _service(task, container)
     shared = ("image", "build", *_storage(container), "cap_drop")
@@ -111,7 +117,7 @@ def overlay() -> dict[str, Any]:
 
 def example(config: Config) -> dict[str, str]:
     """The variables that ``.env`` must give: every secret of the task definition, with values that are none. Pure."""
-    (container,) = definition(config)["containerDefinitions"]
+    (container,) = _definition(config)["containerDefinitions"]
     known = {f"WORDPRESS_DB_{name}": value for name, value in DATABASE.items()}
     names = [ADMIN_PASSWORD, *(secret["name"] for secret in container["secrets"])]
     return {name: known.get(name, PLACEHOLDER) for name in names}
