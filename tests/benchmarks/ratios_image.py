@@ -23,8 +23,8 @@ from tests.wordpress.world import HOST, LABELS, Site, World, eventually, open_wo
 
 APACHE = "localhost/slpnb-bench-apache"
 LIMIT = "2048m"  # staging's
-TURNS, SECONDS = 5, 5.0
-CONNECTIONS = (2, 16, 64)  # a balancer keeps many open, and Apache has a process for each
+TURNS, SECONDS = 3, 10.0
+CONNECTIONS = (2, 16, 48)  # a balancer keeps many open, and Apache has a process for each
 STATIC = "/wp-includes/css/dist/block-library/style.min.css"
 SIDES = (0, 1)  # ours, Apache
 USED = "cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null"
