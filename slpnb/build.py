@@ -249,13 +249,23 @@ def _run(command: list[str], report: Callable[[str], None], environment: dict[st
         env={**os.environ, **(environment or {})},
     )
     said: list[str] = []
-    with process:
+    with process, _ended_with_us(process):
         for line in process.stdout or ():
             said = [*said, line.rstrip()][-SAID:]
             if STEP.match(line):
                 report(shortened(line))
     if process.returncode:
         raise BuildError(f"{Path(command[0]).name} ended with {process.returncode}:\n" + "\n".join(said))
+
+
+@contextlib.contextmanager
+def _ended_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
+    """A build that is interrupted, or told to end, does not go on by itself."""
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
 
 
 def shortened(line: str) -> str:

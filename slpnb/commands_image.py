@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from slpnb.push import Login, Target
 
 ARCHITECTURES = ("amd64", "arm64")
+TERMINATED = 143  # as a shell counts SIGTERM
 
 
 @click.command()
@@ -50,6 +53,7 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
     from slpnb import engine
     from slpnb.errors import Refusal
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a cancelled CI job leaves nothing behind
     parameters = _config(environment, options)
     version = version or parameters.image.tag
     found = engine.find()
