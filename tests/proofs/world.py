@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import papermill
 import pytest
+from papermill.execute import execute_notebook
 
 from slpnb import build, installation, local, runbook, service, stability, task, task_document
 from slpnb.aws import Aws
@@ -107,7 +107,7 @@ class World:
     def execute(self, notebook: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(ENDPOINT_VARIABLE, self.embedded.endpoint_url)
-            papermill.execute_notebook(  # type: ignore[no-untyped-call]
+            execute_notebook(  # type: ignore[no-untyped-call]
                 NOTEBOOKS / f"{notebook}.ipynb",
                 self.folder / f"{notebook}.ipynb",
                 parameters=parameters(OLD),
@@ -144,8 +144,8 @@ class World:
     def settle(self) -> None:
         """Until one deployment is left, and it is done: after a roll-back, the one before."""
         end = time.monotonic() + SETTLE_SECONDS
-        while [one["rolloutState"] for one in (seen := stability.describe(self.aws)["deployments"])] != ["COMPLETED"]:
-            assert time.monotonic() < end, seen
+        while [one["rolloutState"] for one in stability.describe(self.aws)["deployments"]] != ["COMPLETED"]:
+            assert time.monotonic() < end, stability.describe(self.aws)["deployments"]
             self.aws.sleep(stability.POLL_SECONDS)
 
     # The tasks
