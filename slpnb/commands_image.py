@@ -66,7 +66,9 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
         if to:
             _push(found, parameters, to, built)
         elif push:
-            _not_pushed(parameters, built, version)
+            from slpnb.push import not_pushed
+
+            click.echo(not_pushed(parameters, tuple(built), version))
 
 
 def _config(environment: str, options: dict[str, Any]) -> Config:
@@ -133,15 +135,3 @@ def _push(found: Engine, parameters: Config, where: tuple[Target, Login | None],
     done = push.push(found, to, built, login)
     click.echo(f"pushed in {time.monotonic() - began:.0f} s: {done.digest}, over {', '.join(done.platforms)}")
     click.echo(push.line(parameters, done))
-
-
-def _not_pushed(parameters: Config, built: dict[str, str], tag: str) -> None:
-    from slpnb import push
-
-    would = push.announced(tuple(built), f"ECR repository {parameters.image.repository}", tag)
-    missing = (
-        "--backend aws --apply"
-        if parameters.environment != "production"
-        else ("--backend aws --apply --confirm production")
-    )
-    click.echo(f"not pushed: it would be {would}; {missing} pushes it")

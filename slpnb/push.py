@@ -164,6 +164,13 @@ def announced(built: Sequence[str], to: str, tag: str) -> str:
     return f"linux/{', linux/'.join(sorted(built))} as one index to {to}, tag {tag}"
 
 
+def not_pushed(config: Config, built: Sequence[str], tag: str) -> str:
+    """What would be pushed, where nothing may be written, and the options with which it may. Pure."""
+    confirm = " --confirm production" if config.environment == "production" else ""
+    would = announced(built, f"ECR repository {config.image.repository}", tag)
+    return f"not pushed: it would be {would}; --backend aws --apply{confirm} pushes it"
+
+
 def line(config: Config, done: Pushed) -> str:
     """What to put into the parameters, so that the fleet runs what was pushed. Pure."""
     tag = f'  tag: "{done.target.tag}"\n' if done.target.tag != config.image.tag else ""

@@ -173,6 +173,14 @@ def test_the_step_builds_and_starts_it_for_this_machine(here):
     assert "answered 8.8.8, and it ended with exit code 0" in repr(verdicts)
 
 
+def test_a_build_that_is_interrupted_does_not_go_on_by_itself():
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # which waits for the builder's end
+        build._run(["sh", "-c", "echo STEP 1/1: RUN; exec sleep 600"], interrupt)
+
+
 def test_the_base_maker_refuses_what_it_does_not_know():
     done = subprocess.run([build.DOCKER / "base" / "make", "--arhc", "arm64"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")

@@ -251,3 +251,12 @@ def test_nothing_is_built_for_a_registry_that_does_not_answer():
     assert said.exit_code == Refusal.exit_code
     assert "Refusal: no registry answers at http://127.0.0.1" in said.output
     assert "STEP" not in said.output
+
+
+def test_without_a_registry_or_an_account_the_command_says_what_it_would_push():
+    said: list[str] = []
+    for environment, given in (("staging", "--apply"), ("production", "--confirm production")):
+        config = load(environment)
+        said.append(push.not_pushed(config, ("amd64", "arm64"), "2.0.0"))
+        assert f"linux/amd64, linux/arm64 as one index to ECR repository {config.image.repository}" in said[-1]
+        assert said[-1].endswith(f"{given} pushes it")
