@@ -40,7 +40,8 @@ def exited(state: State, id: str, exit_code: int | None) -> State:
     if task.status == "RUNNING" and task.started_at is not None:
         return _due(state, id, ("RUNNING",), exits_after=state.clock - task.started_at, exit_code=exit_code)
     new = state.copy()
-    new.tasks[id] = replace(task, exit_code=exit_code)
+    # While it drains this is only noted: when that is over nothing is left to stop, and nobody will report it again.
+    new.tasks[id] = _with(replace(task, exit_code=exit_code), stop_seconds=0)
     return _due(new, id, ("STOPPING",))
 
 

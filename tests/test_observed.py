@@ -103,12 +103,12 @@ def test_a_stopping_task_is_stopped_when_its_container_has_ended_and_not_before(
     assert (state.tasks[first.id].status, state.tasks[first.id].exit_code) == ("STOPPED", 143)
 
 
-def test_a_container_that_ends_while_it_drains_is_only_noted():
+def test_a_container_that_ends_while_it_drains_is_noted_and_not_waited_for_again():
     state = running()
     first = only(state)
     state = observed.exited(scheduler.update_service(state, KEY, desired=0), first.id, 3)
     assert state.tasks[first.id].status == "DEACTIVATING"
-    state = observed.exited(scheduler.step(state, HOUR), first.id, 3)
+    state = scheduler.step(state, TARGETS[0].deregistration_seconds)
     assert (state.tasks[first.id].status, state.tasks[first.id].exit_code) == ("STOPPED", 3)
 
 

@@ -94,6 +94,8 @@ def test_each_subdomain_is_a_site(site):
     assert (first.status, second.status) == (200, 200)
     assert f"<title>{HOST}</title>" in first.text
     assert "<title>Second</title>" in second.text
+    assert f"https://second.{HOST}/" in second.text
+    assert f"http://second.{HOST}" not in second.text
 
 
 def test_sites_in_subdirectories_have_their_pages_admin_and_files(world):

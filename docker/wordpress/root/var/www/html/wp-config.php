@@ -31,6 +31,16 @@ if (!defined('SLPNB_INSTALL')) { // before there is a network, WordPress cannot 
     define('BLOG_ID_CURRENT_SITE', 1);
 }
 
+// WordPress gives a new site on a subdomain http, and its pictures with it, whatever the network has.
+function slpnb_site_addresses(array $given, WP_Site $site): array
+{
+    $address = slpnb_setting('WORDPRESS_SCHEME', 'https') . '://' . rtrim($site->domain . $site->path, '/');
+    $given['options'] = ['home' => $address, 'siteurl' => $address] + ($given['options'] ?? []);
+    return $given;
+}
+// In the form that WordPress takes filters in before it is loaded (WP_Hook::build_preinitialized_hooks).
+$GLOBALS['wp_filter']['wp_initialize_site_args'][10][] = ['function' => 'slpnb_site_addresses', 'accepted_args' => 2];
+
 define('DISABLE_WP_CRON', slpnb_setting('DISABLE_WP_CRON', 'true') === 'true');
 define('DISALLOW_FILE_MODS', slpnb_setting('DISALLOW_FILE_MODS', 'true') === 'true');
 define('AUTOMATIC_UPDATER_DISABLED', true);
