@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from slpnb import build, engine, local, service, stability, visit
 from slpnb.errors import VerificationError
 from slpnb.local.containers.companions import ensure_image
 from tests.engines import needs_engine
 from tests.proofs import chromium
+from tests.proofs.chromium import Browser, again
 from tests.proofs.visitors import crowd, picture
 from tests.proofs.world import BROKEN, NEW, OLD, PACE, PASSWORD, TOLD, World, eventually, images
 
@@ -62,10 +64,10 @@ def test_a_new_version_replaces_the_old_one_and_no_visitor_notices(world: World)
         eventually(lambda: seen.answers.total() > before + 20)
     assert seen.failed() == {}
     assert seen.versions() == {OLD, NEW}
+    assert seen.answers["/", "200"] > 0
     assert {world.visitor(task).get("/VERSION.txt").text.strip() for task in world.tasks()} == {NEW}
     verdicts = {one.subject: one for one in service.verify(world.aws, service.desired(world.config))}
     assert (verdicts["version"].status, verdicts["deployment"].status) == ("OK", "OK")
-    print(f"\n{seen.answers.total()} answers: {dict(seen.answers)}")
 
 
 def test_a_version_that_does_not_start_is_rolled_back_and_called_a_failure(world: World) -> None:
@@ -94,30 +96,50 @@ def test_a_version_that_does_not_start_is_rolled_back_and_called_a_failure(world
 @pytest.mark.skipif(not visit.browser(), reason=f"needs a browser: none of {', '.join(visit.BROWSERS)}")
 def test_a_site_is_made_and_a_picture_put_on_it_in_a_browser(world: World, tmp_path: Path) -> None:
     (tmp_path / "green.png").write_bytes(picture("#00aa00"))
-    shop = f"https://shop.{world.host}"
     with chromium.browser(world.door) as browser:
-        browser.open(f"https://{world.host}/wp-login.php")
-        browser.type("#user_login", "admin")
-        browser.type("#user_pass", PASSWORD)
-        browser.press("#wp-submit")
-        browser.until("!!document.querySelector('#wpadminbar')")
-        browser.open(f"https://{world.host}/wp-admin/network/site-new.php")
-        browser.type("#site-address", "shop")
-        browser.type("#site-title", "The shop")
-        browser.type("#admin-email", f"admin@{world.host}")
-        browser.press("#add-site")
-        browser.until("document.querySelector('#message').innerText.includes('Site added')")
-        browser.open(f"{shop}/")
-        assert browser.value("document.title") == "The shop"
-        browser.open(f"{shop}/wp-admin/media-new.php?browser-uploader")
-        browser.choose("#async-upload", tmp_path / "green.png")
-        browser.press("#html-upload")
-        thumbnail = browser.until("(e => e && e.naturalWidth > 0 && e.src)(document.querySelector('.attachment img'))")
-        assert thumbnail.startswith(f"{shop}/wp-content/uploads/")
-        browser.open(re.sub(r"-\d+x\d+(?=\.png$)", "", thumbnail))
-        assert browser.value("[document.images[0].naturalWidth, document.images[0].naturalHeight]") == [640, 480]
-        shown = browser.see()
+        again(lambda: log_in(browser, world.host))
+        again(lambda: make_site(browser, world.host))
+        again(lambda: upload(browser, f"shop.{world.host}", tmp_path / "green.png"))
+        shown = again(lambda: look_at_picture(browser, f"shop.{world.host}"))
     assert shown.getpixel((shown.width // 2, shown.height // 2)) == (0, 170, 0)
+
+
+def log_in(browser: Browser, host: str) -> None:
+    browser.open(f"https://{host}/wp-login.php")
+    browser.type("#user_login", "admin")
+    browser.type("#user_pass", PASSWORD)
+    browser.press("#wp-submit")
+    browser.until("!!document.querySelector('#wpadminbar')")
+
+
+def make_site(browser: Browser, host: str) -> None:
+    browser.open(f"https://{host}/wp-admin/network/site-new.php")
+    browser.type("#site-address", "shop")
+    browser.type("#site-title", "The shop")
+    browser.type("#admin-email", f"admin@{host}")
+    browser.press("#add-site")
+    browser.until("/Site added|already exists/.test(document.body.innerText)")
+    browser.open(f"https://shop.{host}/")
+    assert browser.value("document.title") == "The shop"
+
+
+def upload(browser: Browser, host: str, file: Path) -> None:
+    browser.open(f"https://{host}/wp-admin/media-new.php?browser-uploader")
+    browser.choose("#async-upload", file)
+    browser.press("#html-upload")
+    browser.until("location.pathname === '/wp-admin/upload.php'")
+
+
+def look_at_picture(browser: Browser, host: str) -> Image.Image:
+    """Its thumbnail among the site's media, then itself."""
+    browser.open(f"https://{host}/wp-admin/upload.php?mode=list")
+    thumbnail = browser.until("document.querySelector('.media-icon img')?.src")
+    assert thumbnail.startswith(f"https://{host}/wp-content/uploads/")
+    browser.open(thumbnail)
+    assert browser.value("document.images[0].naturalWidth") == 150
+    browser.open(re.sub(r"-\d+x\d+(?=\.png$)", "", thumbnail))
+    assert browser.value("[document.images[0].naturalWidth, document.images[0].naturalHeight]") == [640, 480]
+    return browser.see()
 
 
 def test_no_secret_is_in_an_image_a_notebook_a_log_or_the_process_list(world: World) -> None:
@@ -136,7 +158,9 @@ def test_no_secret_is_in_an_image_a_notebook_a_log_or_the_process_list(world: Wo
         "processes": subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout,
     }
     for where, part in zip(
-        told, ("VERSION", "WORDPRESS_AUTH_KEY", "/wp-admin/", "", "mariadbd", "haproxy"), strict=True
+        told,
+        ("VERSION", "WORDPRESS_AUTH_KEY", "/wp-admin/", "ready for connections", "mariadbd", "haproxy"),
+        strict=True,
     ):
         assert part in told[where], f"{where} is not what it should be"
     found = [(where, name) for where, text in told.items() for name, secret in secrets.items() if leaks(secret, text)]
@@ -144,5 +168,6 @@ def test_no_secret_is_in_an_image_a_notebook_a_log_or_the_process_list(world: Wo
 
 
 def leaks(secret: str, text: str) -> bool:
-    """Whether a secret can be read in a text: as it is, or as JSON writes it."""
-    return secret in text or json.dumps(secret)[1:-1] in text
+    """Whether a secret can be read in a text: as it is, as JSON writes it, or as a notebook writes JSON."""
+    once = json.dumps(secret)[1:-1]
+    return any(form in text for form in (secret, once, json.dumps(once)[1:-1]))

@@ -12,7 +12,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,23 @@ from slpnb import visit
 
 SECONDS = 60.0
 POLL_SECONDS = 0.1
+TRIES = 10
 
 
 class RefusedError(RuntimeError):
     """The browser said no: the page is another one by now, or the script failed."""
+
+
+class InterruptedPageError(RuntimeError):
+    """The browser dropped what it was loading: it does when any network of the machine comes or goes."""
+
+
+def again(step: Callable[[], Any]) -> Any:
+    """A step that may be taken twice, until nothing interrupts it: other tests' containers have networks, too."""
+    for _ in range(TRIES):
+        with suppress(InterruptedPageError):
+            return step()
+    raise AssertionError(f"interrupted {TRIES} times")
 
 
 class Browser:
@@ -61,6 +74,8 @@ class Browser:
             with suppress(RefusedError):
                 if found := self.value(script):
                     return found
+                if self.value("location.protocol") == "chrome-error:":
+                    raise InterruptedPageError
             time.sleep(POLL_SECONDS)
         where = self.value("location.href + ': ' + document.body.innerText.slice(0, 500)")
         raise AssertionError(f"not within {SECONDS:.0f} s: {script}, at {where}")
@@ -68,6 +83,8 @@ class Browser:
     def open(self, address: str) -> None:
         """Go there, and wait until the page is whole."""
         answer = self.ask("Page.navigate", url=address)
+        if "NETWORK_CHANGED" in answer.get("errorText", ""):
+            raise InterruptedPageError
         assert not answer.get("errorText"), f"{address}: {answer['errorText']}"
         self.until("document.readyState === 'complete'")
 

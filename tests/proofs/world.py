@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from papermill.execute import execute_notebook
 
@@ -21,7 +24,9 @@ from slpnb.local import registry
 from slpnb.local.process import ENDPOINT_VARIABLE
 from tests.proofs.visitors import Visitor
 
-OLD, NEW, BROKEN = "1.0.0", "2.0.0", "3.0.0"
+# The later ones are this process's own: another one that proves the same at the same time has others.
+OLD, NEW, BROKEN = "1.0.0", f"2.0.{os.getpid()}", f"3.0.{os.getpid()}"
+OURS = re.compile(rf"^{re.escape(build.IMAGE)}:[23]\.0\.(\d+)$")
 PASSWORD = "administrator-canary-7Hq2"
 PACE = 10.0
 SETTLE_SECONDS = 60
@@ -84,7 +89,6 @@ class World:
     def prepare(self) -> None:
         """Every step of the runbook, two of them as notebooks, and WordPress installed."""
         for notebook in runbook.STEPS:
-            print(notebook, time.monotonic(), flush=True)
             if notebook in TOLD:
                 self.execute(notebook)
             else:
@@ -92,13 +96,10 @@ class World:
             if notebook == "10_image":
                 self.push(NEW)
                 self.push(BROKEN)
-        print("watch", time.monotonic(), flush=True)
         stability.watch(self.aws)
-        print("install", time.monotonic(), flush=True)
         verdict = installation.run(self.aws)
         assert verdict.status == "OK", str(verdict)
         said = self.run(SET_PASSWORD, PASSWORD=PASSWORD)
-        print("end", time.monotonic(), flush=True)
         assert said == "", said
 
     def apply(self, step: Any) -> None:
@@ -196,6 +197,7 @@ CLEAR = ("host", "port", "dbname", "username", "engine")  # of the database's se
 @contextmanager
 def images(engine: Engine) -> Iterator[None]:
     """Two versions of WordPress and one that ends as soon as it is started; the two later ones go afterwards."""
+    remove_images(engine, lambda process: not psutil.pid_exists(process))
     config, own = load("staging"), engine.architecture
     for version in (OLD, NEW):
         built = build.build(engine, config, own, version)
@@ -205,5 +207,12 @@ def images(engine: Engine) -> Iterator[None]:
         yield
     finally:
         made.remove(force=True)
-        for version in (NEW, BROKEN):
-            engine.client.images.remove(f"{build.IMAGE}:{version}", force=True)
+        remove_images(engine, lambda process: process == os.getpid())
+
+
+def remove_images(engine: Engine, of: Callable[[int], bool]) -> None:
+    """The later versions of some processes: this one's at its end, and of those that did not come to theirs."""
+    for image in engine.client.images.list(build.IMAGE):
+        for tag in image.tags:
+            if (found := OURS.match(tag)) and of(int(found[1])):
+                engine.client.images.remove(tag, force=True)
