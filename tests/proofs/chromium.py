@@ -1,6 +1,6 @@
 """A headless Chromium, driven by its DevTools protocol: pages opened, forms filled, pictures looked at.
 
-Source: Chrome DevTools Protocol, "Page", "Runtime", "Input", "DOM".
+Source: Chrome DevTools Protocol, "Page", "Runtime", "DOM".
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ class Browser:
         self.until("document.readyState === 'complete'")
 
     def type(self, selector: str, text: str) -> None:
-        """As from a keyboard."""
-        self.until(f"(e => e && (e.focus(), e.value = '', document.activeElement === e))({_element(selector)})")
-        self.ask("Input.insertText", text=text)
+        """Fill in a field; not by keys, which go where the page's own scripts put the focus meanwhile."""
+        fill = f"e.value = {json.dumps(text)}, e.dispatchEvent(new Event('input', {{bubbles: true}}))"
+        self.until(f"(e => e && ({fill}, true))({_element(selector)})")
 
     def choose(self, selector: str, file: Path) -> None:
         """A file, for a form that asks for one."""
