@@ -8,6 +8,7 @@ needs: a memory limit, and a port on the loopback.
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import tarfile
@@ -27,17 +28,21 @@ def why_not(engine: Engine) -> str:
     rootfs = _rootfs()
     if not rootfs:
         return ""
+    tag = str(os.getpid())  # others may be trying at the same time
     try:
-        engine.client.api.import_image_from_data(rootfs, repository=IMAGE, tag="latest")
-        code = _run(engine)
+        engine.client.api.import_image_from_data(rootfs, repository=IMAGE, tag=tag)
+        try:
+            code = _run(engine, f"{IMAGE}:{tag}")
+        finally:
+            engine.client.images.remove(f"{IMAGE}:{tag}", force=True)
     except (DockerException, OSError) as error:
         return f"{engine.described} answers but starts no container: {' '.join(str(error).split())}"
     return f"{engine.described} starts a container, and {PROGRAM} ends in it with {code}" if code else ""
 
 
-def _run(engine: Engine) -> int:
+def _run(engine: Engine, image: str) -> int:
     container = engine.client.containers.create(
-        IMAGE, [PROGRAM], mem_limit=MEMORY, ports={"80/tcp": ("127.0.0.1", None)}, labels={LABEL: "trial"}
+        image, [PROGRAM], mem_limit=MEMORY, ports={"80/tcp": ("127.0.0.1", None)}, labels={LABEL: "trial"}
     )
     try:
         container.start()
