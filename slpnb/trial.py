@@ -28,13 +28,13 @@ def why_not(engine: Engine) -> str:
     rootfs = _rootfs()
     if not rootfs:
         return ""
-    tag = str(os.getpid())  # others may be trying at the same time
+    image = f"{IMAGE}-{os.getpid()}"  # others may be trying at the same time
     try:
-        engine.client.api.import_image_from_data(rootfs, repository=IMAGE, tag=tag)
+        engine.client.api.import_image_from_data(rootfs, repository=image, tag="latest")
         try:
-            code = _run(engine, f"{IMAGE}:{tag}")
+            code = _run(engine, image)
         finally:
-            engine.client.images.remove(f"{IMAGE}:{tag}", force=True)
+            engine.client.images.remove(image, force=True)
     except (DockerException, OSError) as error:
         return f"{engine.described} answers but starts no container: {' '.join(str(error).split())}"
     return f"{engine.described} starts a container, and {PROGRAM} ends in it with {code}" if code else ""
