@@ -23,16 +23,15 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import emulation
+from slpnb import emulation, leftovers, record
 from slpnb import engine as engines
 from slpnb.config import Config
-from slpnb.engine import LABEL, Engine
+from slpnb.engine import IMAGE, LABEL, Engine
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.task_document import TMPFS, TMPFS_OPTIONS, variables
 from slpnb.verdict import Verdict, Verdicts, ok, skip
 
 DOCKER = Path(__file__).parent.parent / "docker"
-IMAGE = "localhost/slpnb-wordpress"
 BASE = "localhost/slpnb-base:bookworm"
 BASE_VARIABLE = "SLPNB_BASE"
 WORDS = {"x86_64": "amd64", "arm64": "arm64"}  # the parameters' word, and an image's
@@ -151,16 +150,9 @@ def build(
 
 def revision(folder: Path = DOCKER / "wordpress") -> str:
     """The commit that is built, for the image's label; ``-dirty`` when its files are others; empty without git."""
-    describe = ["git", "-C", str(folder), "log", "-1", "--format=%H"]
-    changes = ["git", "-C", str(folder), "status", "--porcelain", "--", "."]
-    try:
-        commit, changed = (
-            subprocess.run(one, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-            for one in (describe, changes)
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return f"{commit}-dirty" if commit and changed else commit
+    commit = record.git("rev-parse", "HEAD", folder=folder)
+    changed = commit and record.git("status", "--porcelain", "--", ".", folder=folder)
+    return f"{commit}-dirty" if changed else commit
 
 
 def demand_runnable(engine: Engine, architecture: str) -> None:
@@ -315,7 +307,7 @@ def look_into(engine: Engine, name: str) -> Image:
 
 def _first_bytes(engine: Engine, name: str, path: str) -> bytes:
     """The beginning of a file in the image; links and the interpreter of a script are followed."""
-    container = engine.client.containers.create(name, labels={LABEL: str(os.getpid())})
+    container = engine.client.containers.create(name, labels={LABEL: leftovers.run_id()})
     try:
         for _ in range(5):
             content, path = _read(container, path)
@@ -369,7 +361,7 @@ def _as_defined(config: Config) -> dict[str, Any]:
     return {
         "detach": True,
         "environment": dict(told["value"].where(told["told"] == "in clear", "smoke")),
-        "labels": {LABEL: str(os.getpid())},
+        "labels": {LABEL: leftovers.run_id()},
         "mem_limit": f"{config.task.container_memory_mib}m",
         "ports": {f"{config.task.container_port}/tcp": ("127.0.0.1", None)},
         "read_only": config.task.read_only_root,

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from slpnb.engine import IMAGE
+
 if TYPE_CHECKING:
     from slpnb.config import Config
 
 COMPOSE, CODE, EXAMPLE = "compose.yaml", "compose.code.yaml", ".env.example"
 FILES = (COMPOSE, CODE, EXAMPLE)
-IMAGE = "localhost/slpnb-wordpress"
 DATABASE_IMAGE = "docker.io/library/mariadb:10.11"  # as RDS has it
 HOST = "slp.localhost"  # browsers resolve every name under localhost to the loopback, subdomains of sites too
 EMAIL = f"admin@{HOST}"

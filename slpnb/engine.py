@@ -24,6 +24,7 @@ from slpnb.errors import ParameterError
 
 CHOICE_VARIABLE = "SLPNB_ENGINE"
 NAMES = ("docker", "podman", "finch")
+IMAGE = "localhost/slpnb-wordpress"  # what the kit builds, tagged with its version
 LABEL = "org.slpnb"  # on everything that the kit makes in an engine; its value is the run's id
 TIMEOUT_SECONDS = 120  # of one request: a stop takes as long as the container's stop time-out
 READY_SECONDS = 20.0

@@ -152,14 +152,15 @@ def last(runs: Path, environment: str) -> tuple[Path, Record]:
 
 def origin() -> dict[str, Any]:
     """Commit of the repository, and whether tracked files differ from it; empty outside a git repository."""
-    commit = _git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))} if commit else {}
+    commit = git("rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))} if commit else {}
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str, folder: Path = ROOT) -> str:
+    """What git says in a folder; empty where there is no git, or no repository."""
     try:
         done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(ROOT), *arguments],  # noqa: S607
+            ["git", "-C", str(folder), *arguments],  # noqa: S607
             capture_output=True,
             text=True,
             check=True,

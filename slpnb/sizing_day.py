@@ -55,7 +55,7 @@ def day(config: Config, requests: pd.DataFrame, cpu_milliseconds: float | None =
         played = traffic.of(config, requests, cpu_milliseconds)
     except Refusal as refused:
         return _no_day(target, str(refused))
-    return Played(played.minutes, _hours(played.minutes), played.fleets(), target)
+    return Played(played.minutes, _hours(played), played.fleets(), target)
 
 
 def _no_day(target: float, why: str) -> Played:
@@ -63,20 +63,21 @@ def _no_day(target: float, why: str) -> Played:
     return Played(nothing, nothing, nothing, target, why)
 
 
-def _hours(minutes: pd.DataFrame) -> pd.DataFrame:
+COLUMNS = {
+    "load_most": "most_asked",
+    "tasks_least": "fewest_tasks",
+    "tasks_most": "most_tasks",
+    "instances": "most_instances",
+    "headroom_units": "least_headroom",
+    "usd": "usd",
+}
+
+
+def _hours(played: traffic.Day) -> pd.DataFrame:
     """One row for HOURS hours: what was asked at most, tasks and instances, the least headroom, dollars."""
-    begins = pd.DatetimeIndex(minutes.index).floor(f"{HOURS}h").strftime("%H:%M")
-    table = minutes.groupby(pd.Index(begins, name="from")).agg(
-        most_asked=("load_units", "max"),
-        fewest_tasks=("tasks", "min"),
-        most_tasks=("tasks", "max"),
-        most_instances=("instances", "max"),
-        least_headroom=("headroom_units", "min"),
-        usd=("usd", "sum"),
-    )
-    return table.round({"most_asked": 0, "least_headroom": 0, "usd": 2}).astype(
-        {"most_asked": int, "least_headroom": int}
-    )
+    table = played.by_hour(HOURS)[list(COLUMNS)].rename(columns=COLUMNS)
+    table.index = pd.Index(pd.DatetimeIndex(table.index).strftime("%H:%M"), name="from")
+    return table.round({"usd": 2}).astype({"most_asked": int, "least_headroom": int})
 
 
 def words(played: Played) -> Prose:

@@ -186,18 +186,19 @@ class Day:
         """How long the trace is."""
         return len(self.minutes) / 60
 
-    def by_hour(self) -> pd.DataFrame:
-        """One row an hour (index): mean load, range of tasks, most instances, least headroom, dollars."""
-        groups = self.minutes.groupby(pd.DatetimeIndex(self.minutes.index).floor("h"))
+    def by_hour(self, hours: int = 1) -> pd.DataFrame:
+        """One row for so many hours (index): load, range of tasks, most instances, least headroom, dollars."""
+        groups = self.minutes.groupby(pd.DatetimeIndex(self.minutes.index).floor(f"{hours}h"))
         return groups.agg(
             load_units=("load_units", "mean"),
+            load_most=("load_units", "max"),
             tasks_least=("tasks", "min"),
             tasks_most=("tasks", "max"),
             instances=("instances", "max"),
             used_percent=("used_percent", "max"),
             headroom_units=("headroom_units", "min"),
             usd=("usd", "sum"),
-        ).round({"load_units": 0, "used_percent": 1, "headroom_units": 0, "usd": 4})
+        ).round({"load_units": 0, "load_most": 0, "used_percent": 1, "headroom_units": 0, "usd": 4})
 
     def fleets(self) -> pd.DataFrame:
         """This day against fleets that never change: one row each (index), the scaled one first.

@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from slpnb import leftovers
 from slpnb.engine import LABEL, Engine
 
 PROGRAM = "/bin/true"
@@ -42,7 +43,7 @@ def why_not(engine: Engine) -> str:
 
 def _run(engine: Engine, image: str) -> int:
     container = engine.client.containers.create(
-        image, [PROGRAM], mem_limit=MEMORY, ports={"80/tcp": ("127.0.0.1", None)}, labels={LABEL: "trial"}
+        image, [PROGRAM], mem_limit=MEMORY, ports={"80/tcp": ("127.0.0.1", None)}, labels={LABEL: leftovers.run_id()}
     )
     try:
         container.start()

@@ -6,12 +6,11 @@ import json
 import os
 from typing import Any
 
-from slpnb.engine import Engine
+from slpnb.engine import IMAGE, Engine
 from slpnb.local.ecs_images import OWN
 from slpnb.local.inprocess import backend
 
 VARIABLE = "SLPNB_IMAGES"  # JSON: names, or digests, of a task definition to names of the engine's
-DEFAULT = "localhost/slpnb-wordpress"
 
 
 class Images:
@@ -54,7 +53,7 @@ class Images:
             return []
         what = named["what"] or ":latest"
         tag = what[1:] if what[0] == ":" else _tag(repository, what[1:])
-        return [f"{DEFAULT}:{tag}", f"{DEFAULT}:{tag}-{self.engine.architecture}"] if tag else []
+        return [f"{IMAGE}:{tag}", f"{IMAGE}:{tag}-{self.engine.architecture}"] if tag else []
 
 
 def _tag(repository: Any, digest: str) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-LABEL = "org.slpnb"
-TASK_LABEL = "org.slpnb.task"
-ROLE_LABEL = "org.slpnb.role"
+from slpnb.engine import LABEL
+
+TASK_LABEL = f"{LABEL}.task"
+ROLE_LABEL = f"{LABEL}.role"
 LOOPBACK = "127.0.0.1"
 MIB = 1024 * 1024
 LEAST_SHARES = 2  # what the agent gives a container that asks for no CPU
