@@ -23,12 +23,11 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import emulation, leftovers, record
+from slpnb import container_arguments, emulation, leftovers, record, task_document
 from slpnb import engine as engines
 from slpnb.config import Config
 from slpnb.engine import IMAGE, LABEL, Engine
 from slpnb.errors import Refusal, SlpnbError
-from slpnb.task_document import TMPFS, TMPFS_OPTIONS, variables
 from slpnb.verdict import Verdict, Verdicts, ok, skip
 
 DOCKER = Path(__file__).parent.parent / "docker"
@@ -341,8 +340,9 @@ def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READ
     The database is not there: a container that cannot reach it must start all the same. Raises `BuildError`
     when it does not answer within ``ready_seconds``, or does not end with exit code 0 when asked to.
     """
-    container = engine.client.containers.run(name, **_as_defined(config))
+    container = engine.client.containers.create(**_as_defined(engine, config, name))
     try:
+        container.start()
         version, ready = _await_version(container, ready_seconds)
         started = time.monotonic()
         container.stop(timeout=STOP_SECONDS)
@@ -354,19 +354,16 @@ def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READ
         container.remove(force=True)
 
 
-def _as_defined(config: Config) -> dict[str, Any]:
-    """The container's settings: every variable of the task definition is set, its secrets to nothing secret."""
-    told = variables(config)
-    options = ",".join(TMPFS_OPTIONS)
-    return {
-        "detach": True,
-        "environment": dict(told["value"].where(told["told"] == "in clear", "smoke")),
-        "labels": {LABEL: leftovers.run_id()},
-        "mem_limit": f"{config.task.container_memory_mib}m",
-        "ports": {f"{config.task.container_port}/tcp": ("127.0.0.1", None)},
-        "read_only": config.task.read_only_root,
-        "tmpfs": {path: f"{options},size={mib}m" for path, mib in TMPFS.items()},
-    }
+def _as_defined(engine: Engine, config: Config, name: str) -> dict[str, Any]:
+    """The container as the task definition has it, with a port to ask at and without its volume and its secrets."""
+    definition = {**task_document.definition(config), "networkMode": "bridge"}
+    (container,) = definition["containerDefinitions"]
+    nothing_secret = {one["name"]: "smoke" for one in container["secrets"]}
+    around = container_arguments.Surroundings(
+        leftovers.run_id(), "smoke", name, secrets=nothing_secret, has_init=engine.has_init, most=engine.most
+    )
+    published = [{"containerPort": config.task.container_port}]
+    return container_arguments.create(definition, {**container, "portMappings": published}, around)
 
 
 def _await_version(container: Any, seconds: float) -> tuple[str, float]:

@@ -43,11 +43,18 @@ events_logger = "file"
 exit_command_delay = 5
 [containers]
 log_driver = "k8s-file"
-default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+default_ulimits = ["nofile={nofile}:{nofile}", "nproc={nproc}:{nproc}"]
 """
-FILES = PROCESSES = 16_384  # plenty for a container; less where this process may not have as much
+LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+PLENTY = 16_384  # for a container; less where this process may not have as much
 # The service ends when the pipe to it does: with the process that holds the other end, killed or not.
-UNTIL_LEFT = 'trap "" INT; "$@" & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid"; rm -rf "$0"'
+# One that does not end when asked to, with requests still open, is killed after a while.
+UNTIL_LEFT = """\
+trap "" INT; "$@" & pid=$!
+cat >/dev/null
+kill "$pid" 2>/dev/null; (sleep 10; kill -9 "$pid") >/dev/null 2>&1 & killer=$!
+wait "$pid"; kill "$killer"; rm -rf "$0"
+"""
 
 
 @dataclass
@@ -81,6 +88,16 @@ class Engine:
     def described(self) -> str:
         """In one phrase, for outputs: "Podman 4.3.1 on amd64"."""
         return f"{self.name.capitalize()} {self.version} on {self.architecture}"
+
+    @property
+    def has_init(self) -> bool:
+        """Whether it has an init process to put into a container; Podman's is a package of its own."""
+        return self.name != "podman" or shutil.which("catatonit") is not None
+
+    @property
+    def most(self) -> dict[str, int]:
+        """The resource limits that a container cannot exceed, by name: Podman grants no more than this process has."""
+        return _most() if self.name == "podman" else {}
 
 
 def find(choice: str | None = None) -> Engine | None:
@@ -161,15 +178,14 @@ def _podman_command(folder: Path) -> tuple[str, ...]:
     if plain or os.environ.get("CONTAINERS_CONF"):
         return ("podman",)
     settings = folder / "containers.conf"
-    files, processes = hard_limit(resource.RLIMIT_NOFILE, FILES), hard_limit(resource.RLIMIT_NPROC, PROCESSES)
-    settings.write_text(CONTAINERS_CONF.format(files=files, processes=processes), encoding="utf-8")
+    settings.write_text(CONTAINERS_CONF.format(**_most()), encoding="utf-8")
     return ("env", f"CONTAINERS_CONF={settings}", "podman")
 
 
-def hard_limit(kind: int, wanted: int) -> int:
-    """What a container may be given of a resource limit: no more than this process has itself."""
-    hard = resource.getrlimit(kind)[1]
-    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+def _most() -> dict[str, int]:
+    """What a container may be given of the resource limits: plenty, but no more than this process has itself."""
+    hard = {name: resource.getrlimit(kind)[1] for name, kind in LIMITS.items()}
+    return {name: PLENTY if most == resource.RLIM_INFINITY else min(PLENTY, most) for name, most in hard.items()}
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slpnb import container_arguments
 from slpnb.config import load
-from slpnb.local.containers import checks, translate, wording
+from slpnb.local.containers import checks, wording
 from slpnb.local.containers.checks import Health, Result, Rule
 from slpnb.task_document import definition
 
-AROUND = translate.Surroundings(
+AROUND = container_arguments.Surroundings(
     "run-1", "0" * 31 + "7", "localhost/slpnb-wordpress:1.0.0", "slpnb-run-1",
     hosts={"db.example": "10.0.0.2"}, folders={"efs-uploads": "/shared/uploads"},
     secrets={"WORDPRESS_DB_PASSWORD": "x"},
@@ -20,7 +21,7 @@ AROUND = translate.Surroundings(
 def made(around=AROUND, **changes):
     whole = definition(load("staging"))
     container = {**whole["containerDefinitions"][0], **changes}
-    return translate.create({**whole, "containerDefinitions": [container]}, container, around)
+    return container_arguments.create({**whole, "containerDefinitions": [container]}, container, around)
 
 
 def test_the_kits_own_definition_keeps_its_limits():
@@ -58,7 +59,7 @@ def test_everything_carries_the_runs_label():
 
 
 def test_no_more_open_files_than_the_engine_may_grant():
-    few = translate.Surroundings("r", "t", "i", "n", most={"nofile": 1000, "nproc": 500})
+    few = container_arguments.Surroundings("r", "t", "i", "n", most={"nofile": 1000, "nproc": 500})
     nofile, nproc = made(few)["ulimits"]
     assert nofile == {"name": "nofile", "soft": 1000, "hard": 1000}
     assert nproc == {"name": "nproc", "soft": 500, "hard": 500}
@@ -67,7 +68,7 @@ def test_no_more_open_files_than_the_engine_may_grant():
 def test_an_override_goes_before_the_definition_and_the_secrets():
     environment = [{"name": "WORDPRESS_DB_PASSWORD", "value": "y"}]
     override = {"name": "web", "command": ["wp", "cron"], "environment": environment, "memory": 64}
-    arguments = made(translate.Surroundings("r", "t", "i", "n", secrets=AROUND.secrets, override=override))
+    arguments = made(container_arguments.Surroundings("r", "t", "i", "n", secrets=AROUND.secrets, override=override))
     assert arguments["command"] == ["wp", "cron"]
     assert arguments["environment"]["WORDPRESS_DB_PASSWORD"] == "y"
     assert arguments["mem_limit"] == 64 * 1024**2
@@ -75,14 +76,14 @@ def test_an_override_goes_before_the_definition_and_the_secrets():
 
 def test_network_mode_none_has_neither_network_nor_ports():
     whole = definition(load("staging")) | {"networkMode": "none"}
-    arguments = translate.create(whole, whole["containerDefinitions"][0], AROUND)
+    arguments = container_arguments.create(whole, whole["containerDefinitions"][0], AROUND)
     assert arguments["network_mode"] == "none"
     assert not {"network", "ports"} & arguments.keys()
 
 
 def test_containers_come_after_those_they_depend_on():
     web = {"name": "web", "dependsOn": [{"containerName": "files", "condition": "START"}]}
-    names = [one["name"] for one in translate.in_order({"containerDefinitions": [web, {"name": "files"}]})]
+    names = [one["name"] for one in container_arguments.in_order({"containerDefinitions": [web, {"name": "files"}]})]
     assert names == ["files", "web"]
 
 

@@ -17,6 +17,7 @@ PURE = (
     "cluster_query",
     "columns",
     "compose",
+    "container_arguments",
     "contradictions",
     "deployment",
     "fleet",

@@ -31,6 +31,7 @@ CONTAINERS_VARIABLE = "SLPNB_CONTAINERS"
 IMAGES_VARIABLE = "SLPNB_IMAGES"
 DEFAULT_STATE = Path(__file__).parent.parent.parent / "runs" / "embedded"
 TIMEOUT_SECONDS = 60
+END_SECONDS = 60  # tasks stop within their own time-outs first
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1
 
 
@@ -109,8 +110,17 @@ def start(containers: Containers | None = None) -> Iterator[Embedded]:
         try:
             yield _embedded(endpoint, health(endpoint))
         finally:
-            process.terminate()
-            process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ask it to end, which removes its containers; one that does not is killed, and its reaper removes them."""
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def advance(endpoint_url: str, seconds: float) -> None:

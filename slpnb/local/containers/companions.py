@@ -9,9 +9,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from slpnb import container_arguments
 from slpnb.engine import LABEL, Engine
 from slpnb.leftovers import remove_container
-from slpnb.local.containers import database, translate
+from slpnb.local.containers import database
 from slpnb.local.containers.front_door import FrontDoor
 from slpnb.local.containers.orders import Credentials
 
@@ -32,7 +33,7 @@ class Companions:
     def __init__(self, engine: Engine, run: str, folder: Path, port: int) -> None:
         self.engine, self.run, self.folder = engine, run, folder
         self.network = f"slpnb-{run}"
-        engine.client.networks.create(self.network, driver="bridge", labels=translate.labels(run, "network"))
+        engine.client.networks.create(self.network, driver="bridge", labels=container_arguments.labels(run, "network"))
         self.door = FrontDoor(self, port)
         self._lock = threading.Lock()
         self._database: Any = None
@@ -47,7 +48,7 @@ class Companions:
             IMAGE,
             command,
             name=f"{self.network}-{role}",
-            labels=translate.labels(self.run, role),
+            labels=container_arguments.labels(self.run, role),
             network=self.network,
             volumes={str(place): {"bind": "/slpnb", "mode": "ro"}},
             **more,

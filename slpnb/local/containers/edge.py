@@ -8,8 +8,6 @@ image really fails its checks before a deployment is called failed.
 
 from __future__ import annotations
 
-import resource
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,10 +16,10 @@ from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
 from typing import Any
 
-from slpnb import leftovers, observed
-from slpnb.engine import FILES, Engine, hard_limit
+from slpnb import container_arguments, leftovers, observed
+from slpnb.engine import Engine
 from slpnb.local import clock
-from slpnb.local.containers import orders, reaper, translate
+from slpnb.local.containers import orders, reaper
 from slpnb.local.containers.companions import Companions
 from slpnb.local.containers.images import Images
 from slpnb.local.containers.tasks import RealTask, Report, Site
@@ -29,8 +27,6 @@ from slpnb.local.inprocess import backend, client
 from slpnb.scheduler_state import Task
 
 PACE = 6.0
-MOST = FILES  # of what a Podman without systemd may grant
-LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
 TICK_SECONDS = 0.1
 STRIDE_SECONDS = 5.0  # no jump of the clock is longer before the containers are looked at again
 END_SECONDS = 30.0
@@ -62,11 +58,9 @@ class Edge:
         threading.Thread(target=self._tick_on, daemon=True, name="containers").start()
 
     def _site(self) -> Site:
-        ours = self.engine.name == "podman"  # it runs containers with this process's own limits, and Debian's init
-        has_init = not ours or shutil.which("catatonit") is not None
-        most = {name: hard_limit(kind, MOST) for name, kind in LIMITS.items()} if ours else {}
+        engine = self.engine
         return Site(
-            self.engine.client, self.run, self.companions.network, self.pace, has_init, most,
+            engine.client, self.run, self.companions.network, self.pace, engine.has_init, engine.most,
             self.reports.put, self.log, self.companions.hosts, self.companions.door.await_quiet,
         )  # fmt: skip
 
@@ -232,7 +226,7 @@ class Edge:
         """For whoever wants to look: the front door, the database, and each task's addresses on the loopback."""
         tasks = {
             id: {
-                "ports": {str(port): f"{translate.LOOPBACK}:{at}" for port, at in one.ports.items()},
+                "ports": {str(port): f"{container_arguments.LOOPBACK}:{at}" for port, at in one.ports.items()},
                 "containers": {name: container.id for name, container in one.containers.items()},
             }
             for id, one in self.tasks.items()

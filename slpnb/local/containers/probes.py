@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from slpnb.container_arguments import LOOPBACK
 from slpnb.leftovers import engine_errors
 from slpnb.local.containers import checks
 from slpnb.local.containers.checks import Result, Rule
-from slpnb.local.containers.translate import LOOPBACK
 
 EAGER_SECONDS = 0.2  # between two tries for the first success
 CONTAINER_FAILED = "container health checks"

@@ -13,8 +13,9 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+from slpnb import container_arguments
 from slpnb.leftovers import engine_errors, remove_container
-from slpnb.local.containers import kernel, probes, translate, wording
+from slpnb.local.containers import kernel, probes, wording
 from slpnb.local.containers.checks import Health, Result, judge, together
 from slpnb.local.containers.probes import Probe
 from slpnb.local.containers.wording import Ended
@@ -144,7 +145,7 @@ class RealTask:
         """Every container, in order; then the checks."""
         hosts = self.site.hosts(self.order.database)
         first = ""
-        for container in translate.in_order(self.order.definition):
+        for container in container_arguments.in_order(self.order.definition):
             if self.stopping:
                 raise CannotStart(container["name"], Ended(None))
             made = self._start_one(container, hosts, first)
@@ -175,12 +176,12 @@ class RealTask:
 
     def _create(self, container: Mapping[str, Any], hosts: Mapping[str, str], first: str) -> Any:
         name, order, site = container["name"], self.order, self.site
-        around = translate.Surroundings(
+        around = container_arguments.Surroundings(
             site.run, order.task, order.images[name], site.network, hosts, order.folders,
             order.secrets.get(name, {}), order.overrides.get(name, {}), site.has_init, site.most, first,
         )  # fmt: skip
         try:
-            return site.client.containers.create(**translate.create(order.definition, container, around))
+            return site.client.containers.create(**container_arguments.create(order.definition, container, around))
         except _error() as error:
             raise CannotStart(name, wording.not_created(_said(error))) from error
 
@@ -258,7 +259,7 @@ class RealTask:
         definitions = {one["name"]: one for one in self.order.definition["containerDefinitions"]}
         for name, container in reversed(self.containers.items()):
             if name not in self.ends:
-                seconds = 0 if kill else translate.stop_seconds(definitions[name])
+                seconds = 0 if kill else container_arguments.stop_seconds(definitions[name])
                 _quietly(partial(container.stop, timeout=seconds))
 
     def _finish(self, essential: set[str]) -> None:

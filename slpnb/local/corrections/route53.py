@@ -6,6 +6,7 @@ Route 53 API reference, "ChangeResourceRecordSets", error InvalidChangeBatch.
 
 from __future__ import annotations
 
+from copy import copy
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,7 @@ from moto.route53.responses import Route53
 
 from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
 
+ASTERISK = "\\052"  # how Route 53 answers it: "DNS domain name format"
 NAME_SERVER = "ns-2048.awsdns-64.com"
 LOAD_BALANCER_ADDRESSES = ["203.0.113.10", "203.0.113.11"]  # of RFC 5737, for documentation
 
@@ -35,6 +37,7 @@ class Zones(Corrected, Route53Backend):
         """As moto, once every change of the batch has been found possible."""
         for change in change_list:
             wanted = change["ResourceRecordSet"]
+            wanted["Name"] = wanted["Name"].replace(ASTERISK, "*")
             found = self.record(zoneid, wanted["Name"], wanted["Type"])
             _check(change["Action"], wanted, found)
         for change in (change for change in change_list if change["Action"] == "CREATE"):
@@ -42,12 +45,23 @@ class Zones(Corrected, Route53Backend):
             change["Action"] = "UPSERT"
         super().change_resource_record_sets(zoneid, change_list)
 
+    def list_resource_record_sets(self, *asked: Any, **named: Any) -> tuple[Any, ...]:
+        """As moto; names as Route 53 writes them."""
+        records, *rest = super().list_resource_record_sets(*asked, **named)
+        return [_written(record) for record in records], *rest
+
     def record(self, zone_id: str, name: str, kind: str) -> RecordSet | None:
         """The record set of this name and type; a trailing dot makes no difference."""
         for record in self.get_hosted_zone(zone_id).rrsets:
             if record.name.rstrip(".") == name.rstrip(".") and record.type == kind:
                 return record
         return None
+
+
+def _written(record: RecordSet) -> RecordSet:
+    shown = copy(record)
+    shown.name = record.name.replace("*", ASTERISK)
+    return shown
 
 
 def _check(action: str, wanted: dict[str, Any], found: RecordSet | None) -> None:

@@ -35,7 +35,7 @@ class Surroundings:
     run: str
     task: str
     image: str
-    network: str
+    network: str = ""
     hosts: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ def _network(definition: Definition, container: Definition, around: Surroundings
     shared = definition.get("networkMode") in ("awsvpc", "host")
     everyone = definition["containerDefinitions"] if shared else [container]
     ports = {f"{port}/tcp": (LOOPBACK, None) for one in everyone for port in port_of(one)}
-    return {"network": around.network, "ports": ports, "extra_hosts": dict(around.hosts)}
+    return {"network": around.network or None, "ports": ports, "extra_hosts": dict(around.hosts)}
 
 
 def _security(container: Definition, around: Surroundings) -> dict[str, Any]:
