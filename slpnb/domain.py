@@ -1,9 +1,12 @@
-"""The name of 80_service: the existing certificate and hosted zone, and the DNS alias to the load balancer.
+"""The names of 80_service: the existing certificate and hosted zone, and the DNS aliases to the load balancer.
 
-Route 53 records carry no tags. An alias is the kit's when it leads to the kit's own load balancer;
-any other record of the name is somebody else's, and is neither changed nor deleted. Source of the
-rules: Amazon Route 53 Developer Guide ("Values specific for alias records", "Routing traffic to an
-ELB load balancer"), AWS Certificate Manager API Reference (ListCertificates).
+A network on subdomains has a name for every site, which its users make at any time: one wildcard alias leads
+them all to the load balancer, and the certificate must be valid for them. Route 53 records carry no tags. An
+alias is the kit's when it leads to the kit's own load balancer; any other record of the name is somebody
+else's, and is neither changed nor deleted. Source of the rules: Amazon Route 53 Developer Guide ("Values
+specific for alias records", "Routing traffic to an ELB load balancer", "DNS domain name format"), AWS
+Certificate Manager API Reference (ListCertificates), WordPress Advanced Administration Handbook ("Create A
+Network").
 """
 
 from __future__ import annotations
@@ -22,32 +25,44 @@ KEY_ALGORITHMS = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp3
 
 
 def desired(config: Config) -> Wanted:
-    """The alias from the service's host name to its load balancer. Pure."""
-    name = config.service.host_name
+    """An alias from each of the service's names to its load balancer. Pure."""
+    return tuple(_alias(key, name) for key, name in aliases(config).items())
+
+
+def aliases(config: Config) -> dict[str, str]:
+    """The names that lead to the load balancer, by the keys of their aliases. Pure."""
+    return dict(zip(("dns-alias", "dns-alias/sites"), config.service.names, strict=False))
+
+
+def _alias(key: str, name: str) -> Resource:
     attributes = {
         "type": "A",
         "hosted_zone": Ref("hosted-zone"),
         "load_balancer": Ref("load-balancer"),
         "evaluate_target_health": True,
     }
-    reason = "an alias follows the load balancer's addresses, which change"
-    return (Resource("dns-alias", "DNS alias", name, attributes, reason),)
+    of_sites = "every site of the network, also one made tomorrow; " if name.startswith("*.") else ""
+    reason = f"{of_sites}an alias follows the load balancer's addresses, which change"
+    return Resource(key, "DNS alias", name, attributes, reason)
 
 
 def observe(aws: Aws, load_balancer: Found | None, zone: Found | None) -> dict[str, Found]:
-    """The record of the service's host name, the kit's if it leads to ``load_balancer`` and the kit made that."""
-    name = aws.config.service.host_name
+    """The record of each of the service's names, the kit's if it leads to ``load_balancer`` and the kit made that."""
     if zone is None:
         return {}
+    looked = {key: _record(aws, zone, name) for key, name in aliases(aws.config).items()}
+    return {key: _found(key, record, load_balancer, zone) for key, record in looked.items() if record}
+
+
+def _record(aws: Aws, zone: Found, name: str) -> Mapping[str, Any] | None:
     start = {"StartRecordName": name, "StartRecordType": "A", "MaxItems": "3"}
     answer = aws.read("route53", "list_resource_record_sets", HostedZoneId=zone.id, **start) or {}
     records = [one for one in answer["ResourceRecordSets"] if _plain(one["Name"]) == name]
-    taken = [one for one in records if one["Type"] in ("A", "CNAME")]
-    return {"dns-alias": _found(name, taken[0], load_balancer, zone)} if taken else {}
+    return next((one for one in records if one["Type"] in ("A", "CNAME")), None)
 
 
-def _found(name: str, record: Mapping[str, Any], load_balancer: Found | None, zone: Found) -> Found:
-    alias = record.get("AliasTarget", {})
+def _found(key: str, record: Mapping[str, Any], load_balancer: Found | None, zone: Found) -> Found:
+    name, alias = _plain(record["Name"]), record.get("AliasTarget", {})
     target = _plain(alias.get("DNSName", "")).removeprefix("dualstack.")
     own = load_balancer is not None and target == _plain(load_balancer.facts["dns_name"])
     attributes = {
@@ -57,12 +72,12 @@ def _found(name: str, record: Mapping[str, Any], load_balancer: Found | None, zo
         "evaluate_target_health": alias.get("EvaluateTargetHealth", False),
     }
     step = load_balancer.step if load_balancer and own else ""
-    return Found("dns-alias", "DNS alias" if step else "DNS record", name, name, attributes, step, {"record": record})
+    return Found(key, "DNS alias" if step else "DNS record", name, name, attributes, step, {"record": record})
 
 
 def _plain(name: str) -> str:
-    """A DNS name as people write it: Route 53 ends it with a dot, the load balancer's has capitals."""
-    return name.rstrip(".").lower()
+    """A DNS name as people do. Route 53 ends it with a dot, and writes * as \\052; a load balancer's has capitals."""
+    return name.rstrip(".").lower().replace("\\052", "*")
 
 
 def find_hosted_zone(aws: Aws) -> dict[str, Found]:
@@ -77,9 +92,10 @@ def find_hosted_zone(aws: Aws) -> dict[str, Found]:
 
 
 def find_certificate(aws: Aws) -> dict[str, Found]:
-    """The existing ACM certificate of service.certificate_domain, the one valid longest.
+    """The existing ACM certificate of service.certificate_domain: of those for all names, the one valid longest.
 
-    Raises `Refusal` when none of this region is ISSUED: a listener takes no other.
+    Raises `Refusal` when none of this region is ISSUED, for a listener takes no other, and when none
+    is valid for every name of the service, for browsers would refuse the others.
     """
     domain = aws.config.service.certificate_domain
     # ListCertificates leaves out every key but RSA_2048's unless it is asked for them.
@@ -93,9 +109,26 @@ def find_certificate(aws: Aws) -> dict[str, Found]:
         raise Refusal(
             f"no ACM certificate of {domain} in {aws.region} is ISSUED ({states}); an HTTPS listener needs it"
         )
-    chosen = max(issued, key=lambda one: (str(one.get("NotAfter", "")), one["CertificateArn"]))
-    names = sorted({domain, *chosen.get("SubjectAlternativeNames", [])})
-    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], {"names": names})}
+    valid = [one for one in issued if not uncovered(_names(one), aws.config)]
+    if not valid:
+        raise Refusal(_not_for_all(aws.config, issued))
+    chosen = max(valid, key=lambda one: (str(one.get("NotAfter", "")), one["CertificateArn"]))
+    facts = {"names": _names(chosen)}
+    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], facts)}
+
+
+def _names(certificate: Mapping[str, Any]) -> list[str]:
+    return sorted({certificate["DomainName"], *certificate.get("SubjectAlternativeNames", [])})
+
+
+def _not_for_all(config: Config, issued: Sequence[Mapping[str, Any]]) -> str:
+    missing = sorted({name for one in issued for name in uncovered(_names(one), config)})
+    names = sorted({name for one in issued for name in _names(one)})
+    network = f"; service.multisite is {config.service.multisite}" if any(name[0] == "*" for name in missing) else ""
+    return (
+        f"the ACM certificate of {config.service.certificate_domain} is for {', '.join(names)}, not for "
+        f"{', '.join(missing)}: browsers would refuse it; request one for {', '.join(config.service.names)}{network}"
+    )
 
 
 def _certificate(aws: Aws, arn: str) -> dict[str, Any]:
@@ -104,8 +137,13 @@ def _certificate(aws: Aws, arn: str) -> dict[str, Any]:
 
 
 def covers(names: Sequence[str], host: str) -> bool:
-    """Whether a certificate of these names is valid for a host: a wildcard stands for one label (RFC 6125)."""
+    """Whether a certificate of these names is valid for a host: a wildcard stands for one label (RFC 6125). Pure."""
     return any(name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2]) for name in names)
+
+
+def uncovered(names: Sequence[str], config: Config) -> list[str]:
+    """The service's names that a certificate of these names is not valid for. Pure."""
+    return [name for name in config.service.names if not covers(names, name)]
 
 
 # --- how it is written --------------------------------------------------------------------------------------

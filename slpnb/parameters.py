@@ -292,9 +292,11 @@ class ServiceSection(Section):
     tls_policy: str = "ELBSecurityPolicy-TLS13-1-2-2021-06"
     """security policy of the HTTPS listener"""
     certificate_domain: str
-    """domain of the existing ACM certificate"""
+    """domain of the existing ACM certificate, valid for every name of the service"""
     host_name: str
     """name under which the service is reached: a DNS alias to the load balancer"""
+    multisite: Literal["subdomain", "subdirectory"] = "subdomain"
+    """sites of the network: names below host_name, or paths of it; fixed once installed"""
     hosted_zone: str
     """existing Route 53 zone of that name"""
     health_check: HealthCheck = HealthCheck()
@@ -317,6 +319,11 @@ class ServiceSection(Section):
     """existing SNS topic that the alarms notify, by name; empty: nobody"""
     stable_timeout_minutes: Annotated[int, Field(ge=1, le=120)] = 30
     """how long the runbook waits for the requested revision"""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Under which visitors come: the host name and, for a network on subdomains, all names below it."""
+        return (self.host_name, f"*.{self.host_name}") if self.multisite == "subdomain" else (self.host_name,)
 
 
 class DestroySection(Section):
@@ -429,12 +436,6 @@ def _domains(p: Parameters) -> Iterator[Contradiction]:
         yield (
             "service.host_name",
             f"is {p.service.host_name!r}, not below service.hosted_zone {p.service.hosted_zone!r}",
-        )
-    parent = p.service.host_name.partition(".")[2]
-    if p.service.certificate_domain not in (p.service.host_name, f"*.{parent}"):
-        yield (
-            "service.certificate_domain",
-            f"is {p.service.certificate_domain!r}, which does not cover service.host_name {p.service.host_name!r}",
         )
 
 

@@ -195,10 +195,11 @@ def _found_network(settings: Mapping[str, Any] | None, earlier: Mapping[str, Fou
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure. Raises `Refusal` on a name that is someone else's."""
     keys = {resource.key for resource in want}
-    service, record = have.get("service"), have.get("dns-alias")
+    service = have.get("service")
+    records = [have[key] for key in sorted(keys) if key.startswith("dns-alias") and key in have]
     if service is not None and "service" in keys and service.facts["status"] == "DRAINING":
         raise Refusal(f"service {service.name} is still DRAINING: its last tasks are ending; run again when it is gone")
-    if record is not None and "dns-alias" in keys and record.step != STEP:
+    for record in (one for one in records if one.step != STEP):
         raise Refusal(
             f"{record.name} has {'an' if record.attributes['type'] == 'A' else 'a'} {record.attributes['type']} record "
             "that does not lead to the kit's load balancer: it is somebody else's and is left as it is; "

@@ -114,7 +114,7 @@ def _environment(config: Config) -> list[dict[str, str]]:
     """What the container may know in clear text; everything else comes from Secrets Manager."""
     values = {
         "WORDPRESS_HOST": config.service.host_name,
-        "WORDPRESS_MULTISITE": "subdomain",
+        "WORDPRESS_MULTISITE": config.service.multisite,
         "IMAGE_VERSION": config.image.tag,
         "DISABLE_WP_CRON": "true",
         "DISALLOW_FILE_MODS": "true",

@@ -153,6 +153,15 @@ def test_without_an_issued_certificate_there_is_no_listener(aws):
         domain.find_certificate(other)
 
 
+def test_a_certificate_that_is_not_for_the_sites_is_refused(aws):
+    """*.slp.example stands for one label: no site of a network on subdomains is below it."""
+    new = {"host_name": "new.slp.example"}
+    with pytest.raises(Refusal, match=r"not for \*\.new\.slp\.example: browsers .* service\.multisite is subdomain"):
+        domain.find_certificate(again(aws, service=new))
+    on_paths = again(aws, service={**new, "multisite": "subdirectory"})
+    assert "*.slp.example" in domain.find_certificate(on_paths)["certificate"].attributes["names"]
+
+
 @pytest.mark.parametrize(
     ("names", "host", "covered"),
     [
@@ -162,6 +171,8 @@ def test_without_an_issued_certificate_there_is_no_listener(aws):
         (["*.slp.example"], "slp.example", False),
         (["*.slp.example"], "a.b.slp.example", False),
         (["*.slp.example"], "saas.slp.example.evil", False),
+        (["*.slp.example"], "*.saas.slp.example", False),
+        (["*.slp.example", "*.saas.slp.example"], "*.saas.slp.example", True),
         ([], "saas.slp.example", False),
     ],
 )

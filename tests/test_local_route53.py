@@ -22,6 +22,16 @@ def change(aws):
     return submit
 
 
+@pytest.mark.parametrize("written", ["*.new.slp.example", r"\052.new.slp.example"])
+def test_a_wildcard_is_answered_as_route_53_writes_it(aws, change, written):
+    (zone,) = aws.client("route53").list_hosted_zones()["HostedZones"]
+    change("CREATE", {"Name": "*.new.slp.example", **ADDRESS})
+    listed = aws.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+    assert r"\052.new.slp.example." in [one["Name"] for one in listed]
+    change("DELETE", {"Name": written, **ADDRESS})
+    change("CREATE", {"Name": "*.new.slp.example", **ADDRESS})
+
+
 def test_what_was_deleted_can_be_created_again(change):
     for action in ("CREATE", "DELETE", "CREATE"):
         change(action, ADDRESS)

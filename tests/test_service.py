@@ -107,7 +107,7 @@ def test_what_is_made_first_is_what_the_next_needs():
     keys = [resource.key for resource in service.desired(load("production"))]
     assert keys[:5] == ["target-group", "load-balancer", "listener/https", "listener/http", "service"]
     assert keys.index("scalable-target") < keys.index("scaling-policy")
-    assert keys[-1] == "dns-alias"
+    assert keys[-2:] == ["dns-alias", "dns-alias/sites"]
 
 
 def test_staging_has_no_alarms_and_production_those_whose_metrics_exist():
@@ -319,6 +319,17 @@ def test_a_record_that_was_pointed_elsewhere_survives_the_destruction(running):
     forget(running, **content)
 
 
+def test_every_site_of_a_network_on_subdomains_has_a_name(running):
+    have = service.observe(running)
+    assert have["dns-alias/sites"].name == "*.saas-test.slp.example"
+    assert have["dns-alias/sites"].attributes == have["dns-alias"].attributes
+
+
+def test_a_network_on_paths_needs_no_other_name():
+    want = service.desired(load("staging", {"service": {"multisite": "subdirectory"}}))
+    assert [resource.name for resource in want if resource.kind == "DNS alias"] == ["saas-test.slp.example"]
+
+
 def test_a_service_of_the_same_name_that_somebody_made_is_refused(ready):
     own = {"cluster": ready.config.cluster.name, "serviceName": ready.config.service.name}
     ready.client("ecs").create_service(**own, taskDefinition=revisions(ready)[0], desiredCount=0)
@@ -433,7 +444,7 @@ def test_a_run_killed_after_any_write_is_finished_by_the_next(ready):
     writes = stop_after(counted, -1)
     planned(counted).apply(counted)
     wanted = end_state(counted)
-    assert len(writes) == 10
+    assert len(writes) == 11
     for number in range(1, len(writes)):
         service.plan((), service.observe(counted)).apply(counted)
         killed = again(ready)
@@ -473,6 +484,7 @@ def test_destroying_removes_what_was_made_in_an_order_that_works(running):
     assert [change.key for change in plan.changes] == [
         "scaling-policy",
         "scalable-target",
+        "dns-alias/sites",
         "dns-alias",
         "service",
         "listener/http",
