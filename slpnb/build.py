@@ -346,7 +346,7 @@ def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READ
         version, ready = _await_version(container, ready_seconds)
         started = time.monotonic()
         container.stop(timeout=STOP_SECONDS)
-        code = container.wait()["StatusCode"]
+        code = container.wait(timeout=STOP_SECONDS)["StatusCode"]
         if code:
             raise BuildError(f"{name} ended with exit code {code} when it was asked to stop, must be 0")
         return Smoke(version, ready, time.monotonic() - started)

@@ -19,6 +19,7 @@ from slpnb.engine import LABEL, Engine
 
 PROGRAM = "/bin/true"
 IMAGE = "localhost/slpnb-trial"
+PATIENCE_SECONDS = 30
 MEMORY = "64m"
 
 
@@ -47,7 +48,7 @@ def _run(engine: Engine, image: str) -> int:
     )
     try:
         container.start()
-        return int(container.wait()["StatusCode"])
+        return int(container.wait(timeout=PATIENCE_SECONDS)["StatusCode"])
     finally:
         container.remove(force=True)
 

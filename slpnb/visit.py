@@ -6,10 +6,13 @@ for the host. Its certificate is nobody's, so it alone is not verified.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -67,11 +70,23 @@ def picture(address: str, door: str, file: Path) -> bool:
         return False
     with tempfile.TemporaryDirectory(prefix="slpnb-browser-") as profile:
         command = [program, *_options(urlsplit(door).netloc, profile), f"--screenshot={file}", address]
-        try:
-            subprocess.run(command, capture_output=True, timeout=PATIENCE_SECONDS, check=False)  # noqa: S603
-        except subprocess.TimeoutExpired:
-            return False
-    return file.exists()
+        return _ends(command) and file.exists()
+
+
+def _ends(command: list[str]) -> bool:
+    """Run a browser; whether it ended by itself. If not, it is killed, and its helpers with it."""
+    process = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return True
 
 
 def _options(door: str, profile: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from slpnb import visit
@@ -40,7 +41,8 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem.with_suffix(".crt"), pem)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    # A browser opens connections that it may never use: no handshake of one may hold up the next.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -76,3 +78,21 @@ def test_a_picture_is_what_a_browser_shows(door, tmp_path: Path):
 def test_without_a_browser_there_is_no_picture(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not visit.picture("https://saas.example/", "https://127.0.0.1:9", tmp_path / "page.png")
+
+
+def test_a_browser_that_hangs_is_killed_with_its_helpers(monkeypatch, tmp_path: Path):
+    program, helper = tmp_path / "chromium", tmp_path / "helper"
+    program.write_text(f"#!/bin/sh\nsleep 1000 & echo $! >{helper}\nwait\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(visit, "browser", lambda: str(program))
+    monkeypatch.setattr(visit, "PATIENCE_SECONDS", 1)
+    assert not visit.picture("https://saas.example/", "https://127.0.0.1:9", tmp_path / "page.png")
+    assert not is_alive(int(helper.read_text()))
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is dead: whoever adopts it has not looked yet."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -162,7 +162,7 @@ def test_a_request_in_flight_is_finished_before_the_container_stops(world):
         (site.uploads / "began").unlink()
         assert request.result().text == "finished"
         stop.result()
-    assert site.container.wait()["StatusCode"] == 0
+    assert site.container.wait(timeout=30)["StatusCode"] == 0
     assert site.log().strip().endswith("wordpress: stopped")
 
 

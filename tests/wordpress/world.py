@@ -136,7 +136,7 @@ class World:
     def task(self, command: str, **changes: str) -> tuple[int, str]:
         """A one-off task: its exit code and what it said."""
         site = self.begin(command, **changes)
-        return site.container.wait()["StatusCode"], site.log()
+        return site.container.wait(timeout=120)["StatusCode"], site.log()
 
     def query(self, statement: str, database: str = "wordpress") -> str:
         done = self.database.exec_run(["mariadb", "-N", database, "-e", statement])
