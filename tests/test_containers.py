@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,10 +20,10 @@ from slpnb.local.containers.companions import IMAGE, ensure_image
 from tests import tiny
 from tests.engines import needs_engine
 from tests.test_local_ecs import World
+from tests.waiting import eventually
 
 pytestmark = needs_engine
 PACE = 30.0
-DEADLINE_SECONDS = 60.0
 SERVE = "mkdir -p /tmp/www && echo {0} > /tmp/www/VERSION.txt && exec httpd -f -p 80 -h /tmp/www"
 
 
@@ -110,15 +110,6 @@ def opened(url: str) -> Real:
     world.url = url
     world.begin()
     return world
-
-
-def eventually(holds: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
-    """What ``holds`` returns once it is true."""
-    end = time.monotonic() + seconds
-    while not (value := holds()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
-    return value
 
 
 def left(found: engine.Engine, run: str) -> list[str]:

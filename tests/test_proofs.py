@@ -18,7 +18,8 @@ from tests.engines import needs_engine
 from tests.proofs import chromium
 from tests.proofs.chromium import Browser, again
 from tests.proofs.visitors import crowd, picture
-from tests.proofs.world import BROKEN, NEW, OLD, PACE, PASSWORD, TOLD, World, eventually, images
+from tests.proofs.world import BROKEN, NEW, OLD, PACE, PASSWORD, TOLD, World, images
+from tests.waiting import eventually
 
 pytestmark = [needs_engine, pytest.mark.filterwarnings("ignore:Unverified HTTPS request")]
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from slpnb import visit
+from tests.waiting import eventually
 
 OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=door"
 
@@ -87,7 +88,7 @@ def test_a_browser_that_hangs_is_killed_with_its_helpers(monkeypatch, tmp_path: 
     monkeypatch.setattr(visit, "browser", lambda: str(program))
     monkeypatch.setattr(visit, "PATIENCE_SECONDS", 1)
     assert not visit.picture("https://saas.example/", "https://127.0.0.1:9", tmp_path / "page.png")
-    assert not is_alive(int(helper.read_text()))
+    eventually(lambda: not is_alive(int(helper.read_text())))
 
 
 def is_alive(pid: int) -> bool:

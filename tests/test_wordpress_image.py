@@ -10,7 +10,8 @@ import pytest
 
 from slpnb import engine as engines
 from tests.engines import needs_engine
-from tests.wordpress.world import HOST, PASSWORD, SALT, VERSION, eventually, open_world
+from tests.waiting import eventually
+from tests.wordpress.world import HOST, PASSWORD, SALT, VERSION, open_world
 
 pytestmark = needs_engine
 
@@ -155,9 +156,9 @@ def test_a_request_in_flight_is_finished_before_the_container_stops(world):
     site = world.start()
     with ThreadPoolExecutor() as pool:
         request = pool.submit(site.get, "/probe/slow.php")
-        assert eventually(lambda: (site.uploads / "began").exists())
+        eventually(lambda: (site.uploads / "began").exists())
         stop = pool.submit(site.container.stop, timeout=60)
-        assert eventually(lambda: "stopping: no new connections" in site.log())
+        eventually(lambda: "stopping: no new connections" in site.log())
         assert not request.done()
         (site.uploads / "began").unlink()
         assert request.result().text == "finished"
@@ -170,7 +171,7 @@ def test_a_container_whose_workers_are_all_busy_is_not_taken_for_broken(world):
     site = world.start("512m")
     with ThreadPoolExecutor() as pool:
         requests = [pool.submit(site.get, "/probe/slow.php") for _ in range(4)]
-        assert eventually(lambda: len(list(site.uploads.glob("busy-*"))) == 4)
+        eventually(lambda: len(list(site.uploads.glob("busy-*"))) == 4)
         seen = site.run("curl", "-sS", "-m", "5", "-w", "%{http_code}", "http://127.0.0.1/healthz/deep")
         (site.uploads / "began").unlink()
     assert seen.endswith("uploads: ok\n200")
@@ -187,7 +188,7 @@ def test_a_container_without_one_of_its_servers_ends(world, process):
 
 def test_what_is_left_without_a_parent_is_reaped(site):
     site.run("sh", "-c", "(sleep 0.1 &)")
-    assert eventually(lambda: not re.search(r"sleep|defunct", site.run("ps", "-eo", "args=").replace("ps -eo", "")))
+    eventually(lambda: not re.search(r"sleep|defunct", site.run("ps", "-eo", "args=").replace("ps -eo", "")))
 
 
 def test_cron_runs_what_is_due_on_every_site(world, site):

@@ -19,7 +19,8 @@ from slpnb import engine as engines
 from slpnb.config import load
 from slpnb.engine import Engine
 from slpnb.measure import Moment, requests_a_mib
-from tests.wordpress.world import HOST, LABELS, Site, World, eventually, open_world
+from tests.waiting import eventually
+from tests.wordpress.world import HOST, LABELS, Site, World, open_world
 
 APACHE = "localhost/slpnb-bench-apache"
 LIMIT = "2048m"  # staging's
@@ -72,7 +73,7 @@ def _beside(world: World) -> Iterator[tuple[Site, Site]]:
     code, said = world.task("install", WORDPRESS_ADMIN_PASSWORD="for-the-benchmark")
     assert code == 0, said
     ours, apache = world.start(LIMIT), _apache(world)
-    assert eventually(apache.answers), apache.log()
+    eventually(apache.answers, otherwise=apache.log)
     yield ours, apache
 
 

@@ -41,15 +41,6 @@ wp_set_password(getenv('PASSWORD'), get_user_by('login', 'admin')->ID);
 """
 
 
-def eventually(holds: Callable[[], Any], seconds: float = 60) -> Any:
-    """What ``holds`` returns once it is true."""
-    end = time.monotonic() + seconds
-    while not (value := holds()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
-    return value
-
-
 def parameters(version: str) -> dict[str, Any]:
     return {**PARAMETERS, "apply": True, "image": {"tag": version, "digest": registry.digest(version)}}
 

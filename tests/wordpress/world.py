@@ -6,33 +6,25 @@ import http.client
 import os
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import build
+from slpnb import build, leftovers
 from slpnb.config import load
 from slpnb.engine import LABEL, Engine
 from slpnb.task_document import DROPPED, TMPFS, TMPFS_OPTIONS, definition
+from tests.waiting import eventually
 
 HERE = Path(__file__).parent
 VERSION = "7.7.7"
 PASSWORD = "database-password-canary"
 HOST = "wp.example"
 SALT = "salt-canary"
-LABELS = {LABEL: str(os.getpid())}
+LABELS = {LABEL: leftovers.run_id()}
 UPLOADS = "/var/www/html/wp-content/uploads"
-
-
-def eventually(what: Callable[[], Any], seconds: float = 20) -> Any:
-    """The first true answer; the last one when none comes in time."""
-    end = time.monotonic() + seconds
-    while not (answer := what()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return answer
 
 
 @dataclass
@@ -121,7 +113,7 @@ class World:
     def start(self, memory: str = "512m", uploads_mode: str = "rw", **changes: str) -> Site:
         """A container that answers."""
         site = self.begin("serve", memory, uploads_mode, **changes)
-        assert eventually(site.answers), site.log()
+        eventually(site.answers, otherwise=site.log)
         return site
 
     def begin(self, command: str, memory: str = "512m", uploads_mode: str = "rw", **changes: str) -> Site:
@@ -159,7 +151,7 @@ def open_world(engine: Engine) -> Iterator[World]:
         database = _database(engine, database_image, network)
         world = World(engine, image, network.name, database, Path(folder), [database])
         try:
-            assert eventually(lambda: database.exec_run(["mariadb", "-e", "SELECT 1"]).exit_code == 0, 60)
+            eventually(lambda: database.exec_run(["mariadb", "-e", "SELECT 1"]).exit_code == 0, 60)
             user = f"CREATE USER 'wordpress'@'%' IDENTIFIED BY '{PASSWORD}'"
             assert database.exec_run(["mariadb", "-e", user]).exit_code == 0
             world.make_database("wordpress")
