@@ -6,12 +6,12 @@ is run on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import engine, installation, measure, measuring, visit
+from slpnb import engine, installation, measure, measuring, stability, visit
 from slpnb.aws import Aws
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.measure import Measured
@@ -19,6 +19,7 @@ from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 PICTURE = "wordpress.png"
 LOAD_SECONDS = 2.0
+COPIES = 2  # what one task is given, the other must have
 Tasks = Mapping[str, Mapping[str, Any]]  # id of a running task to its "ports" and "containers"
 
 
@@ -30,33 +31,70 @@ class Look:
     measured: Measured | None = None
 
 
-def look(aws: Aws, folder: Path, tasks: Tasks) -> Look:
-    """Install WordPress, ask for its front page over HTTPS, save a picture in ``folder``, and measure one of ``tasks``.
+def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Look:
+    """Install WordPress, ask for its front page over HTTPS, save a picture in ``folder``, and measure a container.
 
-    Raises `AwsError` when the installation does not end.
+    Where the service has one task it gets another first, within what its auto scaling may do. ``tasks`` says
+    which containers run now. Raises `AwsError` when the installation does not end, `VerificationError` when the
+    second task does not come.
     """
     door = aws.front_door()
     if not door:
         return Look()
     address = f"https://{aws.config.service.host_name}/"
-    met = installation.run(aws), _front_page(address, door), _picture(address, door, folder / PICTURE)
+    host = aws.config.service.host_name
+    installed = installation.run(aws)
+    grow(aws)
+    met = installed, _front_page(address, door), _each(host, tasks()), _picture(address, door, folder / PICTURE)
     try:
-        measured = measure_one(aws.config.service.host_name, tasks)
+        measured = measure_one(host, tasks())
     except SlpnbError as error:
         return Look(Verdicts((*met, ng("measured", str(error)))))
     return Look(Verdicts((*met, ok("measured", measure.sentence(measured)))), measured)
 
 
+def grow(aws: Aws) -> None:
+    """Ask for `COPIES` tasks where there are fewer, as auto scaling would under load, and wait for them.
+
+    Raises `VerificationError` when they do not come.
+    """
+    service, most = stability.describe(aws), aws.config.service.max_tasks
+    if service["desiredCount"] < COPIES <= most:
+        own = {"cluster": service["clusterArn"], "service": service["serviceName"]}
+        aws.client("ecs").update_service(**own, desiredCount=COPIES)
+        stability.watch(aws, service["taskDefinition"].rpartition("/")[2])
+
+
 def measure_one(host: str, tasks: Tasks) -> Measured:
     """Measure the container of one task. Raises `Refusal` when none can be."""
-    reached = [one for _, one in sorted(tasks.items()) if one["ports"] and one["containers"]]
+    reached = _reached(host, tasks)
     found = engine.find() if reached else None
     if found is None:
         raise Refusal("no container of a task can be reached on the loopback")
-    port = next(iter(reached[0]["ports"].values())).rpartition(":")[2]
+    id, target = next(iter(reached.items()))
     with found:
-        container = found.client.containers.get(next(iter(reached[0]["containers"].values())))
-        return measuring.measure(found, container, measuring.Target(int(port), host), seconds=LOAD_SECONDS)
+        return measuring.measure(found, found.client.containers.get(id), target, seconds=LOAD_SECONDS)
+
+
+def _reached(host: str, tasks: Tasks) -> dict[str, measuring.Target]:
+    """Where each container of a task is asked, by its id in the engine; those without a port are not."""
+    own = [one for _, one in sorted(tasks.items()) if one["ports"] and one["containers"]]
+    ports = [int(next(iter(one["ports"].values())).rpartition(":")[2]) for one in own]
+    ids = [next(iter(one["containers"].values())) for one in own]
+    return {id: measuring.Target(port, host) for id, port in zip(ids, ports, strict=True)}
+
+
+def _each(host: str, tasks: Tasks) -> Verdict:
+    """Whether each task's container answers by itself: behind the front door one would hide the other."""
+    reached = _reached(host, tasks)
+    if not reached:
+        return skip("each task", "no container of a task can be reached on the loopback")
+    for id, target in reached.items():
+        try:
+            measuring.demand_page(target)
+        except Refusal as error:
+            return ng("each task", f"container {id[:12]}: {error}")
+    return ok("each task", f"{len(reached)} containers, each answers 200 for the front page")
 
 
 def _front_page(address: str, door: str) -> Verdict:

@@ -197,9 +197,9 @@ class _Run:
         if not backend.aws or self.record.stopped or LAST not in self.order.notebooks:
             return
         try:
-            found = live.look(backend.aws, self.folder, backend.tasks())
+            found = live.look(backend.aws, self.folder, backend.tasks)
         except SlpnbError as error:
-            found = live.Look(Verdicts((ng("installation", str(error)),)))
+            found = live.Look(Verdicts((ng("WordPress", str(error)),)))
         self.record.live = [str(verdict) for verdict in found.verdicts]
         if found.measured:
             self.record.measured = found.measured.to_dict()
