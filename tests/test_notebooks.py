@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
 
+from slpnb import local
 from slpnb.steps import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
@@ -108,9 +109,14 @@ WAYS = {
 }
 
 
-def run_papermill(name: str, arguments: list[str], folder: Path, monkeypatch) -> tuple[int, str]:
-    monkeypatch.setenv("SLPNB_STATE", str(folder))
-    monkeypatch.delenv("SLPNB_LOCAL_ENDPOINT", raising=False)
+@pytest.fixture
+def session(embedded, monkeypatch) -> None:
+    """An embedded AWS, freshly seeded, that notebooks find: one for many tests, for each takes 0.2 GB."""
+    local.reset(embedded.endpoint_url)
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+
+
+def run_papermill(name: str, arguments: list[str], folder: Path) -> tuple[int, str]:
     output = folder / f"{name}.ipynb"
     arguments = [str(FOLDER / f"{name}.ipynb"), str(output), "--no-progress-bar", "--cwd", str(FOLDER), *arguments]
     result = CliRunner().invoke(papermill, arguments)
@@ -121,14 +127,15 @@ def run_papermill(name: str, arguments: list[str], folder: Path, monkeypatch) ->
     return result.exit_code, error or opened
 
 
+@pytest.mark.usefixtures("session")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_every_way_of_passing_parameters_works_on_every_notebook(name, way, tmp_path, monkeypatch):
+def test_every_way_of_passing_parameters_works_on_every_notebook(name, way, tmp_path):
     arguments, env, _ = WAYS[way]
     confirm = ["-p", "apply", "False"] if env == "production" else []
     if name == "99_destroy" and env == "production":
         confirm += ["-y", "{destroy: {confirm: destroy production}}"]
-    code, seen = run_papermill(name, [*arguments, *confirm], tmp_path, monkeypatch)
+    code, seen = run_papermill(name, [*arguments, *confirm], tmp_path)
     assert code == 0, seen
     assert f"{name}, {env}, us-east-1" in seen
 
@@ -142,10 +149,11 @@ MISTAKES = {
 }
 
 
+@pytest.mark.usefixtures("session")
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_refused_in_one_sentence(mistake, tmp_path, monkeypatch):
+def test_a_mistake_is_refused_in_one_sentence(mistake, tmp_path):
     name, given, sentence = MISTAKES[mistake]
-    code, seen = run_papermill(name, ["-y", given], tmp_path, monkeypatch)
+    code, seen = run_papermill(name, ["-y", given], tmp_path)
     assert code != 0
     assert seen.startswith("ParameterError: ")
     assert sentence in seen
@@ -161,10 +169,11 @@ REFUSED = {
 }
 
 
+@pytest.mark.usefixtures("session")
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_work_is_refused_before_anything_is_created(case, tmp_path, monkeypatch):
+def test_what_cannot_work_is_refused_before_anything_is_created(case, tmp_path):
     given, number = REFUSED[case]
-    code, seen = run_papermill("00_start", ["-y", given], tmp_path, monkeypatch)
+    code, seen = run_papermill("00_start", ["-y", given], tmp_path)
     assert code != 0
     assert seen.startswith("Refusal: ")
     assert number in seen
