@@ -12,6 +12,7 @@ import click
 
 from slpnb.commands_compose import compose
 from slpnb.commands_image import build
+from slpnb.commands_install import install
 from slpnb.commands_sizing import catalog, size
 from slpnb.errors import SlpnbError
 
@@ -271,6 +272,7 @@ def schema() -> None:
 
 main.add_command(build)
 main.add_command(compose)
+main.add_command(install)
 main.add_command(size)
 main.add_command(catalog)
 
@@ -306,13 +308,9 @@ def refresh(names: tuple[str, ...]) -> None:
 
 def _given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """What the options lay over the params files; an option that was not given lays nothing."""
-    from slpnb.config import lay_over, parse_assignment
+    from slpnb import config
 
-    given: dict[str, Any] = {}
-    for assignment in options["assignments"]:
-        given = lay_over(given, parse_assignment(assignment))
-    named = {"backend": options["backend"], "apply": options.get("apply"), **more}
-    return {**given, **{key: value for key, value in named.items() if value not in (None, "")}}
+    return config.given(options["assignments"], backend=options["backend"], apply=options.get("apply"), **more)
 
 
 def _places(options: Mapping[str, Any]) -> dict[str, Any]:

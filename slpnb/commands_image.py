@@ -50,11 +50,11 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
     slpnb build --push --architecture all --backend aws --apply
     slpnb build --push --registry 127.0.0.1:5000/slp-saas
     """
-    from slpnb import engine
+    from slpnb import config, engine
     from slpnb.errors import Refusal
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a cancelled CI job leaves nothing behind
-    parameters = _config(environment, options)
+    parameters = config.load(environment, config.given(**options))
     version = version or parameters.image.tag
     found = engine.find()
     if found is None:
@@ -69,15 +69,6 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
             from slpnb.push import not_pushed
 
             click.echo(not_pushed(parameters, tuple(built), version))
-
-
-def _config(environment: str, options: dict[str, Any]) -> Config:
-    from slpnb import config
-
-    given: dict[str, Any] = {key: value for key, value in options.items() if value not in (None, "", ())}
-    for assignment in given.pop("assignments", ()):
-        given = config.lay_over(given, config.parse_assignment(assignment))
-    return config.load(environment, given)
 
 
 def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, ...]:

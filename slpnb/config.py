@@ -121,6 +121,17 @@ def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
     return {**lower, **both}
 
 
+def given(assignments: Iterable[str], **options: Any) -> dict[str, Any]:
+    """What a command's options lay over the files: assignments (`parse_assignment`), then those that were given. Pure.
+
+    An option that is None or empty lays nothing. Raises `ParameterError` for an assignment that is none.
+    """
+    laid: dict[str, Any] = {}
+    for assignment in assignments:
+        laid = lay_over(laid, parse_assignment(assignment))
+    return laid | {name: value for name, value in options.items() if value not in (None, "")}
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -136,6 +136,14 @@ class TestReading:
         assert "aws ec2 create-security-group" in done.output
         subprocess.run(["bash", "-n"], input=done.output, text=True, check=True)
 
+    @pytest.mark.usefixtures("aws_here")
+    def test_installing_is_shown_and_refused_where_no_task_would_ever_end(self):
+        shown = call("install", "staging", "--plan")
+        assert (shown.exit_code, "+ one-off task slp-saas-test" in shown.output) == (0, True)
+        assert shown.output.endswith("not run: apply is false\n")
+        refused = call("install", "staging")
+        assert (refused.exit_code, "the tasks are simulated" in refused.output) == (3, True)
+
     def test_a_notebook_that_writes_nothing_has_no_commands(self):
         done = call("commands", "sizing", "staging")
         assert done.exit_code == 2
@@ -161,7 +169,7 @@ class TestHelp:
                 assert f"\n  {code:>5}  " in text or f"\n{code:>7}  " in text, (arguments, code)
 
     def test_examples_are_commands_that_exist(self):
-        for command in ("run", "destroy", "commands"):
+        for command in ("run", "destroy", "commands", "install"):
             examples = [
                 line.split() for line in call(command, "--help").output.splitlines() if line.startswith("  slpnb ")
             ]

@@ -1,0 +1,41 @@
+"""``slpnb install``: WordPress and its network, installed by a one-off task of the service's own image."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("environment", type=click.Choice(("staging", "production")), metavar="ENVIRONMENT")
+@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: the account of the parameters.")
+@click.option("--apply/--plan", "apply", default=None, help="Run the task, or only show it. Default: show it.")
+@click.option("--confirm", default="", metavar="production", help="Production is only planned without it.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Lay a parameter over the files."
+)
+def install(environment: str, **options: Any) -> None:
+    """Install WordPress and make its network: a one-off task of the registered task definition, once after 80_service.
+
+    Run again it changes nothing. It writes to the database that the secrets name. A run with containers
+    (slpnb run) has done it already, in its own.
+
+    \b
+    slpnb install staging --backend aws            the task, as it would be run
+    slpnb install staging --backend aws --apply    run it and wait for its end
+    """
+    from slpnb import config, installation, runbook
+    from slpnb.errors import EXIT_CODES
+
+    aws, _ = runbook.connect_backend(config.load(environment, config.given(**options)))
+    plan = installation.plan(aws.config, installation.observe(aws))
+    click.echo(repr(plan))
+    may, reason = aws.may_write()
+    if not may:
+        click.echo(f"not run: {reason}")
+        return
+    verdict = installation.run(aws)
+    click.echo(str(verdict))
+    sys.exit(0 if verdict.status == "OK" else EXIT_CODES["VerificationError"])
