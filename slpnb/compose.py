@@ -37,7 +37,7 @@ HEADER = """\
 # To use it:
 #     cd docker && cp .env.example .env && docker compose up
 # then open http://{host}, and http://{host}/wp-admin/ as admin with .env's password.
-# Port 80 must be free: a WordPress network's log-in cookies know no other. WORDPRESS_PORT in .env is for a proxy.
+# Where port 80 is not free: WORDPRESS_PORT=8080 and WORDPRESS_HOST=slp.localhost:8080 in .env, before the first start.
 # Code from a checkout instead of the image's:  docker compose -f compose.yaml -f compose.code.yaml up
 # What is due, on every site:                   docker compose run --rm wordpress cron
 # Not as on ECS: the image is this machine's architecture, the log is the engine's, there is no balancer and no TLS.

@@ -99,6 +99,16 @@ def test_each_subdomain_is_a_site(site):
     assert f"http://second.{HOST}" not in second.text
 
 
+def test_a_front_door_on_another_port_can_be_logged_in_through(world):
+    host = "door.example:8443"
+    given = {"WORDPRESS_DB_NAME": world.make_database("port"), "WORDPRESS_HOST": host}
+    assert world.task("install", **given)[0] == 0
+    answer = world.start(**given).get_https("/wp-login.php", host)
+    assert answer.status == 200
+    assert "; domain=.door.example;" in answer.headers["Set-Cookie"]
+    assert world.query("SELECT user_email FROM wp_users", "port") == "admin@door.example"
+
+
 def test_sites_in_subdirectories_have_their_pages_admin_and_files(world):
     database = world.make_database("folders")
     mode = {"WORDPRESS_DB_NAME": database, "WORDPRESS_MULTISITE": "subdirectory"}

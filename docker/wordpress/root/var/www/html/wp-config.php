@@ -29,6 +29,9 @@ if (!defined('SLPNB_INSTALL')) { // before there is a network, WordPress cannot 
     define('PATH_CURRENT_SITE', '/');
     define('SITE_ID_CURRENT_SITE', 1);
     define('BLOG_ID_CURRENT_SITE', 1);
+    if (SUBDOMAIN_INSTALL && str_contains(DOMAIN_CURRENT_SITE, ':')) { // browsers refuse a cookie whose domain has a port
+        define('COOKIE_DOMAIN', '.' . strtok(DOMAIN_CURRENT_SITE, ':'));
+    }
 }
 
 // WordPress gives a new site on a subdomain http, and its pictures with it, whatever the network has.

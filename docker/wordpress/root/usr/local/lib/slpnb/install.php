@@ -61,7 +61,7 @@ if ($wpdb->get_var("SELECT COUNT(*) FROM $wpdb->blogs") > 0 && $wpdb->get_var("S
 $wpdb->suppress_errors(false);
 
 $user = getenv('WORDPRESS_ADMIN_USER') ?: 'admin';
-$email = getenv('WORDPRESS_ADMIN_EMAIL') ?: "admin@$host";
+$email = getenv('WORDPRESS_ADMIN_EMAIL') ?: 'admin@' . strtok($host, ':');
 $title = getenv('WORDPRESS_TITLE') ?: $host;
 if (!is_blog_installed() || !username_exists($user)) {
     wp_install($title, $user, $email, true, '', getenv('WORDPRESS_ADMIN_PASSWORD') ?: wp_generate_password(32));
