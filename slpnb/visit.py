@@ -15,6 +15,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPSConnection
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ MOST_BYTES = 1_000_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PICTURE = "1280,800"
 PATIENCE_SECONDS = 60
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,17 @@ def browser() -> str:
 
 
 def picture(address: str, door: str, file: Path) -> bool:
-    """Save what a browser shows at an address as PNG; whether it did. Without a browser it did not."""
+    """Save what a browser shows at an address as PNG; whether it did. Without a browser it did not.
+
+    A browser drops what it is loading when a network of the machine comes or goes, as those of containers
+    do (Chromium: ERR_NETWORK_CHANGED), and saves nothing then: it is asked again.
+    """
     program = browser()
     if not program:
         return False
     with tempfile.TemporaryDirectory(prefix="slpnb-browser-") as profile:
         command = [program, *_options(urlsplit(door).netloc, profile), f"--screenshot={file}", address]
-        return _ends(command) and file.exists()
+        return any(file.exists() for _ in takewhile(lambda _: _ends(command), range(TRIES)))
 
 
 def _ends(command: list[str]) -> bool:

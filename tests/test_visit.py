@@ -81,6 +81,15 @@ def test_without_a_browser_there_is_no_picture(monkeypatch, tmp_path: Path):
     assert not visit.picture("https://saas.example/", "https://127.0.0.1:9", tmp_path / "page.png")
 
 
+@pytest.mark.parametrize(("drops", "shows"), [(1, True), (visit.TRIES, False)])
+def test_a_browser_that_drops_a_page_is_asked_again(monkeypatch, tmp_path: Path, drops, shows):
+    program, asked, file = tmp_path / "chromium", tmp_path / "asked", tmp_path / "page.png"
+    program.write_text(f'#!/bin/sh\necho >>{asked}; [ "$(wc -l <{asked})" -le {drops} ] || touch {file}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(visit, "browser", lambda: str(program))
+    assert visit.picture("https://saas.example/", "https://127.0.0.1:9", file) is shows
+
+
 def test_a_browser_that_hangs_is_killed_with_its_helpers(monkeypatch, tmp_path: Path):
     program, helper = tmp_path / "chromium", tmp_path / "helper"
     program.write_text(f"#!/bin/sh\nsleep 1000 & echo $! >{helper}\nwait\n")
