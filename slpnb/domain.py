@@ -26,12 +26,13 @@ KEY_ALGORITHMS = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp3
 
 def desired(config: Config) -> Wanted:
     """An alias from each of the service's names to its load balancer. Pure."""
-    return tuple(_alias(key, name) for key, name in aliases(config).items())
+    return tuple(_alias(key, name) for key, name in _possible(config).items() if name in config.service.names)
 
 
-def aliases(config: Config) -> dict[str, str]:
-    """The names that lead to the load balancer, by the keys of their aliases. Pure."""
-    return dict(zip(("dns-alias", "dns-alias/sites"), config.service.names, strict=False))
+def _possible(config: Config) -> dict[str, str]:
+    """Every name that may have been the service's, by the key of its alias: a network can have been on subdomains."""
+    host = config.service.host_name
+    return {"dns-alias": host, "dns-alias/sites": f"*.{host}"}
 
 
 def _alias(key: str, name: str) -> Resource:
@@ -47,10 +48,10 @@ def _alias(key: str, name: str) -> Resource:
 
 
 def observe(aws: Aws, load_balancer: Found | None, zone: Found | None) -> dict[str, Found]:
-    """The record of each of the service's names, the kit's if it leads to ``load_balancer`` and the kit made that."""
+    """The records of the service's names, each the kit's if it leads to ``load_balancer`` and the kit made that."""
     if zone is None:
         return {}
-    looked = {key: _record(aws, zone, name) for key, name in aliases(aws.config).items()}
+    looked = {key: _record(aws, zone, name) for key, name in _possible(aws.config).items()}
     return {key: _found(key, record, load_balancer, zone) for key, record in looked.items() if record}
 
 
@@ -97,6 +98,16 @@ def find_certificate(aws: Aws) -> dict[str, Found]:
     Raises `Refusal` when none of this region is ISSUED, for a listener takes no other, and when none
     is valid for every name of the service, for browsers would refuse the others.
     """
+    domain, issued = aws.config.service.certificate_domain, _issued(aws)
+    valid = [one for one in issued if not uncovered(_names(one), aws.config)]
+    if not valid:
+        raise Refusal(_not_for_all(aws.config, issued))
+    chosen = max(valid, key=lambda one: (str(one.get("NotAfter", "")), one["CertificateArn"]))
+    facts = {"names": _names(chosen)}
+    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], facts)}
+
+
+def _issued(aws: Aws) -> list[dict[str, Any]]:
     domain = aws.config.service.certificate_domain
     # ListCertificates leaves out every key but RSA_2048's unless it is asked for them.
     listed = aws.pages(
@@ -109,12 +120,7 @@ def find_certificate(aws: Aws) -> dict[str, Found]:
         raise Refusal(
             f"no ACM certificate of {domain} in {aws.region} is ISSUED ({states}); an HTTPS listener needs it"
         )
-    valid = [one for one in issued if not uncovered(_names(one), aws.config)]
-    if not valid:
-        raise Refusal(_not_for_all(aws.config, issued))
-    chosen = max(valid, key=lambda one: (str(one.get("NotAfter", "")), one["CertificateArn"]))
-    facts = {"names": _names(chosen)}
-    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], facts)}
+    return issued
 
 
 def _names(certificate: Mapping[str, Any]) -> list[str]:

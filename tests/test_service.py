@@ -330,6 +330,12 @@ def test_a_network_on_paths_needs_no_other_name():
     assert [resource.name for resource in want if resource.kind == "DNS alias"] == ["saas-test.slp.example"]
 
 
+def test_a_network_that_moves_to_paths_loses_its_wildcard(running):
+    aws = again(running, service={"multisite": "subdirectory"})
+    (change,) = [change for change in planned(aws).changes if change.key == "dns-alias/sites"]
+    assert change.action == "-"
+
+
 def test_a_service_of_the_same_name_that_somebody_made_is_refused(ready):
     own = {"cluster": ready.config.cluster.name, "serviceName": ready.config.service.name}
     ready.client("ecs").create_service(**own, taskDefinition=revisions(ready)[0], desiredCount=0)
