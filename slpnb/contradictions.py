@@ -21,6 +21,7 @@ from slpnb.resources import RESERVED_TCP_PORTS
 from slpnb.rollout import deployment, limits
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
+ASKED = re.compile(r"\bhttp(s?)://(?:127\.0\.0\.1|localhost)(?::(\d+))?")
 STATIC_FILE = re.compile(r"\.(txt|html?|ico|png|svg|css|js)$")
 LONG_DRAIN_SECONDS = 300  # AWS's default deregistration delay, longer than any request of this service
 
@@ -243,6 +244,18 @@ def _protocol(config: Config, _: InstanceType) -> Verdict:
     return ok("protocol", f"load balancer and container speak {to} on port {port}: TLS ends {ends}")
 
 
+def _own_check(config: Config, _: InstanceType) -> Verdict:
+    port, command = config.task.container_port, " ".join(config.task.health_check.command)
+    asked = [int(given or (443 if secure else 80)) for secure, given in ASKED.findall(command)]
+    if asked and port not in asked:
+        return ng(
+            "container health check",
+            f"task.health_check.command asks port {asked[0]}, nginx listens on {port} (task.container_port): "
+            "every task would be UNHEALTHY, and be replaced without end",
+        )
+    return ok("container health check", f"asks port {port}" if asked else "names no port of the container")
+
+
 def _health_path(config: Config, _: InstanceType) -> Verdict:
     path = config.service.health_check.path
     if not STATIC_FILE.search(path):
@@ -369,6 +382,7 @@ CHECKS: tuple[Check, ...] = (
     Check(_network_mode, f"{ECS}, Allocate a network interface for an Amazon ECS task"),
     Check(_trunking, f"{ECS}, Increasing Amazon ECS Linux container instance network interfaces"),
     Check(_host_port, f"{ECS}, Task definition parameters, hostPort"),
+    Check(_own_check, f"{ECS}, Determine Amazon ECS task health using container health checks"),
     Check(_health_path, "field-notes.md, EFS and WordPress"),
     Check(_grace, "field-notes.md, Memory, CPU and placement"),
     Check(_drain, f"{ELB}, Deregistration delay"),

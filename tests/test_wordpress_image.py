@@ -109,6 +109,14 @@ def test_a_front_door_on_another_port_can_be_logged_in_through(world):
     assert world.query("SELECT user_email FROM wp_users", "port") == "admin@door.example"
 
 
+def test_nginx_listens_where_it_is_told_and_refuses_what_is_no_port(world, site):
+    assert site
+    moved = world.begin("serve", PORT="8080")
+    eventually(lambda: "HTTP/1.1 200" in moved.run("curl", "-si", "http://127.0.0.1:8080/VERSION.txt"))
+    code, said = world.task("serve", PORT="80; evil")
+    assert (code, "PORT is 80; evil, must be 1 to 65535" in said) == (64, True)
+
+
 def test_sites_in_subdirectories_have_their_pages_admin_and_files(world):
     database = world.make_database("folders")
     mode = {"WORDPRESS_DB_NAME": database, "WORDPRESS_MULTISITE": "subdirectory"}
@@ -221,7 +229,7 @@ def test_a_missing_variable_is_named_and_nothing_starts(world):
 
 def test_no_secret_is_in_the_image_the_log_or_the_process_list(world, site):
     image = world.engine.client.images.get(world.image.name)
-    assert {item.partition("=")[0] for item in image.attrs["Config"]["Env"]} == {"PATH"}
+    assert {item.partition("=")[0] for item in image.attrs["Config"]["Env"]} == {"PATH", "TINI_VERBOSITY"}
     seen = json.dumps(image.history()) + site.log() + site.run("ps", "-eo", "args=")
     assert "worker process" in seen
     assert not [secret for secret in (PASSWORD, SALT, "admin-canary") if secret in seen]
