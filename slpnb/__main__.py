@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slpnb import interruption
 from slpnb.commands_compose import compose
 from slpnb.commands_image import build
 from slpnb.commands_install import install
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = ("staging", "production")
 WIDTH = 200  # of a table that goes to a file or a pipe
-TERMINATED = 143  # as a shell counts SIGTERM
 EPILOG = """\b
 Exit codes
     0  finished
@@ -331,7 +330,7 @@ def _execute(order: Order, open_report: bool) -> None:
     from slpnb import runner
     from slpnb.progress import Progressing
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a cancelled CI job leaves nothing running
+    interruption.take()  # a cancelled CI job leaves nothing running
     console = Console(highlight=False)
     with Progressing(console, len(order.notebooks) * (1 + order.again)) as watcher:
         folder, record = runner.run(order, watcher)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from slpnb import interruption
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from slpnb.push import Login, Target
 
 ARCHITECTURES = ("amd64", "arm64")
-TERMINATED = 143  # as a shell counts SIGTERM
 
 
 @click.command()
@@ -53,7 +52,7 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
     from slpnb import config, engine
     from slpnb.errors import Refusal
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a cancelled CI job leaves nothing behind
+    interruption.take()  # a cancelled CI job leaves nothing behind
     parameters = config.load(environment, config.given(**options))
     version = version or parameters.image.tag
     found = engine.find()
