@@ -237,6 +237,8 @@ class TaskSection(Section):
     """the container's own disk cannot be written; uploads and tmpfs can"""
     stop_timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 60
     """time between SIGTERM and SIGKILL, for requests in flight"""
+    cron_minutes: Annotated[int, Field(ge=0, le=60)] = 5
+    """how often WordPress does what is due, on all sites, in one container at a time; 0: never"""
     open_files: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
     """ulimit nofile"""
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30

@@ -118,6 +118,7 @@ def _environment(config: Config) -> list[dict[str, str]]:
         "IMAGE_VERSION": config.image.tag,
         "DISABLE_WP_CRON": "true",
         "DISALLOW_FILE_MODS": "true",
+        "CRON_SECONDS": str(60 * config.task.cron_minutes),
         "PORT": str(config.task.container_port),
         "STOP_TIMEOUT_SECONDS": str(config.task.stop_timeout_seconds),
     }

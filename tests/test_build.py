@@ -139,10 +139,14 @@ def test_the_image_is_built_looked_into_and_started_once(here):
 def test_an_image_that_does_not_answer_is_reported_with_what_it_said(here):
     config = load("staging")
     built = build.build(here, config, here.architecture, "8.8.8")
-    broken = load("staging", {"task": {"container_port": 81}})
-    assert config.task.container_port != broken.task.container_port
-    with pytest.raises(build.BuildError, match="memory limit"):
-        build.smoke(here, broken, built.name, ready_seconds=2)
+    recipe = f'FROM {built.name}\nCMD ["sh", "-c", "echo nothing serves; sleep 60"]\nENTRYPOINT []\n'
+    command = [*here.command, "build", "--quiet", "--tag", f"{build.IMAGE}:mute", "-"]
+    subprocess.run(command, input=recipe, text=True, check=True, capture_output=True)
+    try:
+        with pytest.raises(build.BuildError, match="nothing serves"):
+            build.smoke(here, config, f"{build.IMAGE}:mute", ready_seconds=2)
+    finally:
+        here.client.images.remove(f"{build.IMAGE}:mute", force=True)
 
 
 @needs_engine

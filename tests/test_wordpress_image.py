@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -217,6 +218,19 @@ def test_cron_runs_what_is_due_on_every_site(world, site):
     code, said = world.task("cron")
     assert (code, "cron on 2 sites" in said) == (0, True)
     assert [site.run("php", "/var/www/html/probe/site.php", "left", host) for host in hosts] == ["done", "done"]
+
+
+def test_cron_runs_by_itself_in_one_container_at_a_time(world, site):
+    assert site
+    first = world.start(CRON_SECONDS="1")
+    eventually(lambda: "cron on 2 sites" in first.log())
+    with (first.uploads / ".cron").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        eventually(lambda: "cron: another container is at it" in first.log())
+        before = first.log().count("cron on 2 sites")
+    eventually(lambda: first.log().count("cron on 2 sites") > before)
+    first.container.stop(timeout=60)
+    assert first.container.wait(timeout=30)["StatusCode"] == 0
 
 
 def test_a_missing_variable_is_named_and_nothing_starts(world):

@@ -89,7 +89,7 @@ class World:
         secret = {item["name"]: SALT for item in container["secrets"]}
         database = {"HOST": "database", "NAME": "wordpress", "USER": "wordpress", "PASSWORD": PASSWORD}
         named = {f"WORDPRESS_DB_{name}": value for name, value in database.items()}
-        return clear | secret | {"WORDPRESS_HOST": HOST} | named | changes
+        return clear | secret | {"WORDPRESS_HOST": HOST, "CRON_SECONDS": "0"} | named | changes
 
     def settings(self, memory: str, environment: dict[str, str], uploads: Path, mode: str) -> dict[str, Any]:
         options = ",".join(TMPFS_OPTIONS)
