@@ -236,12 +236,15 @@ class TestNothingIsLeftBehind:
         places = ["--notebooks", str(source), "--runs", str(tmp_path / "runs")]
         environ = {key: value for key, value in os.environ.items() if key != "SLPNB_LOCAL_ENDPOINT"}
         with subprocess.Popen([*command, *places], stdout=subprocess.PIPE, text=True, env=environ) as process:
-            assert process.stdout
-            assert "00_start" in process.stdout.readline()
-            started = psutil.Process(process.pid).children(recursive=True)
-            assert len(started) >= 3  # the embedded AWS, the process that kernels fork from, a kernel
-            process.send_signal(sent)
-            assert process.wait() == code
+            try:
+                assert process.stdout
+                assert "00_start" in process.stdout.readline()
+                started = psutil.Process(process.pid).children(recursive=True)
+                assert len(started) >= 3  # the embedded AWS, the process that kernels fork from, a kernel
+                process.send_signal(sent)
+                assert process.wait(120) == code
+            finally:
+                process.kill()
         _, alive = psutil.wait_procs(started, timeout=10)
         assert not alive
         written = Record(**json.loads((tmp_path / "runs" / "staging" / "latest" / "run.json").read_text()))
