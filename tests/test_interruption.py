@@ -10,12 +10,11 @@ import pytest
 
 MODULE = "print('begun', flush=True)\ninput()\nprint('whole', flush=True)\n"
 PROGRAM = """
-import sys
 from slpnb import interruption
 interruption.take()
-{import_}
-print('imported', flush=True)
 try:
+    {import_}
+    print('imported', flush=True)
     input()
 except KeyboardInterrupt:
     sys.exit(130)
@@ -42,7 +41,7 @@ def test_an_import_that_has_begun_is_finished_first(tmp_path, sent, code):
 
 @pytest.mark.parametrize(("sent", "code"), ENDS)
 def test_outside_of_an_import_it_is_taken_at_once(tmp_path, sent, code):
-    with begin(tmp_path, "") as process:
+    with begin(tmp_path, "pass") as process:
         assert process.stdout.readline() == "imported\n"
         process.send_signal(sent)
         assert process.wait(30) == code
