@@ -78,10 +78,12 @@ def measure_one(host: str, tasks: Tasks) -> Measured:
 
 def _reached(host: str, tasks: Tasks) -> dict[str, measuring.Target]:
     """Where each container of a task is asked, by its id in the engine; those without a port are not."""
-    own = [one for _, one in sorted(tasks.items()) if one["ports"] and one["containers"]]
-    ports = [int(next(iter(one["ports"].values())).rpartition(":")[2]) for one in own]
-    ids = [next(iter(one["containers"].values())) for one in own]
-    return {id: measuring.Target(port, host) for id, port in zip(ids, ports, strict=True)}
+    reached = {}
+    for _, one in sorted(tasks.items()):
+        if one["ports"] and one["containers"]:
+            id, address = next(iter(one["containers"].values())), next(iter(one["ports"].values()))
+            reached[id] = measuring.Target(int(address.rpartition(":")[2]), host)
+    return reached
 
 
 def _each(host: str, tasks: Tasks) -> Verdict:

@@ -15,7 +15,6 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPSConnection
-from itertools import takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,7 +75,12 @@ def picture(address: str, door: str, file: Path) -> bool:
         return False
     with tempfile.TemporaryDirectory(prefix="slpnb-browser-") as profile:
         command = [program, *_options(urlsplit(door).netloc, profile), f"--screenshot={file}", address]
-        return any(file.exists() for _ in takewhile(lambda _: _ends(command), range(TRIES)))
+        for _ in range(TRIES):
+            if not _ends(command):
+                return False
+            if file.exists():
+                return True
+    return False
 
 
 def _ends(command: list[str]) -> bool:
