@@ -31,6 +31,7 @@ STAMP = re.compile(r"(\S+?)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)$")
 # Read inside the container, with the rights to read its own workers' maps: the same for every engine, also one
 # in a virtual machine. The command line of PHP-FPM's workers names their pool.
 SNAPSHOT = """
+seen=$(
 for file in /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.stat \
     /sys/fs/cgroup/memory/memory.usage_in_bytes /sys/fs/cgroup/memory/memory.stat; do
     if [ -r "$file" ]; then echo "== $file"; cat "$file"; fi
@@ -38,12 +39,13 @@ done
 stat -c '== nginx %.9Y' /run/nginx.pid 2>/dev/null || true
 for folder in /proc/[0-9]*; do
     case "$(tr '\\0' ' ' <"$folder/cmdline" 2>/dev/null)" in
-        "php-fpm: pool www"*)
+        ("php-fpm: pool www"*)
             echo "== worker ${folder#/proc/}"
             cat "$folder/smaps_rollup" "$folder/status" 2>/dev/null;;
     esac
 done
-echo "== end"
+)
+printf '%s\\n== end %s\\n' "$seen" "${#seen}"
 """
 END, TRIES = "== end", 5
 
@@ -92,15 +94,21 @@ def snapshot(container: Any) -> Memory:
 
 
 def _seen(container: Any) -> str:
-    """What `SNAPSHOT` prints; again when it is cut off: Podman 4.3 loses a command's output now and then.
+    """What `SNAPSHOT` prints; again when it is not whole: Podman 4.3 loses some of a command's output now and then.
 
     Raises `Refusal` with the engine's words when it never comes whole.
     """
     for _ in range(TRIES):
         seen = str(container.exec_run(["sh", "-c", SNAPSHOT], privileged=True).output.decode(errors="replace"))
-        if seen.rstrip().endswith(END):
+        if is_whole(seen):
             return seen
     raise Refusal(f"the container could not be looked into: {seen.strip()[-200:] or 'the engine answered nothing'}")
+
+
+def is_whole(seen: str) -> bool:
+    """Whether nothing of what `SNAPSHOT` printed was lost: it ends with its own length. Pure."""
+    body, _, length = seen.rstrip().rpartition(f"\n{END} ")
+    return length == str(len(body))
 
 
 def under_load(container: Any, target: Target, connections: int, seconds: float) -> Moment:

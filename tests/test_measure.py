@@ -312,3 +312,18 @@ def test_a_running_container_is_measured():
     assert loaded.load.requests > loaded.load.failed == 0
     assert 0 < measured.ready_seconds < 60
     assert Measured.from_dict(measured.to_dict()).to_dict() == measured.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("seen", "whole"),
+    [
+        ("== a\n1\n== end 6\n", True),
+        ("1\n== end 6\n", False),
+        ("== a\n\n== end 6\n", False),
+        ("== a\n1\n", False),
+        ("== a\n1\n== end\n", False),
+        ("", False),
+    ],
+)
+def test_output_that_lost_its_beginning_its_middle_or_its_end_is_not_whole(seen, whole):
+    assert measuring.is_whole(seen) is whole
