@@ -28,9 +28,9 @@ from slpnb import engine as engines
 from slpnb.config import Config
 from slpnb.engine import IMAGE, LABEL, Engine
 from slpnb.errors import Refusal, SlpnbError
+from slpnb.paths import DOCKER
 from slpnb.verdict import Verdict, Verdicts, ok, skip
 
-DOCKER = Path(__file__).parent.parent / "docker"
 BASE = "localhost/slpnb-base:bookworm"
 BASE_VARIABLE = "SLPNB_BASE"
 WORDS = {"x86_64": "amd64", "arm64": "arm64"}  # the parameters' word, and an image's

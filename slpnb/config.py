@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from slpnb.errors import ParameterError
 from slpnb.parameters import RULES, Parameters
+from slpnb.paths import PARAMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ class Config(Parameters):
 
 def params_dir() -> Path:
     """Where the params files are: ``SLPNB_PARAMS``, or the repository's own folder."""
-    return Path(os.environ.get("SLPNB_PARAMS") or Path(__file__).parent.parent / "params")
+    return Path(os.environ.get("SLPNB_PARAMS") or PARAMS)
 
 
 def load(environment: str | None = None, given: Mapping[str, Any] | None = None, folder: Path | None = None) -> Config:

@@ -10,11 +10,12 @@ import json
 import os
 from pathlib import Path
 
+from slpnb.catalog import DATA
 from slpnb.measure import Measured
 
 VARIABLE = "SLPNB_MEASURED"  # the file of this run, once it has measured
 FILE = "measured.json"
-SHIPPED = Path(__file__).parent / "data" / FILE
+SHIPPED = DATA / FILE
 
 
 def latest() -> Measured:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slpnb.errors import ParameterError
+from slpnb.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PACKAGES = ("slpnb", "boto3", "botocore", "ipykernel", "matplotlib", "moto", "nbclient", "pandas", "papermill")
 Status = Literal["finished", "refused", "failed", "interrupted"]
 

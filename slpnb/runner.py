@@ -29,7 +29,8 @@ from slpnb.config import Config
 from slpnb.engine import CHOICE_VARIABLE
 from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
 from slpnb.kernels import Kernels
-from slpnb.record import ROOT, Entry, Record
+from slpnb.paths import NOTEBOOKS_DIR, RUNS
+from slpnb.record import Entry, Record
 from slpnb.report import Report, read
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.steps import NOTEBOOKS
@@ -53,8 +54,8 @@ class Order:
     notebooks: Sequence[str]
     given: Mapping[str, Any] = field(default_factory=dict)
     params: Path | None = None
-    source: Path = ROOT / "notebooks"
-    runs: Path = ROOT / "runs"
+    source: Path = NOTEBOOKS_DIR
+    runs: Path = RUNS
     again: bool = False
     containers: bool = False
     finished: tuple[Path, tuple[Entry, ...]] | None = None  # of the run that this one resumes
@@ -353,12 +354,12 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def stories(source: Path = ROOT / "notebooks") -> list[str]:
+def stories(source: Path = NOTEBOOKS_DIR) -> list[str]:
     """The notebooks under research/, which no run executes: they tell, and write nothing."""
     return sorted(f"research/{path.stem}" for path in source.glob("research/*.ipynb"))
 
 
-def to_refresh(names: Sequence[str], source: Path = ROOT / "notebooks") -> list[str]:
+def to_refresh(names: Sequence[str], source: Path = NOTEBOOKS_DIR) -> list[str]:
     """The notebooks that names stand for, stories included; without names all of them. Raises `ParameterError`."""
     told = {word: story for story in stories(source) for word in (story, story.removeprefix("research/"))}
     if not names:
@@ -366,7 +367,7 @@ def to_refresh(names: Sequence[str], source: Path = ROOT / "notebooks") -> list[
     return [told.get(name) or find(name) for name in names]
 
 
-def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = ROOT / "notebooks") -> None:
+def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = NOTEBOOKS_DIR) -> None:
     """Execute notebooks in place and in order, on one embedded AWS; outputs are kept, times are not."""
     from slpnb import local
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ import pytest
 from slpnb import local
 from slpnb.aws import Aws, connect
 from slpnb.config import load
+from slpnb.paths import ROOT
 
-CASES = Path(__file__).parent / "cases"
+CASES = ROOT / "tests" / "cases"
 os.environ["SLPNB_CATALOG"] = os.devnull  # no test reads, or writes, the figures of whoever runs it
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 from slpnb import catalog, catalog_refresh, placement, runbook
 from slpnb.data import build
 from slpnb.errors import ParameterError
+from tests.conftest import CASES as ALL_CASES
 
-CASES = json.loads((Path(__file__).parent / "cases" / "catalog" / "figures.json").read_text(encoding="utf-8"))
+CASES = json.loads((ALL_CASES / "catalog" / "figures.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["type"] for case in CASES])

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from slpnb import kernels, local, runner
 from slpnb.__main__ import main
 from slpnb.errors import EXIT_CODES
-from slpnb.record import ROOT
+from slpnb.paths import ROOT
 from tests import generated
 
 

@@ -14,9 +14,8 @@ from click.testing import CliRunner
 from slpnb import compose
 from slpnb.__main__ import main
 from slpnb.config import load
+from slpnb.paths import DOCKER
 from slpnb.task_document import definition
-
-DOCKER = Path(__file__).parent.parent / "docker"
 
 
 def written(config, **options):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "slpnb"
+from slpnb.paths import ROOT
+
+PACKAGE = ROOT / "slpnb"
 PURE = (
     "architecture",
     "capacity",

@@ -23,6 +23,7 @@ from slpnb.config import load
 from slpnb.local import server as server_module
 from slpnb.local.front import Call, called, is_write
 from slpnb.local.watch import Attached
+from slpnb.paths import ROOT
 
 CLIENT = "from slpnb import local; e = local.ensure(); print(e.pid, e.endpoint_url, e.fresh, flush=True); input()"
 PATIENCE_SECONDS = 30
@@ -138,7 +139,7 @@ def test_a_server_that_cannot_start_says_why(monkeypatch, tmp_path):
 
 
 def test_the_moto_that_is_corrected_is_the_moto_that_is_required():
-    project = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
     assert f'"moto[server]=={server_module.MOTO_VERSION}"' in project
 
 

@@ -7,7 +7,6 @@ import re
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,11 +16,12 @@ from slpnb import charts, charts_measured, measure, measuring
 from slpnb import engine as engines
 from slpnb.errors import Refusal
 from slpnb.measure import Load, Measured, Memory, Moment
+from slpnb.paths import ROOT
+from tests.conftest import CASES
 from tests.engines import needs_engine
 from tests.wordpress.world import HOST, open_world
 
-ROOT = Path(__file__).parent.parent
-CASE = Path(__file__).parent / "cases" / "measure" / "container.json"
+CASE = CASES / "measure" / "container.json"
 SCRIPT = (ROOT / "docker/wordpress/root/usr/local/bin/wordpress").read_text(encoding="utf-8")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 from slpnb import cluster_query, config, placement
 from slpnb.errors import ParameterError
 from slpnb.placement import Failure, TaskNeeds
+from tests.conftest import CASES as ALL_CASES
 
-CASES = Path(__file__).parent / "cases" / "placement"
+CASES = ALL_CASES / "placement"
 
 
 def cases(name):

@@ -19,6 +19,7 @@ from papermill.execute import execute_notebook
 
 from slpnb import kernels, local, record, runner
 from slpnb.errors import ParameterError
+from slpnb.paths import ROOT
 from slpnb.record import Entry, Record
 from slpnb.runner import Order, choose, find
 from slpnb.steps import NOTEBOOKS
@@ -163,7 +164,7 @@ class TestARun:
         folder = here / "my params"
         folder.mkdir()
         for name in ("base", "staging"):
-            text = (record.ROOT / "params" / f"{name}.yaml").read_text()
+            text = (ROOT / "params" / f"{name}.yaml").read_text()
             (folder / f"{name}.yaml").write_text(text.replace("memory_mib: 2560", "memory_mib: 2561"))
         generated.fine(here / "notebooks", "01_one", "print(config.task.memory_mib)")
         done, _ = runner.run(order(here, "01_one", params=folder), Watch())

@@ -8,7 +8,6 @@ import json
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,8 +18,9 @@ from slpnb import catalog, rollout, size
 from slpnb.__main__ import main
 from slpnb.fleet import Fleet, steady
 from slpnb.placement import TaskNeeds
+from tests.conftest import CASES as ALL_CASES
 
-CASES = Path(__file__).parent / "cases" / "size"
+CASES = ALL_CASES / "size"
 
 
 def cases(name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,8 +12,9 @@ from hypothesis import strategies as st
 from slpnb import catalog, config, placement, sizing, sizing_words
 from slpnb.errors import ParameterError, Refusal
 from slpnb.placement import TaskNeeds
+from tests.conftest import CASES as ALL_CASES
 
-CASES = Path(__file__).parent / "cases" / "sizing"
+CASES = ALL_CASES / "sizing"
 
 
 def cases(name):

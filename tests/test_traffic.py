@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,8 +13,9 @@ from slpnb import catalog, config, scheduler, traffic
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import Fleet
 from slpnb.placement import TaskNeeds
+from tests.conftest import CASES as ALL_CASES
 
-CASES = Path(__file__).parent / "cases" / "traffic"
+CASES = ALL_CASES / "traffic"
 TASK = TaskNeeds(2560, 2048, dynamic_ports=1)
 GROUP = Fleet("c6g.xlarge", 1, 3, ("us-east-1a", "us-east-1b"))
 

@@ -24,12 +24,13 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 from slpnb.errors import SlpnbError
+from slpnb.paths import RUNS
 
 ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
 STATE_VARIABLE = "SLPNB_STATE"
 CONTAINERS_VARIABLE = "SLPNB_CONTAINERS"
 IMAGES_VARIABLE = "SLPNB_IMAGES"
-DEFAULT_STATE = Path(__file__).parent.parent.parent / "runs" / "embedded"
+DEFAULT_STATE = RUNS / "embedded"
 TIMEOUT_SECONDS = 60
 END_SECONDS = 60  # tasks stop within their own time-outs first
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1

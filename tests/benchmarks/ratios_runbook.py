@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from slpnb import local, runner
-from slpnb.record import ROOT, last
+from slpnb.paths import ROOT
+from slpnb.record import last
 
 TURNS = 3
 

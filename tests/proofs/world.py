@@ -22,6 +22,7 @@ from slpnb.config import Config, load
 from slpnb.engine import LABEL, Engine
 from slpnb.local import registry
 from slpnb.local.process import ENDPOINT_VARIABLE
+from slpnb.paths import NOTEBOOKS_DIR
 from tests.proofs.visitors import Visitor
 
 # The later ones are this process's own: another one that proves the same at the same time has others.
@@ -32,7 +33,6 @@ PACE = 10.0
 SETTLE_SECONDS = 60
 # Two tasks from the beginning, and room for two more of a new version: nobody waits for an instance.
 PARAMETERS = {"cluster": {"min_instances": 2}, "service": {"desired_tasks": 2, "min_tasks": 2}}
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TOLD = ("40_secrets", "70_task")  # executed as notebooks: they are the ones that handle secrets
 SET_PASSWORD = """\
 $_SERVER += ['HTTP_HOST' => getenv('WORDPRESS_HOST'), 'REQUEST_URI' => '/', 'HTTPS' => 'on'];
@@ -100,7 +100,7 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(ENDPOINT_VARIABLE, self.embedded.endpoint_url)
             execute_notebook(  # type: ignore[no-untyped-call]
-                NOTEBOOKS / f"{notebook}.ipynb",
+                NOTEBOOKS_DIR / f"{notebook}.ipynb",
                 self.folder / f"{notebook}.ipynb",
                 parameters=parameters(OLD),
                 progress_bar=False,

@@ -15,9 +15,10 @@ from slpnb.leftovers import remove_container
 from slpnb.local.containers import database
 from slpnb.local.containers.front_door import FrontDoor
 from slpnb.local.containers.orders import Credentials
+from slpnb.paths import DOCKER
 
 IMAGE = "localhost/slpnb-companions:bookworm"
-SOURCE = Path(__file__).parents[3] / "docker" / "companions"
+SOURCE = DOCKER / "companions"
 READY_SECONDS = 30.0
 BUILD_SECONDS = 600
 _building = threading.Lock()
