@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from slpnb import catalog
 from slpnb.catalog import InstanceType
-from slpnb.data.build import described
+from slpnb.catalog.data.build import described
 from slpnb.errors import AwsError, ParameterError
 
 if TYPE_CHECKING:

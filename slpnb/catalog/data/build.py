@@ -1,6 +1,6 @@
 """Build instance_types.csv from the sources, and check what the catalogue claims of itself.
 
-``python -m slpnb.data.build`` writes the table again, ``--check`` prints the errors of the
+``python -m slpnb.catalog.data.build`` writes the table again, ``--check`` prints the errors of the
 memory estimates on types that they have not seen.
 
 The sources are the CSV files beside this one and the catalogue that ships with moto. What the
@@ -21,8 +21,8 @@ from typing import Any
 
 import click
 
-from slpnb import catalog
-from slpnb.catalog import COLUMNS
+from slpnb.catalog import instance_types as catalog
+from slpnb.catalog.instance_types import COLUMNS
 
 HERE = Path(__file__).parent
 REGION = "us-east-1"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slpnb import catalog, catalog_refresh, placement, runbook
-from slpnb.data import build
+from slpnb.catalog.data import build
 from slpnb.errors import ParameterError
 from tests.conftest import CASES as ALL_CASES
 
