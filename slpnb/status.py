@@ -6,8 +6,8 @@ import pandas as pd
 
 from slpnb.aws import Aws
 from slpnb.config import Config
+from slpnb.config.parameters import Section
 from slpnb.errors import ParameterError, Refusal
-from slpnb.parameters import Section
 from slpnb.steps import STEPS, step
 
 

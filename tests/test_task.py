@@ -158,7 +158,7 @@ def test_a_volume_that_is_not_shared_is_refused(kind):
 
 
 def test_the_table_of_network_modes_names_all_that_the_parameter_allows():
-    from slpnb.parameters import TaskSection
+    from slpnb.config.parameters import TaskSection
 
     allowed = TaskSection.model_fields["network_mode"].annotation
     assert list(task.network_modes().index) == list(allowed.__args__)  # type: ignore[union-attr]

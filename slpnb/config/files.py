@@ -17,8 +17,8 @@ import yaml
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
+from slpnb.config.parameters import RULES, Parameters
 from slpnb.errors import ParameterError
-from slpnb.parameters import RULES, Parameters
 from slpnb.paths import PARAMS
 
 if TYPE_CHECKING:
