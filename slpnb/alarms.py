@@ -15,7 +15,7 @@ from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Resource, Wanted
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 
 STEP = "80_service"
 # What CloudWatch calls a resource whose id is an ARN is the end of that ARN.

@@ -1,6 +1,6 @@
 """The AWS edge: one session, one place that knows the endpoint, and the guard before writes.
 
-Steps read through `Aws.read` and `Aws.pages`; only `slpnb.apply` writes. No other module
+Steps read through `Aws.read` and `Aws.pages`; only `slpnb.plan.apply` writes. No other module
 makes a boto3 client.
 """
 

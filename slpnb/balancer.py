@@ -15,7 +15,7 @@ from slpnb import network
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, Wanted
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 
 STEP = "80_service"
 # Connections without traffic are closed after this time; nginx must keep its own open for longer, or the

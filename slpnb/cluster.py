@@ -18,7 +18,7 @@ from slpnb.aws import Aws, made_by, tag_map
 from slpnb.cluster_calls import KINDS, template_attributes
 from slpnb.config import Config
 from slpnb.plan import Found, Observed, Plan, Resource, Wanted
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 from slpnb.verdict import Verdicts
 
 STEP = "50_cluster"

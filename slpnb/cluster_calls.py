@@ -14,7 +14,7 @@ from typing import Any
 from slpnb.aws import tag_list, tag_map
 from slpnb.instances import CAUSES
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 
 BUSY = ("UpdateInProgressException",)  # the cluster or the provider is still being changed by an earlier call
 PROTECTED_AT_ONCE = 50  # SetInstanceProtection takes no more instances in one call

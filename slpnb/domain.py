@@ -18,7 +18,7 @@ from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Resource, Wait, Wanted
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 
 STEP = "80_service"
 KEY_ALGORITHMS = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1")  # what a listener accepts

@@ -16,7 +16,7 @@ from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted
-from slpnb.values import Ref, substitute
+from slpnb.plan.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "30_efs"

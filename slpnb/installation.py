@@ -13,7 +13,7 @@ from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Change, Observed, Plan, Wait
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 from slpnb.verdict import Verdict, ng, ok
 
 STEP = "80_service"

@@ -17,7 +17,7 @@ from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "20_network"

@@ -15,8 +15,8 @@ import pandas as pd
 
 from slpnb.config import Config
 from slpnb.plan import Observed, Resource, resolve
-from slpnb.shown import show
-from slpnb.values import Join, Ref
+from slpnb.plan.shown import show
+from slpnb.plan.values import Join, Ref
 from slpnb.verdict import Verdict, ng, ok
 
 Policy = dict[str, Any]

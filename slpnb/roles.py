@@ -10,7 +10,7 @@ from typing import Any
 
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.plan import Call, Found, Kind, Resource
-from slpnb.values import Json
+from slpnb.plan.values import Json
 
 POLICY_NAME = "slpnb"
 ABSENT = ("NoSuchEntity",)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slpnb.apply import Applied
 from slpnb.aws import Aws, connect
 from slpnb.config import Config, lay_over, load
 from slpnb.errors import VerificationError
 from slpnb.plan import Plan
+from slpnb.plan.apply import Applied
 from slpnb.steps import NOTEBOOKS, STEPS, Step, step
 from slpnb.verdict import Verdicts
 

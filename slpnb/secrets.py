@@ -17,7 +17,7 @@ from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
-from slpnb.values import Json, Ref, Secret
+from slpnb.plan.values import Json, Ref, Secret
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "40_secrets"

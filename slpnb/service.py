@@ -20,7 +20,7 @@ from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.placement import TEMPLATES
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 from slpnb.verdict import Verdicts
 
 STEP = "80_service"

@@ -17,7 +17,7 @@ from slpnb import efs, image, secrets
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Script
-from slpnb.values import Join, Ref
+from slpnb.plan.values import Join, Ref
 
 Definition = dict[str, Any]  # what RegisterTaskDefinition takes, with `Ref` and `Join` values in it
 DATABASE = {"HOST": "host", "NAME": "dbname", "USER": "username", "PASSWORD": "password"}

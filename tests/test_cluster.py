@@ -14,7 +14,7 @@ from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
 from slpnb.instances import Registered
 from slpnb.plan import Call, Change, Found, Plan, Wait
-from slpnb.values import substitute
+from slpnb.plan.values import substitute
 from tests.conftest import cases
 from tests.interruption import dying
 

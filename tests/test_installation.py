@@ -9,7 +9,7 @@ import pytest
 from slpnb import installation, live, runbook
 from slpnb.config import load
 from slpnb.errors import Refusal
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 
 
 def test_it_is_the_registered_task_definition_with_another_command():

@@ -10,7 +10,7 @@ import pytest
 
 from slpnb import destroy, local
 from slpnb.aws import Aws
-from slpnb.shown import show
+from slpnb.plan.shown import show
 from slpnb.steps import STEPS, step
 from tests.interruption import Interrupted, counting
 

@@ -7,7 +7,7 @@ import pytest
 from slpnb import network
 from slpnb.config import load
 from slpnb.errors import Refusal
-from slpnb.values import Ref
+from slpnb.plan.values import Ref
 from tests.conftest import cases
 
 BALANCER = Ref("security-group/load-balancer")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from slpnb import local, network, runbook
-from slpnb.apply import Applied
 from slpnb.errors import ParameterError, VerificationError
+from slpnb.plan.apply import Applied
 from slpnb.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 

@@ -8,7 +8,7 @@ from slpnb import efs, image, network, policies, secrets, task_document
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
-from slpnb.shown import show
+from slpnb.plan.shown import show
 from tests.conftest import cases
 
 EARLIER = (image, network, efs)

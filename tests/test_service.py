@@ -11,9 +11,9 @@ from slpnb.aws import connect, tag_list
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan import Found
-from slpnb.shown import show
+from slpnb.plan.shown import show
+from slpnb.plan.values import Ref, substitute
 from slpnb.steps import STEPS, step
-from slpnb.values import Ref, substitute
 from tests.conftest import cases
 from tests.test_awscli import run_script
 

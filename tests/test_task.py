@@ -16,8 +16,8 @@ from slpnb import efs, image, local, network, placement, resources, secrets, tas
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
+from slpnb.plan.values import substitute
 from slpnb.task_document import parts, whole
-from slpnb.values import substitute
 from tests.conftest import cases
 from tests.interruption import dying
 

@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal
-from slpnb.plan import Call, Change, Plan, Wait
-from slpnb.values import Json, Ref, Secret, references, substitute
+from slpnb.plan.model import Call, Change, Plan, Wait
+from slpnb.plan.values import Json, Ref, Secret, references, substitute
 
 RETRY_DELAY_SECONDS = 3
 RETRY_TIMEOUT_SECONDS = 120

@@ -4,7 +4,7 @@ A step module gives three things: ``desired(config)``, the resources that the pa
 for; ``observe(aws)``, the resources that AWS holds; and a table of kinds that says which API
 calls create, update and delete a resource. Everything here that decides is pure: a `Plan` is
 data, down to the API calls, so it can be printed, tested and turned into AWS CLI commands
-(`slpnb.awscli`). `slpnb.apply` sends it.
+(`slpnb.plan.awscli`). `slpnb.plan.apply` sends it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from slpnb.errors import Refusal
-from slpnb.shown import brief, show
-from slpnb.values import Ref, substitute
+from slpnb.plan.shown import brief, show
+from slpnb.plan.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 if TYPE_CHECKING:
-    from slpnb.apply import Applied
     from slpnb.aws import Aws
+    from slpnb.plan.apply import Applied
 
 Action = Literal["+", "~", "=", "-"]
 
@@ -188,7 +188,7 @@ class Plan:
 
     def commands(self, ids: bool = False) -> Script:
         """The same changes as AWS CLI commands, one shell script in the order of the plan."""
-        from slpnb.awscli import script
+        from slpnb.plan.awscli import script
 
         return Script(script(self, ids))
 
@@ -198,7 +198,7 @@ class Plan:
         Raises `Refusal` when an earlier step's resource is missing, `AwsError` when AWS
         fails a call: its sentence says what was done and what was not.
         """
-        from slpnb.apply import apply
+        from slpnb.plan.apply import apply
 
         return apply(self, aws, confirm)
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Resource, plan, resolve, verify
-from slpnb.shown import show
-from slpnb.values import Ref, Secret, references, substitute
+from slpnb.plan.shown import show
+from slpnb.plan.values import Ref, Secret, references, substitute
 
 STEP = "30_efs"
 

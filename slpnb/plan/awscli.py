@@ -15,9 +15,9 @@ from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan import Call, Change, Observed, Plan, Wait
-from slpnb.shown import beginning
-from slpnb.values import Join, Json, Ref, Secret, substitute
+from slpnb.plan.model import Call, Change, Observed, Plan, Wait
+from slpnb.plan.shown import beginning
+from slpnb.plan.values import Join, Json, Ref, Secret, substitute
 
 NEXT = " \\\n    "  # an option a line
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from slpnb import network
-from slpnb.awscli import command, variable
 from slpnb.plan import Call
+from slpnb.plan.awscli import command, variable
+from slpnb.plan.values import Ref, Secret
 from slpnb.steps import STEPS, step
-from slpnb.values import Ref, Secret
 
 
 def run_script(script: str, aws) -> None:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from slpnb.values import Join, Ref, Secret
+from slpnb.plan.values import Join, Ref, Secret
 
 if TYPE_CHECKING:
-    from slpnb.plan import Observed
+    from slpnb.plan.model import Observed
 
 
 def show(value: Any, have: Observed | None = None) -> str:
