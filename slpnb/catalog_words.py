@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from slpnb import catalog, resources
+from slpnb import catalog
+from slpnb.ecs import resources
 from slpnb.fleet import monthly
 
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from slpnb.resources import UNITS
+from slpnb.ecs.resources import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from slpnb.placement import TaskNeeds
+    from slpnb.ecs.placement import TaskNeeds
     from slpnb.size import Answer, Service
 
 WIDTH = 160  # of a table that goes to a file or a pipe

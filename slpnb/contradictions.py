@@ -16,8 +16,8 @@ import pandas as pd
 
 from slpnb.catalog import InstanceType, instance_type
 from slpnb.config import Config
+from slpnb.ecs.resources import RESERVED_TCP_PORTS
 from slpnb.fleet import fit, fleet
-from slpnb.resources import RESERVED_TCP_PORTS
 from slpnb.rollout import deployment, limits
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 

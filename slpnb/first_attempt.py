@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from slpnb import catalog, placement, replay
+from slpnb import catalog, replay
+from slpnb.ecs import placement
+from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.scheduler.state import Breaker, Outcome
 from slpnb.fleet import Fleet
-from slpnb.placement import TaskNeeds
 from slpnb.replay import Replay
-from slpnb.scheduler_state import Breaker, Outcome
 
 TYPE, SERVICE = "c6i.large", "slp-saas-test-service"
 WRITTEN, REMEMBERED, TUNED = 8192, 3584, 2560

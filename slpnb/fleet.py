@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from slpnb import catalog, placement
+from slpnb import catalog
+from slpnb.ecs import placement
+from slpnb.ecs.placement import Fit, Instance, TaskNeeds
 from slpnb.errors import ParameterError
-from slpnb.placement import Fit, Instance, TaskNeeds
 
 if TYPE_CHECKING:
     from slpnb.config import Config

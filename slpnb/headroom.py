@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from slpnb import placement, recommend
+from slpnb import recommend
+from slpnb.ecs import placement
 from slpnb.errors import Refusal
 from slpnb.fleet import fleet, monthly
 from slpnb.recommend import Constraints, Recommendation

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slpnb import catalog, packing, shapes
+from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError
 from slpnb.fleet import HOURS_A_MONTH, Fleet, steady
-from slpnb.placement import TaskNeeds
 from slpnb.rollout import limits, rollout, zone_lost
 
 

@@ -1,7 +1,7 @@
 """Services packed together onto instances of one or several types, and how near that is to the best possible.
 
 A packing says which tasks share an instance, so that no resource of any instance is exceeded
-(the rules are `slpnb.placement`'s: memory, CPU, GPUs, network interfaces, host ports, attributes,
+(the rules are `slpnb.ecs.placement`'s: memory, CPU, GPUs, network interfaces, host ports, attributes,
 one task an instance). `pack` finds one of least cost or fewest instances, with a proven bound:
 no packing whatever costs less. ECS places task by task and cannot be told a packing; the bound
 says what is left to gain by any other choice of types or sizes.
@@ -16,12 +16,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from slpnb import catalog, columns, placement, shapes
+from slpnb import catalog, columns, shapes
 from slpnb.columns import Loads, Problem
+from slpnb.ecs import placement
+from slpnb.ecs.resources import Instance, TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH
 from slpnb.knapsack import Ints
-from slpnb.resources import Instance, TaskNeeds
 
 MICRO = 1_000_000  # of a dollar or of an instance: prices have five decimals, so all costs are whole numbers
 MOST_TASKS = 1_000_000

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slpnb import catalog, packing, placement, shapes
+from slpnb import catalog, packing, shapes
+from slpnb.ecs import placement
+from slpnb.ecs.placement import Instance, TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH, Fleet
-from slpnb.placement import Instance, TaskNeeds
 from slpnb.rollout import limits, rollout, zone_lost
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from slpnb import catalog
+from slpnb.ecs.placement import Fit, TaskNeeds
+from slpnb.ecs.resources import ARCHITECTURE
 from slpnb.fleet import Fleet, fit, fleet, monthly, steady
-from slpnb.placement import Fit, TaskNeeds
-from slpnb.resources import ARCHITECTURE
 from slpnb.rollout import Rollout, rollout
 
 if TYPE_CHECKING:

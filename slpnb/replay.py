@@ -1,6 +1,6 @@
 """A service played through the scheduler model: what each task does from second to second, and what ECS says.
 
-The model is `slpnb.scheduler`. Here its states become tables that a notebook shows: one row for
+The model is `slpnb.ecs.scheduler.machine`. Here its states become tables that a notebook shows: one row for
 the tasks that fare alike, one line for each of ECS's service events, in ECS's own words. Seconds
 count from the beginning of what is replayed; ids are replaced by numbers in order of appearance.
 """
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slpnb import placement, scheduler
-from slpnb.fleet import Fleet, running
-from slpnb.placement import TaskNeeds
-from slpnb.scheduler_state import (
+from slpnb.ecs import placement
+from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.state import (
     Breaker,
     Definition,
     Group,
@@ -31,6 +31,7 @@ from slpnb.scheduler_state import (
     TargetGroup,
     Task,
 )
+from slpnb.fleet import Fleet, running
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slpnb import placement
+from slpnb.ecs import placement
+from slpnb.ecs.placement import Instance, TaskNeeds
+from slpnb.ecs.resources import UNITS
 from slpnb.fleet import Fleet, running
-from slpnb.placement import Instance, TaskNeeds
-from slpnb.resources import UNITS
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -17,8 +17,8 @@ from slpnb import alarms, balancer, cluster, domain, efs, network, scaling, serv
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
+from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
-from slpnb.placement import TEMPLATES
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
 from slpnb.plan.values import Ref
 from slpnb.verdict import Verdicts

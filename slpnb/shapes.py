@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from slpnb.ecs.placement import WORDS
+from slpnb.ecs.resources import ARCHITECTURE, ATTRIBUTE_ENI, Attribute, Instance, Resource, TaskNeeds
 from slpnb.errors import ParameterError
-from slpnb.placement import WORDS
-from slpnb.resources import ARCHITECTURE, ATTRIBUTE_ENI, Attribute, Instance, Resource, TaskNeeds
 
 COLUMNS: Mapping[str, str] = {
     "memory_mib": "MiB that one task takes; the only column that must be there",

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from slpnb import catalog, placement, resources
-from slpnb.deployment import Limits, limits
+from slpnb import catalog
+from slpnb.ecs import placement, resources
+from slpnb.ecs.placement import Fit, TaskNeeds
+from slpnb.ecs.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS
+from slpnb.ecs.scheduler.deployment import Limits, limits
 from slpnb.errors import ParameterError
 from slpnb.fleet import monthly
-from slpnb.placement import Fit, TaskNeeds
-from slpnb.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS
 
 MOST_CPU_UNITS = 196_608  # RegisterTaskDefinition, "Task size": 192 vCPU for a task on EC2
 MOST_TASKS = 5_000  # "Amazon ECS service quotas": tasks of one service

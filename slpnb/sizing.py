@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slpnb import catalog, placement
+from slpnb import catalog
+from slpnb.ecs import placement
+from slpnb.ecs.placement import Fit
+from slpnb.ecs.resources import ARCHITECTURE
 from slpnb.fleet import HOURS_A_MONTH, Fleet, fit, fleet, monthly, running, steady
-from slpnb.placement import Fit
 from slpnb.remedies import cheapest, ways_out
-from slpnb.resources import ARCHITECTURE
 from slpnb.rollout import Rollout, deployment, losing_a_zone, rollout, zone_lost
 from slpnb.sizing_checks import refusals, verdict
 

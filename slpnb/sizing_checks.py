@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from slpnb import catalog, placement
+from slpnb import catalog
+from slpnb.ecs import placement
+from slpnb.ecs.placement import Fit, Shortfall
 from slpnb.fleet import fit, fleet
-from slpnb.placement import Fit, Shortfall
 from slpnb.remedies import cheapest, known_zones
 from slpnb.rollout import Rollout, deployment, losing_a_zone
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn

@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import charts, headroom, placement, recommend
+from slpnb import charts, headroom, recommend
 from slpnb.config import Config
+from slpnb.ecs import placement
 from slpnb.fleet import fit, fleet, monthly, running
 from slpnb.remedies import cheapest, known_zones
 from slpnb.rollout import deployment, losing_a_zone

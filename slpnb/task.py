@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slpnb import efs, image, placement, secrets
+from slpnb import efs, image, secrets
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
+from slpnb.ecs import placement
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted
 from slpnb.task_document import definition, document, log_group, network_modes, parts, variables, whole
 from slpnb.verdict import Verdict, Verdicts, ng, ok

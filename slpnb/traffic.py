@@ -1,9 +1,9 @@
 """A day's traffic through the scheduler model: tasks, instances, headroom and dollars, against fixed fleets.
 
-The trace says what is asked of the service minute by minute. The model (`slpnb.scheduler`) follows
+The trace says what is asked of the service minute by minute. The model (`slpnb.ecs.scheduler.machine`) follows
 it as ECS would: target tracking sets the desired count, managed scaling the instances, both with
 their delays, so what comes out is late where AWS would be late. The rules and their sources are in
-`slpnb.tracking` and `slpnb.capacity`.
+`slpnb.ecs.scheduler.tracking` and `slpnb.ecs.scheduler.capacity`.
 
 Units: MiB, CPU units (1024 a vCPU), US dollars on demand in us-east-1.
 """
@@ -21,12 +21,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slpnb import catalog, replay, scheduler
+from slpnb import catalog, replay
+from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import needs
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.machine import State, TargetGroup, Tracking
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH, Fleet, fleet
-from slpnb.placement import TaskNeeds
-from slpnb.resources import needs
-from slpnb.scheduler import State, TargetGroup, Tracking
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from slpnb import charts, charts_measured, config, sizing
+from slpnb.ecs.placement import TaskNeeds
 from slpnb.measure import Load, Measured, Memory, Moment
-from slpnb.placement import TaskNeeds
 
 
 def loaded(environment="staging", **given):

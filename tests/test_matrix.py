@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, matrix, placement, shapes
+from slpnb import catalog, matrix, shapes
+from slpnb.ecs import placement
 from slpnb.errors import ParameterError
 from slpnb.fleet import Fleet
 from tests.benchmarks.ratios_sizing import by_loop, task_shapes

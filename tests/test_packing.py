@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, packing, placement, shapes
+from slpnb import catalog, packing, shapes
+from slpnb.ecs import placement
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH
 from slpnb.knapsack import Knapsack

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from slpnb import catalog, rollout, size
 from slpnb.__main__ import main
+from slpnb.ecs.placement import TaskNeeds
 from slpnb.fleet import Fleet, steady
-from slpnb.placement import TaskNeeds
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "size"

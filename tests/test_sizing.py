@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, config, placement, sizing, sizing_words
+from slpnb import catalog, config, sizing, sizing_words
+from slpnb.ecs import placement
+from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
-from slpnb.placement import TaskNeeds
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "sizing"

@@ -12,9 +12,10 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import efs, image, local, network, placement, resources, secrets, task
+from slpnb import efs, image, local, network, secrets, task
 from slpnb.aws import connect
 from slpnb.config import load
+from slpnb.ecs import placement, resources
 from slpnb.errors import Refusal
 from slpnb.plan.values import substitute
 from slpnb.task_document import parts, whole

@@ -1,13 +1,13 @@
 """ECS with capacity: moto's ECS backend made to tell the truth about instances, placement and services.
 
 moto keeps clusters, task definitions and settings. Instances, services, tasks and deployments are
-`slpnb.scheduler`'s: this backend tells the model what moto's EC2, Auto Scaling and Elastic Load
+`slpnb.ecs.scheduler.machine`'s: this backend tells the model what moto's EC2, Auto Scaling and Elastic Load
 Balancing hold, lets its clock pass, and carries out what follows (the size of groups, targets).
 
 Only `advance` and the calls themselves move the clock: a second each, 15 for a call of a waiter,
 which is as long as it would then pause. No container runs; `describe` says so. How the
 tasks of a task definition fare can be set in a container's docker label ``slpnb.outcome``: JSON
-with the fields of `slpnb.scheduler_state.Outcome`.
+with the fields of `slpnb.ecs.scheduler.state.Outcome`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import Any
 
 from moto.ecs.models import ecs_backends
 
-from slpnb import capacity, scheduler
+from slpnb.ecs.scheduler import capacity
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.state import Group, Provider, State
 from slpnb.local import ecs_instances, ecs_targets
 from slpnb.local.corrections.replace import replace_backend, replace_responses
 from slpnb.local.ecs_tasks import Tasks
-from slpnb.scheduler_state import Group, Provider, State
 
 DESCRIBE = "tasks are simulated: no container runs, and they fare as their task definition's outcome says"
 

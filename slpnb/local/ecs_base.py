@@ -9,9 +9,9 @@ from moto.backends import get_backend
 from moto.core.utils import utcnow
 from moto.ecs.models import EC2ContainerServiceBackend
 
+from slpnb.ecs.scheduler.state import State, Task
 from slpnb.local.corrections.replace import Corrected
 from slpnb.local.ecs_targets import Target
-from slpnb.scheduler_state import State, Task
 
 
 class Containers(Protocol):

@@ -7,11 +7,11 @@ from typing import Any
 
 from moto.ecs.models import CapacityProvider, Cluster
 
-from slpnb import scheduler
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.state import Instance
 from slpnb.local import ecs_instances
 from slpnb.local.ecs_base import Base
 from slpnb.local.ecs_refusals import CLUSTER_NOT_FOUND, PROVIDER_IN_USE, invalid, refusal
-from slpnb.scheduler_state import Instance
 
 MANAGED_TAG = "AmazonECSManaged"
 FARGATE = ("FARGATE", "FARGATE_SPOT")

@@ -14,8 +14,8 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
+from slpnb.ecs.scheduler.state import Outcome
 from slpnb.local import registry
-from slpnb.scheduler_state import Outcome
 
 OWN = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com/(?P<name>[\w./-]+?)(?P<what>[:@].+)?$"

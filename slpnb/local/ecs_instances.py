@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from slpnb import catalog, resources
+from slpnb import catalog
+from slpnb.ecs import resources
+from slpnb.ecs.resources import Instance as Room
+from slpnb.ecs.scheduler.state import Instance
 from slpnb.errors import ParameterError
-from slpnb.resources import Instance as Room
-from slpnb.scheduler_state import Instance
 
 AGENT_SECONDS = 60  # from launch until the agent has registered: usually one to three minutes on AWS
 SETTING = re.compile(r"\b(ECS_[A-Z_]+)\s*=\s*[\"']?([^\s\"';|>&]*)")

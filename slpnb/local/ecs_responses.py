@@ -9,11 +9,11 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from slpnb import scheduler
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.state import Task
 from slpnb.local import ecs_shapes as shapes
 from slpnb.local.ecs import Ecs
 from slpnb.local.ecs_refusals import invalid, refusal, unsupported
-from slpnb.scheduler_state import Task
 
 MOST = 100  # ECS's own limit on maxResults of its list operations
 Params = dict[str, Any]

@@ -8,12 +8,13 @@ from typing import Any
 
 from moto.ecs.models import TaskDefinition
 
-from slpnb import resources, scheduler
+from slpnb.ecs import resources
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.observed import OBSERVED
+from slpnb.ecs.scheduler.state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
 from slpnb.local import ecs_images
 from slpnb.local import ecs_refusals as refuse
 from slpnb.local.ecs_clusters import FARGATE, Clusters
-from slpnb.observed import OBSERVED
-from slpnb.scheduler_state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
 
 OUTCOME_LABEL = "slpnb.outcome"
 PERCENTS = {"maximumPercent": 200, "minimumHealthyPercent": 100}

@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from slpnb.deployment import threshold
+from slpnb.ecs.scheduler.deployment import threshold
+from slpnb.ecs.scheduler.state import STARTING, Deployment, Instance, Service, State, Task
 from slpnb.local import ecs_instances
 from slpnb.local.ecs_services import ServiceRecord
 from slpnb.local.ecs_targets import host_port
-from slpnb.scheduler_state import STARTING, Deployment, Instance, Service, State, Task
 
 if TYPE_CHECKING:
     from slpnb.local.ecs import Ecs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from slpnb.scheduler_state import State, Task
+from slpnb.ecs.scheduler.state import State, Task
 
 Target = tuple[str, str, int]  # target group ARN, instance id or address, port
 INITIAL = ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")

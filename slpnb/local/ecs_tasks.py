@@ -10,11 +10,12 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
-from slpnb import capacity, scheduler
-from slpnb import placement as placement_rules
+from slpnb.ecs import placement as placement_rules
+from slpnb.ecs.scheduler import capacity
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.state import Definition, Placement, State, Task
 from slpnb.local import ecs_refusals as refuse
 from slpnb.local.ecs_services import Services, as_request, placement, shares
-from slpnb.scheduler_state import Definition, Placement, State, Task
 
 
 @dataclass

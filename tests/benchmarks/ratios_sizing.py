@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from slpnb import catalog, matrix, packing, placement, shapes
+from slpnb import catalog, matrix, packing, shapes
+from slpnb.ecs import placement
 from slpnb.fleet import HOURS_A_MONTH, Fleet, steady
 from slpnb.rollout import rollout, zone_lost
 

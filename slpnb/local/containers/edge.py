@@ -16,7 +16,9 @@ from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
 from typing import Any
 
-from slpnb import container_arguments, leftovers, observed
+from slpnb import container_arguments, leftovers
+from slpnb.ecs.scheduler import observed
+from slpnb.ecs.scheduler.state import Task
 from slpnb.engine import Engine
 from slpnb.local import clock
 from slpnb.local.containers import orders, reaper
@@ -24,7 +26,6 @@ from slpnb.local.containers.companions import Companions
 from slpnb.local.containers.images import Images
 from slpnb.local.containers.tasks import RealTask, Report, Site
 from slpnb.local.inprocess import backend, client
-from slpnb.scheduler_state import Task
 
 PACE = 6.0
 TICK_SECONDS = 0.1

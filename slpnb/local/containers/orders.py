@@ -15,13 +15,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from slpnb import lifecycle
+from slpnb.ecs.scheduler import lifecycle
+from slpnb.ecs.scheduler.state import Task
 from slpnb.local.containers import wording
 from slpnb.local.containers.checks import Rule, container_rule, test_command
 from slpnb.local.containers.probes import CommandProbe, Probe, TargetProbe
 from slpnb.local.containers.tasks import Order
 from slpnb.local.inprocess import REGION, client
-from slpnb.scheduler_state import Task
 
 EVERYBODY = 0o777
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import placement
-from slpnb.alike import Alike, suits
-from slpnb.placement import Failure, Instance, Rule
-from slpnb.resources import TaskNeeds
+from slpnb.ecs import placement
+from slpnb.ecs.alike import Alike, suits
+from slpnb.ecs.placement import Failure, Instance, Rule
+from slpnb.ecs.resources import TaskNeeds
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 TYPES = st.sampled_from(["c6g.large", "c6g.xlarge", "c6i.large", "t3.micro"])

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from math import ceil
 
-from slpnb.scheduler_state import Service, State, Tracking
+from slpnb.ecs.scheduler.state import Service, State, Tracking
 
 METRIC_SECONDS = 60
 HIGH_POINTS = 3

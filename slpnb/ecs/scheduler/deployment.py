@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any
 
-from slpnb import capacity, lifecycle, rebalancing
-from slpnb.placement import Failure
-from slpnb.scheduler_state import Breaker, Definition, Deployment, Service, State, Task
+from slpnb.ecs.placement import Failure
+from slpnb.ecs.scheduler import capacity, lifecycle, rebalancing
+from slpnb.ecs.scheduler.state import Breaker, Definition, Deployment, Service, State, Task
 
 LONGEST_BACKOFF_SECONDS = 900  # "Service throttle logic": up to 15 minutes between two tries
 FIRST_BACKOFF_SECONDS = 10

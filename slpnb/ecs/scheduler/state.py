@@ -1,7 +1,7 @@
 """What the scheduler model knows: tasks, services, instances and groups as plain data.
 
-`slpnb.scheduler` advances it by the rules of `slpnb.lifecycle` (one task), `slpnb.deployment`
-(one service) and `slpnb.capacity` (instances). Every record is frozen; a `State` holds them by
+`slpnb.ecs.scheduler.machine` advances it by the rules of `slpnb.ecs.scheduler.lifecycle` (one task), `slpnb.ecs.scheduler.deployment`
+(one service) and `slpnb.ecs.scheduler.capacity` (instances). Every record is frozen; a `State` holds them by
 id, and every public function of the model copies the state before it changes it.
 
 Times are seconds of the model's own clock, memory is MiB, CPU is units of 1/1024 vCPU.
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal
 
-from slpnb.resources import Instance as Room
-from slpnb.resources import TaskNeeds
+from slpnb.ecs.resources import Instance as Room
+from slpnb.ecs.resources import TaskNeeds
 
 Status = Literal[
     "PROVISIONING",
@@ -42,7 +42,7 @@ class Outcome:
     task that never reaches RUNNING (CannotPullContainerError: ...). ``exits_after`` are the
     seconds in RUNNING until its essential container exits with ``exit_code``. ``healthy``
     false: its health checks fail, for ``unhealthy_reason``. ``healthy_seconds`` are the seconds
-    in RUNNING until they pass; None takes the rule of `slpnb.lifecycle.healthy_seconds`.
+    in RUNNING until they pass; None takes the rule of `slpnb.ecs.scheduler.lifecycle.healthy_seconds`.
     """
 
     pull_seconds: float = 2

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import observed, resources, scheduler
-from slpnb.scheduler_state import Breaker, Definition, Instance, Service, State, TargetGroup
+from slpnb.ecs import resources
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler import observed
+from slpnb.ecs.scheduler.state import Breaker, Definition, Instance, Service, State, TargetGroup
 
 KEY = "cluster/web"
 TARGETS = (TargetGroup("arn:tg", deregistration_seconds=20, interval_seconds=5),)

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import ceil, inf
 
-from slpnb import lifecycle, placement
-from slpnb.alike import Alike, suits
-from slpnb.placement import Failure, Rule
-from slpnb.resources import Instance as Room
-from slpnb.scheduler_state import Deployment, Group, Instance, Placement, Provider, Service, State, Task
+from slpnb.ecs import placement
+from slpnb.ecs.alike import Alike, suits
+from slpnb.ecs.placement import Failure, Rule
+from slpnb.ecs.resources import Instance as Room
+from slpnb.ecs.scheduler import lifecycle
+from slpnb.ecs.scheduler.state import Deployment, Group, Instance, Placement, Provider, Service, State, Task
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
 LOW_SECONDS = 900  # the low alarm wants 15 data points of a minute; the high alarm wants one

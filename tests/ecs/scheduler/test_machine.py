@@ -11,8 +11,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from slpnb import capacity, resources, scheduler
-from slpnb.scheduler import (
+from slpnb.ecs import resources
+from slpnb.ecs.scheduler import capacity
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.machine import (
     Breaker,
     Definition,
     Group,

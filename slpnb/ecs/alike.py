@@ -11,9 +11,9 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from slpnb import placement
-from slpnb.placement import Failure, Rule
-from slpnb.resources import Instance, TaskNeeds
+from slpnb.ecs import placement
+from slpnb.ecs.placement import Failure, Rule
+from slpnb.ecs.resources import Instance, TaskNeeds
 
 Key = tuple[int, ...]  # what the strategies order by, the first of them first
 ALONE = ("instanceId", "host")  # spread over instances: a count of the instance's own

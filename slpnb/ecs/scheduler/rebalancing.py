@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from slpnb import capacity, lifecycle
-from slpnb.placement import Failure
-from slpnb.scheduler_state import Service, State, Task
+from slpnb.ecs.placement import Failure
+from slpnb.ecs.scheduler import capacity, lifecycle
+from slpnb.ecs.scheduler.state import Service, State, Task
 
 DIFFERENCE = 2
 

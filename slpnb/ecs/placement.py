@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from slpnb import catalog, cluster_query
-from slpnb.errors import ParameterError
-from slpnb.resources import (
+from slpnb import catalog
+from slpnb.ecs import cluster_query
+from slpnb.ecs.resources import (
     RESERVED_TCP_PORTS,
     Instance,
     Resource,
@@ -26,6 +26,7 @@ from slpnb.resources import (
     shortfalls,
     task_needs,
 )
+from slpnb.errors import ParameterError
 
 __all__ = [
     "RESERVED_TCP_PORTS",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from slpnb.scheduler_state import Instance, State, Status, Task
+from slpnb.ecs.scheduler.state import Instance, State, Status, Task
 
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
 FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed

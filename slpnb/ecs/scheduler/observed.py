@@ -2,7 +2,7 @@
 
 `OBSERVED` is the outcome of a task about which nothing is known beforehand: none of its steps comes
 by itself. Each function here takes a state and what was seen, and returns the state after it, as
-`slpnb.scheduler`'s commands do. A report that comes too late (the task has moved on) changes nothing.
+`slpnb.ecs.scheduler.machine`'s commands do. A report that comes too late (the task has moved on) changes nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Literal
 
-from slpnb import lifecycle, scheduler
-from slpnb.scheduler_state import Outcome, State, Task
+from slpnb.ecs.scheduler import lifecycle
+from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler.state import Outcome, State, Task
 
 OBSERVED = Outcome(pull_seconds=inf, start_seconds=0, healthy_seconds=inf, stop_seconds=inf)
 

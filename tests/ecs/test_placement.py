@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import cluster_query, config, placement
+from slpnb import config
+from slpnb.ecs import cluster_query, placement
+from slpnb.ecs.placement import Failure, TaskNeeds
 from slpnb.errors import ParameterError
-from slpnb.placement import Failure, TaskNeeds
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "placement"

@@ -2,13 +2,13 @@
 
 A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's own event texts
 come out. The embedded AWS schedules with it, and the sizing notebook asks it "would this
-deployment finish, and when?" (`settle`). The rules and their sources are in `slpnb.lifecycle`
-(one task), `slpnb.deployment` (one service), `slpnb.rebalancing` (its zones), `slpnb.capacity`
-(instances, managed scaling) and `slpnb.tracking` (target tracking); the records are in
-`slpnb.scheduler_state`.
+deployment finish, and when?" (`settle`). The rules and their sources are in `slpnb.ecs.scheduler.lifecycle`
+(one task), `slpnb.ecs.scheduler.deployment` (one service), `slpnb.ecs.scheduler.rebalancing` (its zones), `slpnb.ecs.scheduler.capacity`
+(instances, managed scaling) and `slpnb.ecs.scheduler.tracking` (target tracking); the records are in
+`slpnb.ecs.scheduler.state`.
 
 Every function here takes a state and returns another one; the one given is never changed. No
-container runs in the model: how tasks fare is an input (`slpnb.scheduler_state.Outcome`).
+container runs in the model: how tasks fare is an input (`slpnb.ecs.scheduler.state.Outcome`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from slpnb import capacity, deployment, lifecycle, tracking
-from slpnb.deployment import Limits, backoff_seconds, limits, threshold
-from slpnb.placement import Failure
-from slpnb.scheduler_state import (
+from slpnb.ecs.placement import Failure
+from slpnb.ecs.scheduler import capacity, deployment, lifecycle, tracking
+from slpnb.ecs.scheduler.deployment import Limits, backoff_seconds, limits, threshold
+from slpnb.ecs.scheduler.state import (
     REPEAT_SECONDS,
     Breaker,
     Definition,
