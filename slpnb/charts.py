@@ -26,7 +26,7 @@ from slpnb.ecs.resources import UNITS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from slpnb.rollout import Rollout
+    from slpnb.fleet.rollout import Rollout
 
 STYLE = Path(__file__).with_name("slpnb.mplstyle")
 OLD, NEW, TOO_MUCH, LINE, QUIET = "#56B4E9", "#0072B2", "#D55E00", "#222222", "#666666"

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from slpnb.charts import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.fleet.replay import PHASES
 from slpnb.headroom import FRONTIER, OTHER, OWN
-from slpnb.replay import PHASES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

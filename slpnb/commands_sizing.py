@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from slpnb.ecs.placement import TaskNeeds
-    from slpnb.size import Answer, Service
+    from slpnb.fleet.size import Answer, Service
 
 WIDTH = 160  # of a table that goes to a file or a pipe
 NOT_MET = 1
@@ -133,7 +133,7 @@ def size(types: Sequence[str], form: str | None, **given: Any) -> None:
       slpnb size --memory 2560 --cpu 2048 --gpus 1 --type c6i.large
       slpnb size --memory 2560 --cpu 2048 --gpus 1
     """
-    from slpnb import size as sizes
+    from slpnb.fleet import size as sizes
 
     needs, service = _asked(**given)
     found = sizes.answers(needs, _names(types), service)
@@ -160,7 +160,7 @@ def _asked(
     architecture: str | None,
     **task: Any,
 ) -> tuple[TaskNeeds, Service]:
-    from slpnb import size as sizes
+    from slpnb.fleet import size as sizes
 
     percents = minimum_healthy_percent, maximum_percent
     needs = sizes.task(**task, architecture=architecture or "")
@@ -179,7 +179,7 @@ def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> 
     import json
     from dataclasses import asdict
 
-    from slpnb import size as sizes
+    from slpnb.fleet import size as sizes
 
     rows = [sizes.record(one) for one in found]
     document = {
@@ -194,7 +194,7 @@ def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> 
 def _print_csv(found: Iterable[Answer]) -> None:
     import csv
 
-    from slpnb import size as sizes
+    from slpnb.fleet import size as sizes
 
     rows = [sizes.record(one) for one in found]
     if not rows:
@@ -216,7 +216,7 @@ NUMBERS = {"sold with", "registers", "tasks", "USD an hour", "instances", "USD a
 
 
 def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -> None:
-    from slpnb import size as sizes
+    from slpnb.fleet import size as sizes
 
     click.echo(f"One task takes {sizes.described(needs)}; an instance of each type:\n")
     _print_table(INSTANCE, (_instance_row(one) for one in found))

@@ -18,7 +18,7 @@ from slpnb.catalog import InstanceType, instance_type
 from slpnb.config import Config
 from slpnb.ecs.resources import RESERVED_TCP_PORTS
 from slpnb.fleet import fit, fleet
-from slpnb.rollout import deployment, limits
+from slpnb.fleet.rollout import deployment, limits
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 ASKED = re.compile(r"\bhttp(s?)://(?:127\.0\.0\.1|localhost)(?::(\d+))?")

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from slpnb import catalog, replay
+from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.ecs.scheduler.state import Breaker, Outcome
-from slpnb.fleet import Fleet
-from slpnb.replay import Replay
+from slpnb.fleet import Fleet, replay
+from slpnb.fleet.replay import Replay
 
 TYPE, SERVICE = "c6i.large", "slp-saas-test-service"
 WRITTEN, REMEMBERED, TUNED = 8192, 3584, 2560

@@ -1,6 +1,6 @@
 """What a fleet costs for each task that it must hold, against the tasks that it could hold beyond them.
 
-A fleet's headroom is counted under every guarantee of `slpnb.recommend` at once: so many tasks
+A fleet's headroom is counted under every guarantee of `slpnb.fleet.recommendation` at once: so many tasks
 more than the maximum could still be updated, and could still lose a zone. It is negative where
 not even the maximum is covered.
 """
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from slpnb import recommend
 from slpnb.ecs import placement
 from slpnb.errors import Refusal
 from slpnb.fleet import fleet, monthly
-from slpnb.recommend import Constraints, Recommendation
+from slpnb.fleet import recommendation as recommend
+from slpnb.fleet.recommendation import Constraints, Recommendation
 from slpnb.sizing_checks import count
 from slpnb.sizing_words import Prose
 

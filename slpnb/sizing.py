@@ -18,8 +18,8 @@ from slpnb.ecs import placement
 from slpnb.ecs.placement import Fit
 from slpnb.ecs.resources import ARCHITECTURE
 from slpnb.fleet import HOURS_A_MONTH, Fleet, fit, fleet, monthly, running, steady
-from slpnb.remedies import cheapest, ways_out
-from slpnb.rollout import Rollout, deployment, losing_a_zone, rollout, zone_lost
+from slpnb.fleet.remedies import cheapest, ways_out
+from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone, rollout, zone_lost
 from slpnb.sizing_checks import refusals, verdict
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.placement import Fit, Shortfall
 from slpnb.fleet import fit, fleet
-from slpnb.remedies import cheapest, known_zones
-from slpnb.rollout import Rollout, deployment, losing_a_zone
+from slpnb.fleet.remedies import cheapest, known_zones
+from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The sizing notebook's day: an invented trace, as busy as the parameters' service may become, through `slpnb.traffic`.
+"""The sizing notebook's day: an invented trace, as busy as the parameters' service may become, through `slpnb.fleet.traffic`.
 
 A reader with a trace of his own gives it to `day` instead.
 """
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slpnb import traffic
 from slpnb.errors import Refusal
+from slpnb.fleet import traffic
 from slpnb.sizing_checks import count
 from slpnb.sizing_words import Prose
 

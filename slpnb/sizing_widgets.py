@@ -12,12 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import charts, headroom, recommend
+from slpnb import charts, headroom
 from slpnb.config import Config
 from slpnb.ecs import placement
 from slpnb.fleet import fit, fleet, monthly, running
-from slpnb.remedies import cheapest, known_zones
-from slpnb.rollout import deployment, losing_a_zone
+from slpnb.fleet import recommendation as recommend
+from slpnb.fleet.remedies import cheapest, known_zones
+from slpnb.fleet.rollout import deployment, losing_a_zone
 from slpnb.sizing import budget
 
 MOST_TYPES = 40

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slpnb.fleet import fit, fleet
-from slpnb.rollout import deployment
+from slpnb.fleet.rollout import deployment
 from slpnb.sizing_checks import count
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slpnb.config import Config
-    from slpnb.replay import Replay
+    from slpnb.fleet.replay import Replay
 
 
 class Prose(str):

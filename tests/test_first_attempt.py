@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import catalog, first_attempt, replay, sizing
+from slpnb import catalog, first_attempt, sizing
 from slpnb.first_attempt import Hypothesis
+from slpnb.fleet import replay
 from tests.conftest import cases
 
 

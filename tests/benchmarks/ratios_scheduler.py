@@ -6,12 +6,11 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from slpnb import replay, traffic
 from slpnb.ecs.resources import TaskNeeds
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Tracking
-from slpnb.fleet import Fleet
-from slpnb.replay import Replay
+from slpnb.fleet import Fleet, replay, traffic
+from slpnb.fleet.replay import Replay
 
 ZONES = ("us-east-1a", "us-east-1b")
 NEEDS = TaskNeeds(memory_mib=2560, cpu_units=1024, dynamic_ports=1)

@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from slpnb import catalog, matrix, packing, shapes
+from slpnb import catalog
 from slpnb.ecs import placement
-from slpnb.fleet import HOURS_A_MONTH, Fleet, steady
-from slpnb.rollout import rollout, zone_lost
+from slpnb.fleet import HOURS_A_MONTH, Fleet, matrix, shapes, steady
+from slpnb.fleet.packing import services as packing
+from slpnb.fleet.rollout import rollout, zone_lost
 
 FLEET = Fleet("c6g.large", 3, 12, ("us-east-1a", "us-east-1b", "us-east-1c"))
 DESIRED = 4

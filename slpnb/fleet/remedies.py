@@ -11,8 +11,8 @@ import pandas as pd
 from slpnb import catalog
 from slpnb.ecs.placement import Fit, TaskNeeds
 from slpnb.ecs.resources import ARCHITECTURE
-from slpnb.fleet import Fleet, fit, fleet, monthly, steady
-from slpnb.rollout import Rollout, rollout
+from slpnb.fleet.group import Fleet, fit, fleet, monthly, steady
+from slpnb.fleet.rollout import Rollout, rollout
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, packing, shapes
+from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import HOURS_A_MONTH
-from slpnb.knapsack import Knapsack
+from slpnb.fleet import HOURS_A_MONTH, shapes
+from slpnb.fleet.packing import services as packing
+from slpnb.fleet.packing.knapsack import Knapsack
 from tests.conftest import cases
 
 WORKED, REFUSED = (

@@ -3,7 +3,7 @@
 A fleet of one type under one service is seen by ECS's rules only through how many copies of the
 task an instance takes: placement, rolling updates and the loss of a zone depend on that number
 and on nothing else of the type or the shape. So the number is counted for all pairs on whole
-arrays (`shapes.how_many`), and `slpnb.rollout` plays each number through once.
+arrays (`shapes.how_many`), and `slpnb.fleet.rollout` plays each number through once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slpnb import catalog, packing, shapes
+from slpnb import catalog
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError
-from slpnb.fleet import HOURS_A_MONTH, Fleet, steady
-from slpnb.rollout import limits, rollout, zone_lost
+from slpnb.fleet import shapes
+from slpnb.fleet.group import HOURS_A_MONTH, Fleet, steady
+from slpnb.fleet.packing import services as packing
+from slpnb.fleet.rollout import limits, rollout, zone_lost
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, config, traffic
+from slpnb import catalog, config
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import Fleet
+from slpnb.fleet import Fleet, traffic
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "traffic"

@@ -17,7 +17,7 @@ import pandas as pd
 from slpnb.ecs import placement
 from slpnb.ecs.placement import Instance, TaskNeeds
 from slpnb.ecs.resources import UNITS
-from slpnb.fleet import Fleet, running
+from slpnb.fleet.group import Fleet, running
 
 if TYPE_CHECKING:
     from slpnb.config import Config

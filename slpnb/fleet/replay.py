@@ -31,7 +31,7 @@ from slpnb.ecs.scheduler.state import (
     TargetGroup,
     Task,
 )
-from slpnb.fleet import Fleet, running
+from slpnb.fleet.group import Fleet, running
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -2,7 +2,7 @@
 
 A packing is how many instances of which type carry which load. Allowing fractions of an instance
 makes that a linear program, whose optimum no packing can beat (Gilmore and Gomory, 1961); HiGHS
-solves it over the loads known so far, and `slpnb.knapsack` finds loads that would improve it.
+solves it over the loads known so far, and `slpnb.fleet.packing.knapsack` finds loads that would improve it.
 The bound does not rest on HiGHS's floating point: its dual prices are rounded to whole numbers,
 and the bound follows from those by whole-number arithmetic alone (Farley, "A note on bounding a
 class of linear programming problems", 1990).
@@ -20,7 +20,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from slpnb.knapsack import Ints, Knapsack
+from slpnb.fleet.packing.knapsack import Ints, Knapsack
 
 Loads = dict[tuple[int, tuple[int, ...]], int]  # type and copies of each shape: number of instances
 

@@ -16,13 +16,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from slpnb import catalog, columns, shapes
-from slpnb.columns import Loads, Problem
+from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.resources import Instance, TaskNeeds
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import HOURS_A_MONTH
-from slpnb.knapsack import Ints
+from slpnb.fleet import shapes
+from slpnb.fleet.group import HOURS_A_MONTH
+from slpnb.fleet.packing import columns
+from slpnb.fleet.packing.columns import Loads, Problem
+from slpnb.fleet.packing.knapsack import Ints
 
 MICRO = 1_000_000  # of a dollar or of an instance: prices have five decimals, so all costs are whole numbers
 MOST_TASKS = 1_000_000

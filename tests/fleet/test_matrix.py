@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, matrix, shapes
+from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.errors import ParameterError
-from slpnb.fleet import Fleet
+from slpnb.fleet import Fleet, matrix, shapes
 from tests.benchmarks.ratios_sizing import by_loop, task_shapes
 
 TYPES = sorted(catalog.types())

@@ -21,13 +21,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slpnb import catalog, replay
+from slpnb import catalog
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.ecs.resources import needs
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.machine import State, TargetGroup, Tracking
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import HOURS_A_MONTH, Fleet, fleet
+from slpnb.fleet import replay
+from slpnb.fleet.group import HOURS_A_MONTH, Fleet, fleet
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, rollout, size
+from slpnb import catalog
 from slpnb.__main__ import main
 from slpnb.ecs.placement import TaskNeeds
-from slpnb.fleet import Fleet, steady
+from slpnb.fleet import Fleet, rollout, size, steady
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "size"

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, config, recommend
+from slpnb import catalog, config
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH
-from slpnb.recommend import KINDS, Constraints
-from slpnb.rollout import rollout, zone_lost
+from slpnb.fleet import recommendation as recommend
+from slpnb.fleet.recommendation import KINDS, Constraints
+from slpnb.fleet.rollout import rollout, zone_lost
 from tests.conftest import cases
 
 WORKED, REFUSED = (

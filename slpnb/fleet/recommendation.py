@@ -1,8 +1,8 @@
 """The cheapest fleets that hold a service, and what each guarantee costs.
 
 How many instances of a type a guarantee takes follows from how many tasks one instance takes, by
-ECS's rules (`slpnb.rollout` names their sources). Those numbers only propose: what is recommended
-has been played through `slpnb.rollout` first.
+ECS's rules (`slpnb.fleet.rollout` names their sources). Those numbers only propose: what is recommended
+has been played through `slpnb.fleet.rollout` first.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slpnb import catalog, packing, shapes
+from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.placement import Instance, TaskNeeds
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import HOURS_A_MONTH, Fleet
-from slpnb.rollout import limits, rollout, zone_lost
+from slpnb.fleet import shapes
+from slpnb.fleet.group import HOURS_A_MONTH, Fleet
+from slpnb.fleet.packing import services as packing
+from slpnb.fleet.rollout import limits, rollout, zone_lost
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -177,7 +179,7 @@ def constraints(config: Config) -> Constraints:
 
 
 def keeps(needs: TaskNeeds, fleet: Fleet, guarantee: str, tasks: int, constraints: Constraints) -> bool:
-    """Whether a fleet keeps a guarantee of KINDS, played through by `slpnb.rollout`."""
+    """Whether a fleet keeps a guarantee of KINDS, played through by `slpnb.fleet.rollout`."""
     if guarantee == "zone":
         return not zone_lost(needs, fleet, tasks)["wait"].any()
     low, high = constraints.minimum_healthy_percent, constraints.maximum_percent

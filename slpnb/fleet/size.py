@@ -2,7 +2,7 @@
 
 Pure: sizes and names in, records out. A fleet of one type holds a service by how many copies of
 the task an instance takes and by nothing else, so what an update or the loss of a zone does follows
-from that number; the tests hold it equal to `slpnb.rollout`, which plays it through task by task.
+from that number; the tests hold it equal to `slpnb.fleet.rollout`, which plays it through task by task.
 Counts on the safe bound of what an instance registers (`catalog.registered_memory`).
 """
 
@@ -20,7 +20,7 @@ from slpnb.ecs.placement import Fit, TaskNeeds
 from slpnb.ecs.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS
 from slpnb.ecs.scheduler.deployment import Limits, limits
 from slpnb.errors import ParameterError
-from slpnb.fleet import monthly
+from slpnb.fleet.group import monthly
 
 MOST_CPU_UNITS = 196_608  # RegisterTaskDefinition, "Task size": 192 vCPU for a task on EC2
 MOST_TASKS = 5_000  # "Amazon ECS service quotas": tasks of one service
@@ -317,7 +317,7 @@ def answers(needs: TaskNeeds, types: Iterable[str], service: Service, *, rows: i
 
 
 def _cheapest(needs: TaskNeeds, service: Service) -> Iterator[Answer]:
-    from slpnb.remedies import cheapest  # with pandas, which named types do without
+    from slpnb.fleet.remedies import cheapest  # with pandas, which named types do without
 
     table = cheapest(needs, reserved_mib=service.reserved_mib, rows=len(catalog.types()), trunking=service.trunking)
     for name in map(str, table.index):
@@ -328,7 +328,7 @@ def _cheapest(needs: TaskNeeds, service: Service) -> Iterator[Answer]:
 
 def nothing_fits(needs: TaskNeeds, service: Service) -> str:
     """Why `answers` has none, with the type that comes nearest."""
-    from slpnb import packing
+    from slpnb.fleet.packing import services as packing
 
     empty = packing.empties(packing.candidates(), service.reserved_mib, service.trunking)
     if isinstance(placement.place(needs, empty), placement.Instance):
