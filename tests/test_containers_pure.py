@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import container_arguments
 from slpnb.config import load
+from slpnb.engine import arguments as container_arguments
 from slpnb.local.containers import checks, wording
 from slpnb.local.containers.checks import Health, Result, Rule
 from slpnb.task_document import definition

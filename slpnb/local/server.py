@@ -78,7 +78,8 @@ def _embedded() -> Any:
 
 def _run_containers(embedded: Any, pace: float, port: int) -> None:
     """Tasks as containers from here on, if this machine has an engine; else they stay simulated, and it says so."""
-    from slpnb import engine, trial
+    from slpnb import engine
+    from slpnb.engine import trial
 
     found = engine.find()
     if found is None:

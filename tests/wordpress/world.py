@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import build, leftovers
+from slpnb import build
 from slpnb.config import load
-from slpnb.engine import LABEL, Engine
+from slpnb.engine import LABEL, Engine, leftovers
 from slpnb.task_document import DROPPED, TMPFS, TMPFS_OPTIONS, definition
 from tests.waiting import eventually
 

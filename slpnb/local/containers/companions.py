@@ -9,9 +9,9 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from slpnb import container_arguments
 from slpnb.engine import LABEL, Engine
-from slpnb.leftovers import remove_container
+from slpnb.engine import arguments as container_arguments
+from slpnb.engine.leftovers import remove_container
 from slpnb.local.containers import database
 from slpnb.local.containers.front_door import FrontDoor
 from slpnb.local.containers.orders import Credentials

@@ -16,10 +16,10 @@ from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
 from typing import Any
 
-from slpnb import container_arguments, leftovers
 from slpnb.ecs.scheduler import observed
 from slpnb.ecs.scheduler.state import Task
-from slpnb.engine import Engine
+from slpnb.engine import Engine, leftovers
+from slpnb.engine import arguments as container_arguments
 from slpnb.local import clock
 from slpnb.local.containers import orders, reaper
 from slpnb.local.containers.companions import Companions

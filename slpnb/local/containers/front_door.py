@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from slpnb.container_arguments import LOOPBACK
-from slpnb.leftovers import remove_container
+from slpnb.engine.arguments import LOOPBACK
+from slpnb.engine.leftovers import remove_container
 from slpnb.local.containers import proxy
 from slpnb.local.containers.proxy import Listener, State
 from slpnb.local.inprocess import client

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from slpnb.container_arguments import LOOPBACK
-from slpnb.leftovers import engine_errors
+from slpnb.engine.arguments import LOOPBACK
+from slpnb.engine.leftovers import engine_errors
 from slpnb.local.containers import checks
 from slpnb.local.containers.checks import Result, Rule
 

@@ -32,7 +32,8 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 def main(run: str, name: str) -> None:
     """Wait for the end, then remove everything of the run."""
     sys.stdin.buffer.read()
-    from slpnb import engine, leftovers
+    from slpnb import engine
+    from slpnb.engine import leftovers
 
     found = engine.find(name)
     assert found is not None  # noqa: S101 - a named engine is found, or an error says why not

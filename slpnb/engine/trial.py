@@ -14,8 +14,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from slpnb import leftovers
-from slpnb.engine import LABEL, Engine
+from slpnb.engine import leftovers
+from slpnb.engine.client import LABEL, Engine
 
 PROGRAM = "/bin/true"
 IMAGE = "localhost/slpnb-trial"

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from slpnb.engine import LABEL, Engine
+from slpnb.engine.client import LABEL, Engine
 
 PREFIX = "slpnb-run-"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import engine, trial
+from slpnb import engine
+from slpnb.engine import trial
 from tests.engines import needs_engine
 
 

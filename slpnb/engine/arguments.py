@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slpnb.engine import LABEL
+from slpnb.engine.client import LABEL
 
 TASK_LABEL = f"{LABEL}.task"
 ROLE_LABEL = f"{LABEL}.role"
