@@ -13,7 +13,7 @@ from slpnb import interruption
 if TYPE_CHECKING:
     from slpnb.config import Config
     from slpnb.engine import Engine
-    from slpnb.push import Login, Target
+    from slpnb.image.pushing import Login, Target
 
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -65,14 +65,14 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
         if to:
             _push(found, parameters, to, built)
         elif push:
-            from slpnb.push import not_pushed
+            from slpnb.image.pushing import not_pushed
 
             click.echo(not_pushed(parameters, tuple(built), version))
 
 
 def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, ...]:
     """The architectures to build for, this machine's first: it fails in seconds where another takes minutes."""
-    from slpnb.build import WORDS
+    from slpnb.image.building import WORDS
 
     words = {"parameters": WORDS[parameters.task.architecture], "machine": found.architecture}
     asked = ARCHITECTURES if architecture == "all" else (words.get(architecture, architecture),)
@@ -81,8 +81,8 @@ def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, .
 
 def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: str) -> dict[str, str]:
     """Build, look into and start the image for each architecture; the names by architecture."""
-    from slpnb import build as builder
-    from slpnb import emulation
+    from slpnb.image import building as builder
+    from slpnb.image import emulation
 
     built: dict[str, str] = {}
     emulation.tidy()
@@ -104,7 +104,8 @@ def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: s
 
 def _target(parameters: Config, registry: str, tag: str) -> tuple[Target, Login | None] | None:
     """Where to push and how to log in there, asked for before anything is built; None when nothing may be pushed."""
-    from slpnb import push, runbook
+    from slpnb import runbook
+    from slpnb.image import pushing as push
 
     if registry:
         to, login = push.target(registry, tag), None
@@ -117,7 +118,7 @@ def _target(parameters: Config, registry: str, tag: str) -> tuple[Target, Login 
 
 
 def _push(found: Engine, parameters: Config, where: tuple[Target, Login | None], built: dict[str, str]) -> None:
-    from slpnb import push
+    from slpnb.image import pushing as push
 
     to, login = where
     began = time.monotonic()

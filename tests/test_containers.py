@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from slpnb import emulation, engine, local
+from slpnb import engine, local
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.engine import leftovers
+from slpnb.image import emulation
 from slpnb.local.containers.companions import IMAGE, ensure_image
 from tests import tiny
 from tests.engines import needs_engine

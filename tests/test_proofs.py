@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from slpnb import build, engine, local, service, stability, visit
+from slpnb import engine, local, service, stability, visit
 from slpnb.errors import VerificationError
+from slpnb.image import building as build
 from slpnb.local.containers.companions import ensure_image
 from tests.engines import needs_engine
 from tests.proofs import chromium

@@ -16,10 +16,11 @@ import psutil
 import pytest
 from papermill.execute import execute_notebook
 
-from slpnb import build, installation, local, runbook, service, stability, task, task_document
+from slpnb import installation, local, runbook, service, stability, task, task_document
 from slpnb.aws import Aws
 from slpnb.config import Config, load
 from slpnb.engine import LABEL, Engine
+from slpnb.image import building as build
 from slpnb.local import registry
 from slpnb.local.process import ENDPOINT_VARIABLE
 from slpnb.paths import NOTEBOOKS_DIR

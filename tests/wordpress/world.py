@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import build
 from slpnb.config import load
 from slpnb.engine import LABEL, Engine, leftovers
+from slpnb.image import building as build
 from slpnb.task_document import DROPPED, TMPFS, TMPFS_OPTIONS, definition
 from tests.waiting import eventually
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from slpnb import architecture, image
+from slpnb import image
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
+from slpnb.image import architecture
 from slpnb.local import registry
 from tests.conftest import cases
 

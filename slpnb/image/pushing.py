@@ -24,12 +24,12 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from slpnb import architecture
-from slpnb import image as images
 from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import Engine
 from slpnb.errors import Refusal, SlpnbError
+from slpnb.image import architecture
+from slpnb.image import step as images
 
 REFERENCE = re.compile(
     r"(?P<host>[\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"

@@ -51,7 +51,7 @@ def borrowed(architecture: str, own: str, report: Callable[[str], None]) -> Iter
     """Emulate ``architecture`` while the block lasts, where that is not the machine's ``own`` and may be done.
 
     It is done as root with the distribution's emulator installed. Otherwise nothing is: whoever goes on to
-    build is refused by `slpnb.build.demand_runnable`, or has an engine that brings its own.
+    build is refused by `slpnb.image.building.demand_runnable`, or has an engine that brings its own.
     """
     line = _line(architecture)
     persistent = (BINFMT / QEMU[architecture]).exists()

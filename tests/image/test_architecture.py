@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import architecture
-from slpnb.architecture import PLATFORM, Sides
 from slpnb.errors import Refusal
+from slpnb.image import architecture
+from slpnb.image.architecture import PLATFORM, Sides
 from tests.conftest import cases
 
 ARCHITECTURES = ("arm64", "x86_64")

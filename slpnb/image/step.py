@@ -15,12 +15,13 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import architecture, catalog
+from slpnb import catalog
 from slpnb import plan as engine
-from slpnb.architecture import Sides
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import AwsError
+from slpnb.image import architecture
+from slpnb.image.architecture import Sides
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 

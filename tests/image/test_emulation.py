@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slpnb import emulation
 from slpnb.errors import Refusal
+from slpnb.image import emulation
 
 LINE = r":qemu-aarch64:M::\x7fELF\x02\x01:\xff\xff\xff\xff\xff\xff:{0}:OPF"
 NAME = "slpnb-arm64"

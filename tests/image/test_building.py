@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from slpnb import build, emulation, engine
+from slpnb import engine
 from slpnb.config import load
 from slpnb.errors import Refusal
+from slpnb.image import building as build
+from slpnb.image import emulation
 from tests.engines import needs_engine
 
 

@@ -15,10 +15,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 from click.testing import CliRunner
 
-from slpnb import engine, image, push
+from slpnb import engine, image
 from slpnb.__main__ import main
 from slpnb.config import load
 from slpnb.errors import Refusal
+from slpnb.image import pushing as push
 from slpnb.local import registry
 from tests.engines import needs_engine
 
