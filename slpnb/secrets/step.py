@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from secrets import token_urlsafe
 from typing import Any
 
-from slpnb import efs, image, policies, roles
+from slpnb import efs, image
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
 from slpnb.plan.values import Json, Ref, Secret
+from slpnb.secrets import policies, roles
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "40_secrets"

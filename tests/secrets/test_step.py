@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from slpnb import efs, image, network, policies, secrets, task_document
+from slpnb import efs, image, network, secrets, task_document
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.shown import show
+from slpnb.secrets import policies
 from tests.conftest import cases
 
 EARLIER = (image, network, efs)
