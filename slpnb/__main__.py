@@ -291,7 +291,7 @@ def refresh_catalog(environment: str, **options: Any) -> None:
     SLPNB_CATALOG=eu.csv slpnb catalog refresh production --backend aws
     """
     from slpnb import runbook
-    from slpnb.catalog_refresh import refresh
+    from slpnb.cluster.catalog_refresh import refresh
 
     click.echo(str(refresh(runbook.connect_backend(_config(environment, options))[0])))
 

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import catalog, catalog_refresh, runbook
+from slpnb import catalog, runbook
 from slpnb.catalog.data import build
+from slpnb.cluster import catalog_refresh
 from slpnb.ecs import placement
 from slpnb.errors import ParameterError
 from tests.conftest import CASES as ALL_CASES

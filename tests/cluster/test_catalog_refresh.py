@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from slpnb import catalog, catalog_refresh, config, runbook
+from slpnb import catalog, config, runbook
 from slpnb.__main__ import main
+from slpnb.cluster import catalog_refresh
 from slpnb.errors import ParameterError
 
 

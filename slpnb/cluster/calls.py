@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slpnb.aws import tag_list, tag_map
-from slpnb.instances import CAUSES
+from slpnb.cluster.instances import CAUSES
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait
 from slpnb.plan.values import Ref
 

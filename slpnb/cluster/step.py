@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import image, instances, network, secrets
+from slpnb import image, network, secrets
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_map
-from slpnb.cluster_calls import KINDS, template_attributes
+from slpnb.cluster import instances
+from slpnb.cluster.calls import KINDS, template_attributes
 from slpnb.config import Config
 from slpnb.plan import Found, Observed, Plan, Resource, Wanted
 from slpnb.plan.values import Ref

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from slpnb import catalog, cluster, efs, image, instances, local, network, secrets
+from slpnb import catalog, cluster, efs, image, local, network, secrets
 from slpnb.aws import Aws, connect
-from slpnb.cluster_calls import KINDS, template_attributes, template_data, user_data
+from slpnb.cluster import instances
+from slpnb.cluster.calls import KINDS, template_attributes, template_data, user_data
+from slpnb.cluster.instances import Registered
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
-from slpnb.instances import Registered
 from slpnb.plan import Call, Change, Found, Plan, Wait
 from slpnb.plan.values import substitute
 from tests.conftest import cases
