@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from slpnb.compose import COMPOSE, DATABASE_IMAGE, FILES
+from slpnb.task.compose import COMPOSE, DATABASE_IMAGE, FILES
 
 
 @click.command()
@@ -24,6 +24,6 @@ def compose(environment: str, name: str, database: str) -> None:
     cd docker && cp .env.example .env && docker compose up
     """
     from slpnb import config
-    from slpnb.compose import text
+    from slpnb.task.compose import text
 
     click.echo(text(config.load(environment), name, database), nl=False)

@@ -9,7 +9,7 @@ from slpnb.config import load
 from slpnb.engine import arguments as container_arguments
 from slpnb.local.containers import checks, wording
 from slpnb.local.containers.checks import Health, Result, Rule
-from slpnb.task_document import definition
+from slpnb.task.task_definition import definition
 
 AROUND = container_arguments.Surroundings(
     "run-1", "0" * 31 + "7", "localhost/slpnb-wordpress:1.0.0", "slpnb-run-1",

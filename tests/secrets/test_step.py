@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from slpnb import efs, image, network, secrets, task_document
+from slpnb import efs, image, network, secrets
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.shown import show
 from slpnb.secrets import policies
+from slpnb.task import task_definition as task_document
 from tests.conftest import cases
 
 EARLIER = (image, network, efs)

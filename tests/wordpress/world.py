@@ -15,7 +15,7 @@ from typing import Any
 from slpnb.config import load
 from slpnb.engine import LABEL, Engine, leftovers
 from slpnb.image import building as build
-from slpnb.task_document import DROPPED, TMPFS, TMPFS_OPTIONS, definition
+from slpnb.task.task_definition import DROPPED, TMPFS, TMPFS_OPTIONS, definition
 from tests.waiting import eventually
 
 HERE = Path(__file__).parent

@@ -1,7 +1,7 @@
 """70_task: the task definition, registered whole from the parameters, and the log that its container writes.
 
 A revision is never made from an older one: tools that copy only the family and the containers drop
-volumes, roles and network mode. The document itself is in `slpnb.task_document`. Source of the rules:
+volumes, roles and network mode. The document itself is in `slpnb.task.task_definition`. Source of the rules:
 Amazon ECS API reference (RegisterTaskDefinition, DeleteTaskDefinitions), field-notes.md.
 """
 
@@ -17,7 +17,7 @@ from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs import placement
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted
-from slpnb.task_document import definition, document, log_group, network_modes, parts, variables, whole
+from slpnb.task.task_definition import definition, document, log_group, network_modes, parts, variables, whole
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 __all__ = ["STEP", "definition", "desired", "document", "network_modes", "observe", "plan", "variables", "verify"]

@@ -18,7 +18,7 @@ from slpnb.config import load
 from slpnb.ecs import placement, resources
 from slpnb.errors import Refusal
 from slpnb.plan.values import substitute
-from slpnb.task_document import parts, whole
+from slpnb.task.task_definition import parts, whole
 from tests.conftest import cases
 from tests.interruption import dying
 

@@ -53,7 +53,7 @@ EXAMPLE_HEADER = """\
 
 
 def _definition(config: Config) -> dict[str, Any]:
-    from slpnb.task_document import definition  # it brings pandas along, which `slpnb --help` must not wait for
+    from slpnb.task.task_definition import definition  # it brings pandas along, which `slpnb --help` must not wait for
 
     return definition(config)
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from slpnb import compose
 from slpnb.__main__ import main
 from slpnb.config import load
 from slpnb.paths import DOCKER
-from slpnb.task_document import definition
+from slpnb.task import compose
+from slpnb.task.task_definition import definition
 
 
 def written(config, **options):
