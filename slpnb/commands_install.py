@@ -26,8 +26,9 @@ def install(environment: str, **options: Any) -> None:
     slpnb install staging --backend aws            the task, as it would be run
     slpnb install staging --backend aws --apply    run it and wait for its end
     """
-    from slpnb import config, installation, runbook
+    from slpnb import config, runbook
     from slpnb.errors import EXIT_CODES
+    from slpnb.service import installation
 
     aws, _ = runbook.connect_backend(config.load(environment, config.given(**options)))
     plan = installation.plan(aws.config, installation.observe(aws))

@@ -1,6 +1,6 @@
 """The service as a visitor meets it, once its tasks are real containers: installed, asked, and looked at.
 
-Nothing here is for a real account: there, visitors look for themselves, and `slpnb.installation`
+Nothing here is for a real account: there, visitors look for themselves, and `slpnb.service.installation`
 is run on purpose.
 """
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import engine, installation, measure, measuring, stability, visit
+from slpnb import engine, measure, measuring
 from slpnb.aws import Aws
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.measure import Measured
+from slpnb.service import installation, stability, visit
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 PICTURE = "wordpress.png"

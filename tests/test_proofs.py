@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from slpnb import engine, local, service, stability, visit
+from slpnb import engine, local, service
 from slpnb.errors import VerificationError
 from slpnb.image import building as build
 from slpnb.local.containers.companions import ensure_image
+from slpnb.service import stability, visit
 from tests.engines import needs_engine
 from tests.proofs import chromium
 from tests.proofs.chromium import Browser, again

@@ -22,7 +22,7 @@ import urllib3
 import websocket
 from PIL import Image
 
-from slpnb import visit
+from slpnb.service import visit
 
 SECONDS = 60.0
 POLL_SECONDS = 0.1

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from papermill.execute import execute_notebook
 
-from slpnb import installation, local, runbook, service, stability, task
+from slpnb import local, runbook, service, task
 from slpnb.aws import Aws
 from slpnb.config import Config, load
 from slpnb.engine import LABEL, Engine
@@ -24,6 +24,7 @@ from slpnb.image import building as build
 from slpnb.local import registry
 from slpnb.local.process import ENDPOINT_VARIABLE
 from slpnb.paths import NOTEBOOKS_DIR
+from slpnb.service import installation, stability
 from slpnb.task import task_definition as task_document
 from tests.proofs.visitors import Visitor
 

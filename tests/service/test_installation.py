@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slpnb import installation, live, runbook
+from slpnb import live, runbook
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.values import Ref
+from slpnb.service import installation
 
 
 def test_it_is_the_registered_task_definition_with_another_command():

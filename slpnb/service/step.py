@@ -1,8 +1,8 @@
 """80_service: the service behind its load balancer, its scaling, its alarms and its name.
 
-This module holds the ECS service itself and puts the parts of the step together: `slpnb.balancer`,
-`slpnb.scaling`, `slpnb.alarms` and `slpnb.domain`. Waiting for the requested revision is
-`slpnb.stability`. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS service definition
+This module holds the ECS service itself and puts the parts of the step together: `slpnb.service.load_balancer`,
+`slpnb.service.scaling`, `slpnb.service.alarms` and `slpnb.service.domain`. Waiting for the requested revision is
+`slpnb.service.stability`. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS service definition
 parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS API Reference
 (CreateService, UpdateService) and field-notes.md, "Memory, CPU and placement".
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slpnb import alarms, balancer, cluster, domain, efs, network, scaling, service_checks, task
+from slpnb import cluster, efs, network, task
 from slpnb import plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
@@ -21,6 +21,9 @@ from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
 from slpnb.plan.values import Ref
+from slpnb.service import alarms, domain, scaling
+from slpnb.service import checks as service_checks
+from slpnb.service import load_balancer as balancer
 from slpnb.verdict import Verdicts
 
 STEP = "80_service"

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from slpnb import network, stability, visit
+from slpnb import network
 from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.errors import VerificationError
 from slpnb.plan import Found, Observed
+from slpnb.service import stability, visit
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 WORLD = (network.WORLD, "::/0")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import stability
+from slpnb.service import stability
 from tests.conftest import cases
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task-definition/slp-saas-test"

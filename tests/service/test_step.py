@@ -5,14 +5,16 @@ import subprocess
 
 import pytest
 
-from slpnb import local, scaling, service, service_checks, stability, task
-from slpnb.alarms import ALARMS
+from slpnb import local, service, task
 from slpnb.aws import connect, tag_list
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan import Found
 from slpnb.plan.shown import show
 from slpnb.plan.values import Ref, substitute
+from slpnb.service import checks as service_checks
+from slpnb.service import scaling, stability
+from slpnb.service.alarms import ALARMS
 from slpnb.steps import STEPS, step
 from tests.conftest import cases
 from tests.test_awscli import run_script

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import balancer, domain, network
+from slpnb import network
 from slpnb import plan as engine
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan import Found, resolve
+from slpnb.service import domain
+from slpnb.service import load_balancer as balancer
 
 
 @pytest.fixture

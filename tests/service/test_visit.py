@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slpnb import visit
+from slpnb.service import visit
 from tests.waiting import eventually
 
 OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=door"
