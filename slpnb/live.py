@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import engine, measure, measuring
+from slpnb import engine, measuring
 from slpnb.aws import Aws
 from slpnb.errors import Refusal, SlpnbError
-from slpnb.measure import Measured
 from slpnb.service import installation, stability, visit
+from slpnb.sizing import measure
+from slpnb.sizing.measure import Measured
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 PICTURE = "wordpress.png"

@@ -1,7 +1,7 @@
 """Measures a running WordPress container through its engine, and by a bounded load on its loopback port.
 
 The load is ``wrk``'s where it is installed, otherwise a loop of threads in this process, which is slower
-than wrk and says so by its name. What it all means is in `slpnb.measure`.
+than wrk and says so by its name. What it all means is in `slpnb.sizing.measure`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from slpnb.engine import Engine
 from slpnb.errors import Refusal
-from slpnb.measure import Load, Measured, Memory, Moment, memory, started, wrk_load
+from slpnb.sizing.measure import Load, Measured, Memory, Moment, memory, started, wrk_load
 
 CONNECTIONS = (1, 4, 16)
 SECONDS = 4.0

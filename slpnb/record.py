@@ -55,7 +55,7 @@ class Record:
     """A run: what was asked, by what, and how it came out; ``exit_code`` is None until it has ended.
 
     ``live`` is what a visitor met, one verdict a line, ``measured`` what the container took and gave
-    (`slpnb.measure.Measured.to_dict`); both are empty where tasks were simulated.
+    (`slpnb.sizing.measure.Measured.to_dict`); both are empty where tasks were simulated.
     """
 
     environment: str

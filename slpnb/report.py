@@ -20,8 +20,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from slpnb.live import PICTURE
-from slpnb.measure import Measured
 from slpnb.record import Record, write
+from slpnb.sizing.measure import Measured
 
 MARKER = "papermill-error-cell-tag"
 SVG, PNG = "image/svg+xml", "image/png"
@@ -97,7 +97,8 @@ def _container(record: Record) -> Markup:
     """What the run's container took and gave, as a chart; nothing where tasks were simulated."""
     if not record.measured:
         return Markup()
-    from slpnb import charts, charts_measured  # 1 s of matplotlib, which most reports need not
+    from slpnb.sizing.charts import measured as charts_measured  # 1 s of matplotlib, which most reports need not
+    from slpnb.sizing.charts import tables as charts
 
     drawn = charts.show(charts_measured.memory(Measured.from_dict(record.measured)))
     return _inline(drawn.svg(), "container-")

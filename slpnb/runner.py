@@ -22,7 +22,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from slpnb import config as parameters
-from slpnb import live, measured
+from slpnb import live
 from slpnb import record as records
 from slpnb.aws import Aws
 from slpnb.config import Config
@@ -33,6 +33,7 @@ from slpnb.paths import NOTEBOOKS_DIR, RUNS
 from slpnb.record import Entry, Record
 from slpnb.report import Report, read
 from slpnb.runbook import RECORD_TYPE, connect_embedded
+from slpnb.sizing import measurements as measured
 from slpnb.steps import NOTEBOOKS
 from slpnb.verdict import Verdicts, ng
 

@@ -19,7 +19,7 @@ from slpnb import measuring
 from slpnb.config import load
 from slpnb.engine import Engine
 from slpnb.image import building as build
-from slpnb.measure import Moment, requests_a_mib
+from slpnb.sizing.measure import Moment, requests_a_mib
 from tests.waiting import eventually
 from tests.wordpress.world import HOST, LABELS, Site, World, open_world
 

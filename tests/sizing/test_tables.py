@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slpnb import catalog, config, sizing, sizing_words
+from slpnb import catalog, config, sizing
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
+from slpnb.sizing import prose as sizing_words
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "sizing"

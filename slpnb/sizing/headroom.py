@@ -19,8 +19,8 @@ from slpnb.errors import Refusal
 from slpnb.fleet import fleet, monthly
 from slpnb.fleet import recommendation as recommend
 from slpnb.fleet.recommendation import Constraints, Recommendation
-from slpnb.sizing_checks import count
-from slpnb.sizing_words import Prose
+from slpnb.sizing.checks import count
+from slpnb.sizing.prose import Prose
 
 if TYPE_CHECKING:
     from slpnb.config import Config

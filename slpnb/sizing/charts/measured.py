@@ -1,6 +1,6 @@
 """The chart of a measured container: where its memory was, and what a limit holds of its workers.
 
-The style, and what makes of a Figure a picture, are `slpnb.charts`'s; the figures are `slpnb.measure`'s.
+The style, and what makes of a Figure a picture, are `slpnb.sizing.charts.tables`'s; the figures are `slpnb.sizing.measure`'s.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slpnb.charts import COLOURS, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
-from slpnb.measure import MARGIN_PERCENT, MOST, Measured, Moment, limit_for, needs, workers
+from slpnb.sizing.charts.tables import COLOURS, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.measure import MARGIN_PERCENT, MOST, Measured, Moment, limit_for, needs, workers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slpnb import charts, charts_measured, measure, measuring
 from slpnb import engine as engines
+from slpnb import measuring
 from slpnb.errors import Refusal
-from slpnb.measure import Load, Measured, Memory, Moment
 from slpnb.paths import ROOT
+from slpnb.sizing import measure
+from slpnb.sizing.charts import measured as charts_measured
+from slpnb.sizing.charts import tables as charts
+from slpnb.sizing.measure import Load, Measured, Memory, Moment
 from tests.conftest import CASES
 from tests.engines import needs_engine
 from tests.wordpress.world import HOST, open_world

@@ -8,9 +8,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from slpnb import charts, charts_measured, config, sizing
+from slpnb import config, sizing
 from slpnb.ecs.placement import TaskNeeds
-from slpnb.measure import Load, Measured, Memory, Moment
+from slpnb.sizing.charts import measured as charts_measured
+from slpnb.sizing.charts import tables as charts
+from slpnb.sizing.measure import Load, Measured, Memory, Moment
 
 
 def loaded(environment="staging", **given):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from slpnb.fleet import fit, fleet
 from slpnb.fleet.rollout import deployment
-from slpnb.sizing_checks import count
+from slpnb.sizing.checks import count
 
 if TYPE_CHECKING:
     import pandas as pd

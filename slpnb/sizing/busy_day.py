@@ -12,8 +12,8 @@ import pandas as pd
 
 from slpnb.errors import Refusal
 from slpnb.fleet import traffic
-from slpnb.sizing_checks import count
-from slpnb.sizing_words import Prose
+from slpnb.sizing.checks import count
+from slpnb.sizing.prose import Prose
 
 if TYPE_CHECKING:
     from slpnb.config import Config

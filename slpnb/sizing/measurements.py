@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from slpnb.catalog import DATA
-from slpnb.measure import Measured
+from slpnb.sizing.measure import Measured
 
 VARIABLE = "SLPNB_MEASURED"  # the file of this run, once it has measured
 FILE = "measured.json"

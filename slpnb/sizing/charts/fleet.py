@@ -1,6 +1,6 @@
 """Charts of a fleet over time and in trouble: deployments, a zone lost, headroom and its price.
 
-As in `slpnb.charts`: each takes the table that was just shown and returns a Figure.
+As in `slpnb.sizing.charts.tables`: each takes the table that was just shown and returns a Figure.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slpnb.charts import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
 from slpnb.fleet.replay import PHASES
-from slpnb.headroom import FRONTIER, OTHER, OWN
+from slpnb.sizing.charts.tables import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.headroom import FRONTIER, OTHER, OWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

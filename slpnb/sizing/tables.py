@@ -20,7 +20,7 @@ from slpnb.ecs.resources import ARCHITECTURE
 from slpnb.fleet import HOURS_A_MONTH, Fleet, fit, fleet, monthly, running, steady
 from slpnb.fleet.remedies import cheapest, ways_out
 from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone, rollout, zone_lost
-from slpnb.sizing_checks import refusals, verdict
+from slpnb.sizing.checks import refusals, verdict
 
 if TYPE_CHECKING:
     from slpnb.config import Config

@@ -12,14 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import charts, headroom
 from slpnb.config import Config
 from slpnb.ecs import placement
 from slpnb.fleet import fit, fleet, monthly, running
 from slpnb.fleet import recommendation as recommend
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import deployment, losing_a_zone
-from slpnb.sizing import budget
+from slpnb.sizing import headroom
+from slpnb.sizing.charts import tables as charts
+from slpnb.sizing.tables import budget
 
 MOST_TYPES = 40
 INTERACTIVE = (
