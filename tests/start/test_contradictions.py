@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import contradictions
 from slpnb.catalog import instance_type
 from slpnb.config import load
+from slpnb.start import contradictions
 from tests.conftest import cases
 
 

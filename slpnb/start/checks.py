@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import catalog, cluster, contradictions, efs, image, sizing
+from slpnb import catalog, cluster, efs, image, sizing
 from slpnb.aws import Aws
 from slpnb.config import Config, lay_over, load, parse_assignment
 from slpnb.errors import Refusal
 from slpnb.plan import Found, Observed
+from slpnb.start import contradictions
 from slpnb.steps import STEPS, step
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 

@@ -1,0 +1,5 @@
+"""00_start: who calls, what exists, and every refusal that follows, before anything is created."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
