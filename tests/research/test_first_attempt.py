@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import catalog, first_attempt, sizing
-from slpnb.first_attempt import Hypothesis
+from slpnb import catalog, sizing
 from slpnb.fleet import replay
+from slpnb.research import first_attempt
+from slpnb.research.first_attempt import Hypothesis
 from tests.conftest import cases
 
 
