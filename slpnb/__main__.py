@@ -238,7 +238,8 @@ def commands(step: str, environment: str, **options: Any) -> None:
     slpnb commands efs staging
     slpnb commands 80_service production --backend aws
     """
-    from slpnb import runbook, runner, steps
+    from slpnb import runbook, runner
+    from slpnb.runbook import steps
 
     name = runner.find(step)
     if name not in steps.STEPS:

@@ -33,8 +33,8 @@ from slpnb.paths import NOTEBOOKS_DIR, RUNS
 from slpnb.record import Entry, Record
 from slpnb.report import Report, read
 from slpnb.runbook import RECORD_TYPE, connect_embedded
+from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.sizing import measurements as measured
-from slpnb.steps import NOTEBOOKS
 from slpnb.verdict import Verdicts, ng
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C

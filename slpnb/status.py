@@ -8,7 +8,7 @@ from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.config.parameters import Section
 from slpnb.errors import ParameterError, Refusal
-from slpnb.steps import STEPS, step
+from slpnb.runbook.steps import STEPS, step
 
 
 def table(aws: Aws) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from papermill.cli import papermill
 
 from slpnb import local
 from slpnb.paths import ROOT
-from slpnb.steps import NOTEBOOKS
+from slpnb.runbook.steps import NOTEBOOKS
 
 FOLDER = ROOT / "notebooks"
 IDS = re.compile(r"\b(vpc|subnet|sg|fs|fsap|fsmt|lt|i|ami|eni|rtb|igw)-[0-9a-f]{8,17}\b|\b(?!123456789012\b)\d{12}\b")

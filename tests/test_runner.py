@@ -21,8 +21,8 @@ from slpnb import kernels, local, record, runner
 from slpnb.errors import ParameterError
 from slpnb.paths import ROOT
 from slpnb.record import Entry, Record
+from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner import Order, choose, find
-from slpnb.steps import NOTEBOOKS
 from tests import generated
 
 

@@ -17,8 +17,8 @@ from slpnb.aws import Aws
 from slpnb.config import Config, lay_over, load, parse_assignment
 from slpnb.errors import Refusal
 from slpnb.plan import Found, Observed
+from slpnb.runbook.steps import STEPS, step
 from slpnb.start import contradictions
-from slpnb.steps import STEPS, step
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 STEP = "00_start"

@@ -17,7 +17,7 @@ from slpnb.config import Config, lay_over, load
 from slpnb.errors import VerificationError
 from slpnb.plan import Plan
 from slpnb.plan.apply import Applied
-from slpnb.steps import NOTEBOOKS, STEPS, Step, step
+from slpnb.runbook.steps import NOTEBOOKS, STEPS, Step, step
 from slpnb.verdict import Verdicts
 
 if TYPE_CHECKING:

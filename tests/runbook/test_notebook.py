@@ -7,7 +7,7 @@ import pytest
 from slpnb import local, network, runbook
 from slpnb.errors import ParameterError, VerificationError
 from slpnb.plan.apply import Applied
-from slpnb.steps import NOTEBOOKS, STEPS, step
+from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 
 PARAMETERS = 'environment = "staging"\nbackend = "local"\napply = "local"\nefs = {}'
