@@ -329,7 +329,7 @@ def _execute(order: Order, open_report: bool) -> None:
     from rich.console import Console
 
     from slpnb import runner
-    from slpnb.progress import Progressing
+    from slpnb.runner.progress import Progressing
 
     interruption.take()  # a cancelled CI job leaves nothing running
     console = Console(highlight=False)

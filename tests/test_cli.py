@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from slpnb import kernels, local, runner
+from slpnb import local, runner
 from slpnb.__main__ import main
 from slpnb.errors import EXIT_CODES
 from slpnb.paths import ROOT
+from slpnb.runner import kernels
 from tests import generated
 
 

@@ -24,13 +24,13 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from slpnb import engine as engines
-from slpnb import record
 from slpnb.config import Config
 from slpnb.engine import IMAGE, LABEL, Engine, leftovers
 from slpnb.engine import arguments as container_arguments
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.image import emulation
 from slpnb.paths import DOCKER
+from slpnb.runner import record
 from slpnb.task import task_definition as task_document
 from slpnb.verdict import Verdict, Verdicts, ok, skip
 

@@ -1,7 +1,7 @@
 """What the running WordPress container takes and gives: measured, and the sizing that follows from it.
 
 Pure: figures out of what the kernel and the load tool say, workers from a memory limit and the limit from
-workers. `slpnb.measuring` is the edge that asks a running container. Units: MiB, seconds, requests a
+workers. `slpnb.runner.measuring` is the edge that asks a running container. Units: MiB, seconds, requests a
 second. Sources: proc(5) (smaps_rollup, status), Linux "Control Group v2" (memory.current, memory.stat) and
 "Memory Resource Controller" (v1), docker/README.md (the pool's size), wrk's own output.
 """

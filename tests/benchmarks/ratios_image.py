@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slpnb import engine as engines
-from slpnb import measuring
 from slpnb.config import load
 from slpnb.engine import Engine
 from slpnb.image import building as build
+from slpnb.runner import measuring
 from slpnb.sizing.measure import Moment, requests_a_mib
 from tests.waiting import eventually
 from tests.wordpress.world import HOST, LABELS, Site, World, open_world

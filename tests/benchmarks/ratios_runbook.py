@@ -18,7 +18,7 @@ from pathlib import Path
 
 from slpnb import local, runner
 from slpnb.paths import ROOT
-from slpnb.record import last
+from slpnb.runner.record import last
 
 TURNS = 3
 

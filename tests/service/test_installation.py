@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slpnb import live, runbook
+from slpnb import runbook
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.values import Ref
+from slpnb.runner import live
 from slpnb.service import installation
 
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slpnb import engine as engines
-from slpnb import measuring
 from slpnb.errors import Refusal
 from slpnb.paths import ROOT
+from slpnb.runner import measuring
 from slpnb.sizing import measure
 from slpnb.sizing.charts import measured as charts_measured
 from slpnb.sizing.charts import tables as charts

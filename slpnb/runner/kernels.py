@@ -31,7 +31,7 @@ PRELOADED = ("boto3", "pandas", "matplotlib.pyplot", "slpnb.runbook")
 INLINE = "module://matplotlib_inline.backend_inline"
 FORKS = sys.platform == "linux"
 NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # what papermill's own kernels get
-COMMAND = [sys.executable, "-m", "slpnb.kernels"]
+COMMAND = [sys.executable, "-m", "slpnb.runner.kernels"]
 
 
 class Kernel(AsyncKernelManager):

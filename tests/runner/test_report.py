@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from slpnb import report
-from slpnb.record import Entry, Record
+from slpnb.runner import report
+from slpnb.runner.record import Entry, Record
 from tests import generated
 
 STARTED = "2026-01-02T03-04-05Z"

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slpnb import engine, measuring
+from slpnb import engine
 from slpnb.aws import Aws
 from slpnb.errors import Refusal, SlpnbError
+from slpnb.runner import measuring
 from slpnb.service import installation, stability, visit
 from slpnb.sizing import measure
 from slpnb.sizing.measure import Measured

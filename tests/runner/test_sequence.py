@@ -17,12 +17,12 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from papermill.execute import execute_notebook
 
-from slpnb import kernels, local, record, runner
+from slpnb import local, runner
 from slpnb.errors import ParameterError
 from slpnb.paths import ROOT
-from slpnb.record import Entry, Record
 from slpnb.runbook.steps import NOTEBOOKS
-from slpnb.runner import Order, choose, find
+from slpnb.runner import Order, choose, find, kernels, record
+from slpnb.runner.record import Entry, Record
 from tests import generated
 
 

@@ -19,8 +19,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from slpnb.live import PICTURE
-from slpnb.record import Record, write
+from slpnb.runner.live import PICTURE
+from slpnb.runner.record import Record, write
 from slpnb.sizing.measure import Measured
 
 MARKER = "papermill-error-cell-tag"

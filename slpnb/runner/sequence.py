@@ -1,7 +1,7 @@
 """The runner: the notebooks in order through papermill, stopped at the first refusal, with a record and a report.
 
 A run uses one embedded AWS of its own (or the account of the parameters), and one kernel a
-notebook, made ready while the notebook before it runs (`slpnb.kernels`).
+notebook, made ready while the notebook before it runs (`slpnb.runner.kernels`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from threading import Thread
 from typing import Any, Protocol
 
 from slpnb import config as parameters
-from slpnb import live
-from slpnb import record as records
 from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import CHOICE_VARIABLE
 from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
-from slpnb.kernels import Kernels
 from slpnb.paths import NOTEBOOKS_DIR, RUNS
-from slpnb.record import Entry, Record
-from slpnb.report import Report, read
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.runbook.steps import NOTEBOOKS
+from slpnb.runner import live
+from slpnb.runner import record as records
+from slpnb.runner.kernels import Kernels
+from slpnb.runner.record import Entry, Record
+from slpnb.runner.report import Report, read
 from slpnb.sizing import measurements as measured
 from slpnb.verdict import Verdicts, ng
 
