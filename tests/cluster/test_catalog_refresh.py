@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from slpnb import catalog, config, runbook
-from slpnb.__main__ import main
+from slpnb.cli.main import main
 from slpnb.cluster import catalog_refresh
 from slpnb.errors import ParameterError
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slpnb import catalog
-from slpnb.__main__ import main
+from slpnb.cli.main import main
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.fleet import Fleet, rollout, size, steady
 from tests.conftest import CASES as ALL_CASES

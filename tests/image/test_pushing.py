@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from slpnb import engine, image
-from slpnb.__main__ import main
+from slpnb.cli.main import main
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.image import pushing as push

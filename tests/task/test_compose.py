@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from slpnb.__main__ import main
+from slpnb.cli.main import main
 from slpnb.config import load
 from slpnb.paths import DOCKER
 from slpnb.task import compose

@@ -283,7 +283,7 @@ def show(types: Sequence[str]) -> None:
     \b
     slpnb catalog show c6i.large c6g.xlarge
     """
-    from slpnb import catalog_words
+    from slpnb.cli import catalog_words
 
     facts = [catalog_words.facts(name) for name in types]
     _print_table(("", *types), [[label, *(one[label] for one in facts)] for label in facts[0]])
@@ -299,6 +299,6 @@ def errors() -> None:
     \b
     slpnb catalog errors
     """
-    from slpnb import catalog_words
+    from slpnb.cli import catalog_words
 
     click.echo(catalog_words.errors())

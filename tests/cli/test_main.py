@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from slpnb import local, runner
-from slpnb.__main__ import main
+from slpnb.cli.main import main
 from slpnb.errors import EXIT_CODES
 from slpnb.paths import ROOT
 from slpnb.runner import kernels
@@ -179,7 +179,7 @@ class TestHelp:
 
     def test_it_answers_without_loading_what_it_does_not_need(self):
         code = (
-            "import sys, slpnb.__main__; print(sorted({'boto3', 'pandas', 'papermill', 'pydantic'} & set(sys.modules)))"
+            "import sys, slpnb.cli.main; print(sorted({'boto3', 'pandas', 'papermill', 'pydantic'} & set(sys.modules)))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"

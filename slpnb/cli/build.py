@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slpnb import interruption
+from slpnb.cli import interruption
 
 if TYPE_CHECKING:
     from slpnb.config import Config
