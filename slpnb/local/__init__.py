@@ -1,11 +1,11 @@
 """The embedded AWS: an account to try the runbook on, in a process of its own, with nothing to pay or to lose.
 
-moto's server with the company's existing resources in it (`slpnb.local.seed`), with what moto gets
-wrong put right (`slpnb.local.corrections`), and with ECS capacity (`slpnb.local.ecs`). This package
-imports neither moto nor werkzeug until `slpnb.local.server` runs in the child process.
+moto's server with the company's existing resources in it (`slpnb.local.account.seed`), with what moto gets
+wrong put right (`slpnb.local.corrections`), and with ECS capacity (`slpnb.local.ecs.model`). This package
+imports neither moto nor werkzeug until `slpnb.local.server.main` runs in the child process.
 """
 
-from slpnb.local.process import (
+from slpnb.local.client import (
     Containers,
     Embedded,
     EmbeddedError,

@@ -20,7 +20,7 @@ from slpnb.cli.main import main
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.image import pushing as push
-from slpnb.local import registry
+from slpnb.local.base import registry
 from tests.engines import needs_engine
 
 BUILT = {"arm64": "localhost/x:1-arm64", "amd64": "localhost/x:1"}

@@ -9,7 +9,7 @@ from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
 from slpnb.image import architecture
-from slpnb.local import registry
+from slpnb.local.base import registry
 from tests.conftest import cases
 
 ARM64, AMD64 = (blob for blob in registry.pushed().images[1:])

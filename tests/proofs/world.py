@@ -21,8 +21,8 @@ from slpnb.aws import Aws
 from slpnb.config import Config, load
 from slpnb.engine import LABEL, Engine
 from slpnb.image import building as build
-from slpnb.local import registry
-from slpnb.local.process import ENDPOINT_VARIABLE
+from slpnb.local.base import registry
+from slpnb.local.client import ENDPOINT_VARIABLE
 from slpnb.paths import NOTEBOOKS_DIR
 from slpnb.service import installation, stability
 from slpnb.task import task_definition as task_document

@@ -20,12 +20,12 @@ from slpnb.ecs.scheduler import observed
 from slpnb.ecs.scheduler.state import Task
 from slpnb.engine import Engine, leftovers
 from slpnb.engine import arguments as container_arguments
-from slpnb.local import clock
+from slpnb.local.base import clock
+from slpnb.local.base.inprocess import backend, client
 from slpnb.local.containers import orders, reaper
 from slpnb.local.containers.companions import Companions
 from slpnb.local.containers.images import Images
 from slpnb.local.containers.tasks import RealTask, Report, Site
-from slpnb.local.inprocess import backend, client
 
 PACE = 6.0
 TICK_SECONDS = 0.1

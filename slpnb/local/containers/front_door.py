@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from slpnb.engine.arguments import LOOPBACK
 from slpnb.engine.leftovers import remove_container
+from slpnb.local.base.inprocess import client
 from slpnb.local.containers import proxy
 from slpnb.local.containers.proxy import Listener, State
-from slpnb.local.inprocess import client
 
 if TYPE_CHECKING:
     from slpnb.local.containers.companions import Companions

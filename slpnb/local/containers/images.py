@@ -7,8 +7,8 @@ import os
 from typing import Any
 
 from slpnb.engine import IMAGE, Engine
-from slpnb.local.ecs_images import OWN
-from slpnb.local.inprocess import backend
+from slpnb.local.base.inprocess import backend
+from slpnb.local.ecs.images import OWN
 
 VARIABLE = "SLPNB_IMAGES"  # JSON: names, or digests, of a task definition to names of the engine's
 

@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 
 from slpnb.ecs.scheduler import lifecycle
 from slpnb.ecs.scheduler.state import Task
+from slpnb.local.base.inprocess import REGION, client
 from slpnb.local.containers import wording
 from slpnb.local.containers.checks import Rule, container_rule, test_command
 from slpnb.local.containers.probes import CommandProbe, Probe, TargetProbe
 from slpnb.local.containers.tasks import Order
-from slpnb.local.inprocess import REGION, client
 
 EVERYBODY = 0o777
 

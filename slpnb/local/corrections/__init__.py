@@ -1,12 +1,12 @@
 """What moto gets wrong, put right: one module a service, each with subclasses of moto's own classes.
 
 `install` puts them in moto's place. What is corrected, and what AWS does instead, is said where it is
-done; the list comes from field-notes.md ("moto 5.2.5"). ECS has a module of its own, `slpnb.local.ecs`.
+done; the list comes from field-notes.md ("moto 5.2.5"). ECS has a module of its own, `slpnb.local.ecs.model`.
 """
 
 from __future__ import annotations
 
-from slpnb.local import clock, ecs
+from slpnb.local.base import clock
 from slpnb.local.corrections import (
     acm,
     applicationautoscaling,
@@ -22,6 +22,7 @@ from slpnb.local.corrections import (
     secretsmanager,
     servicequotas,
 )
+from slpnb.local.ecs import model as ecs
 
 SERVICES = (
     acm,

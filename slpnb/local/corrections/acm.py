@@ -7,8 +7,8 @@ from typing import Any
 from moto.acm.models import AWSCertificateManagerBackend, CertBundle
 from moto.core.exceptions import JsonRESTError
 
-from slpnb.local.corrections.replace import Corrected, replace_backend
-from slpnb.local.inprocess import backend
+from slpnb.local.base.inprocess import backend
+from slpnb.local.base.replace import Corrected, replace_backend
 
 
 class CertificateInUseError(JsonRESTError):

@@ -14,7 +14,7 @@ from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, Fa
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.exceptions import JsonRESTError
 
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
 
 class ObjectNotFoundError(JsonRESTError):

@@ -23,8 +23,8 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.ec2.utils import convert_tag_spec
 
-from slpnb.local import clock
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model, replace_responses
+from slpnb.local.base import clock
+from slpnb.local.base.replace import Corrected, replace_backend, replace_model, replace_responses
 
 DELETION_SECONDS = 60.0  # until a group deleted by force, and its instances, are gone
 ACTIVITIES_KEPT = 100

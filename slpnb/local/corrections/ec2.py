@@ -20,8 +20,8 @@ from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import parse_user_data
 
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
-from slpnb.local.inprocess import backend
+from slpnb.local.base.inprocess import backend
+from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
 
 class CannotDeleteError(EC2ClientError):

@@ -1,7 +1,7 @@
 """ECR: an image's digest is the hash of its manifest, and the image that CI pushed is there.
 
 moto makes a digest up from the layers' digests or at random, knows no blobs and no URL to fetch them
-from. CI pushes into a repository as soon as it exists: so does this backend (`slpnb.local.registry`).
+from. CI pushes into a repository as soon as it exists: so does this backend (`slpnb.local.base.registry`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from moto.ecr.exceptions import ImageNotFoundException
 from moto.ecr.models import ECRBackend, Image, Repository
 from moto.ecr.responses import ECRResponse
 
-from slpnb.local import registry
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base import registry
+from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
 FOREIGN = "legacy"  # repositories of other people, which CI of this service does not push to
 

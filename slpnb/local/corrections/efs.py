@@ -21,8 +21,8 @@ from moto.efs.exceptions import (
 from moto.efs.models import AccessPoint, EFSBackend, FileSystem, MountTarget
 from moto.efs.responses import EFSResponse
 
-from slpnb.local import clock
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base import clock
+from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
 CREATION_SECONDS = 5.0  # of a file system and of an access point
 MOUNT_TARGET_SECONDS = 30.0  # until a mount target is available; deleting one takes a third of it

@@ -20,9 +20,9 @@ from moto.elbv2.exceptions import (
 )
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 
-from slpnb.local import clock
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model
-from slpnb.local.inprocess import backend
+from slpnb.local.base import clock
+from slpnb.local.base.inprocess import backend
+from slpnb.local.base.replace import Corrected, replace_backend, replace_model
 
 PROVISIONING_SECONDS = 90.0
 INTERFACE_SECONDS = 45.0  # after deletion its interfaces linger, and with them the use of its security groups

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from moto.iam.models import IAMBackend, ManagedPolicy
 
-from slpnb.local.corrections.replace import Corrected, replace_backend
+from slpnb.local.base.replace import Corrected, replace_backend
 
 
 class Identities(Corrected, IAMBackend):

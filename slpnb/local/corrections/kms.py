@@ -13,7 +13,7 @@ from moto.kms.models import Alias, KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import KeySpec, generate_private_key
 
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_model, replace_responses
+from slpnb.local.base.replace import Corrected, replace_backend, replace_model, replace_responses
 
 
 class Keys(Corrected, KmsBackend):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.responses import LogsResponse
 
-from slpnb.local.corrections.replace import replace_responses
+from slpnb.local.base.replace import replace_responses
 
 
 class GroupsResponse(LogsResponse):

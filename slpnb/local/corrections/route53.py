@@ -15,7 +15,7 @@ from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import RecordSet, Route53Backend
 from moto.route53.responses import Route53
 
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
 ASTERISK = "\\052"  # how Route 53 answers it: "DNS domain name format"
 NAME_SERVER = "ns-2048.awsdns-64.com"

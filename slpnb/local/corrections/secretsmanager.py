@@ -10,7 +10,7 @@ from typing import Any
 from moto.secretsmanager.exceptions import InvalidRequestException
 from moto.secretsmanager.models import SecretsManagerBackend
 
-from slpnb.local.corrections.replace import Corrected, replace_backend
+from slpnb.local.base.replace import Corrected, replace_backend
 
 
 class Secrets(Corrected, SecretsManagerBackend):

@@ -14,8 +14,8 @@ from moto.servicequotas.models import ServiceQuotasBackend
 from moto.servicequotas.resources.default_quotas.vpc import VPC_DEFAULT_QUOTAS
 from moto.servicequotas.responses import ServiceQuotasResponse
 
-from slpnb.local.corrections.replace import Corrected, replace_backend, replace_responses
-from slpnb.local.inprocess import ACCOUNT, REGION
+from slpnb.local.base.inprocess import ACCOUNT, REGION
+from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
 # service code, service name, quota code, quota name, default, adjustable
 QUOTAS: tuple[tuple[str, str, str, str, float, bool], ...] = (

@@ -14,8 +14,8 @@ from slpnb.ecs import placement as placement_rules
 from slpnb.ecs.scheduler import capacity
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Definition, Placement, State, Task
-from slpnb.local import ecs_refusals as refuse
-from slpnb.local.ecs_services import Services, as_request, placement, shares
+from slpnb.local.ecs import refusals as refuse
+from slpnb.local.ecs.services import Services, as_request, placement, shares
 
 
 @dataclass
@@ -38,7 +38,7 @@ class TaskRecord:
 
 
 class Tasks(Services):
-    """The part of `slpnb.local.ecs.Ecs` that answers for tasks."""
+    """The part of `slpnb.local.ecs.model.Ecs` that answers for tasks."""
 
     def run(self, request: dict[str, Any]) -> tuple[list[Task], list[dict[str, Any]]]:
         """RunTask: tasks, and a failure for each that no instance takes."""

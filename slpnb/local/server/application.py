@@ -18,11 +18,12 @@ from urllib.parse import parse_qs
 import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from slpnb.local import clock, registry, seed
-from slpnb.local.front import WAITER_SECONDS, Call, called, is_write, takes_seconds, unknown
-from slpnb.local.inprocess import backend
-from slpnb.local.snapshot import snapshot
-from slpnb.local.watch import Attached
+from slpnb.local.account import seed
+from slpnb.local.account.snapshot import snapshot
+from slpnb.local.base import clock, registry
+from slpnb.local.base.inprocess import backend
+from slpnb.local.server.front import WAITER_SECONDS, Call, called, is_write, takes_seconds, unknown
+from slpnb.local.server.watch import Attached
 
 if TYPE_CHECKING:
     from slpnb.local.containers.edge import Edge

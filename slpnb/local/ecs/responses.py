@@ -1,4 +1,4 @@
-"""ECS's own calls, answered from `slpnb.local.ecs`. What is not here is moto's answer."""
+"""ECS's own calls, answered from `slpnb.local.ecs.model`. What is not here is moto's answer."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Task
-from slpnb.local import ecs_shapes as shapes
-from slpnb.local.ecs import Ecs
-from slpnb.local.ecs_refusals import invalid, refusal, unsupported
+from slpnb.local.ecs import shapes
+from slpnb.local.ecs.model import Ecs
+from slpnb.local.ecs.refusals import invalid, refusal, unsupported
 
 MOST = 100  # ECS's own limit on maxResults of its list operations
 Params = dict[str, Any]

@@ -14,8 +14,9 @@ from typing import Any
 from moto.acm.models import CertBundle
 from moto.moto_api._internal import mock_random
 
-from slpnb.local import amis, clock
-from slpnb.local.inprocess import ACCOUNT, REGION, backend, clear, client
+from slpnb.local.account import amis
+from slpnb.local.base import clock
+from slpnb.local.base.inprocess import ACCOUNT, REGION, backend, clear, client
 
 SEED = 20260302
 VPC_NAME = "slp-cluster-vpc"

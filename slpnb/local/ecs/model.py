@@ -21,16 +21,17 @@ from moto.ecs.models import ecs_backends
 from slpnb.ecs.scheduler import capacity
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Group, Provider, State
-from slpnb.local import ecs_instances, ecs_targets
-from slpnb.local.corrections.replace import replace_backend, replace_responses
-from slpnb.local.ecs_tasks import Tasks
+from slpnb.local.base.replace import replace_backend, replace_responses
+from slpnb.local.ecs import instances as ecs_instances
+from slpnb.local.ecs import targets as ecs_targets
+from slpnb.local.ecs.tasks import Tasks
 
 DESCRIBE = "tasks are simulated: no container runs, and they fare as their task definition's outcome says"
 
 
 def install() -> None:
     """Put this ECS in moto's place, wherever moto looks for its backend; again changes nothing."""
-    from slpnb.local.ecs_responses import Responses  # it needs this module
+    from slpnb.local.ecs.responses import Responses  # it needs this module
 
     replace_backend("ecs", Ecs)
     replace_responses("ecs", Responses)
@@ -49,7 +50,7 @@ def describe() -> str:
 
 
 class Ecs(Tasks):
-    """ECS of one account and region, whole: see `slpnb.local.ecs_base`, and the parts it is made of."""
+    """ECS of one account and region, whole: see `slpnb.local.ecs.base`, and the parts it is made of."""
 
     def advance(self, seconds: float) -> None:
         """Let time pass, stopping wherever the model does something that the other services must hear of."""

@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 from slpnb import local
 from slpnb.aws import connect
 from slpnb.config import load
-from slpnb.local import server as server_module
-from slpnb.local.front import Call, called, is_write
-from slpnb.local.watch import Attached
+from slpnb.local.server import main as server_module
+from slpnb.local.server.front import Call, called, is_write
+from slpnb.local.server.watch import Attached
 from slpnb.paths import ROOT
 
 CLIENT = "from slpnb import local; e = local.ensure(); print(e.pid, e.endpoint_url, e.fresh, flush=True); input()"

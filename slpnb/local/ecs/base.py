@@ -10,8 +10,8 @@ from moto.core.utils import utcnow
 from moto.ecs.models import EC2ContainerServiceBackend
 
 from slpnb.ecs.scheduler.state import State, Task
-from slpnb.local.corrections.replace import Corrected
-from slpnb.local.ecs_targets import Target
+from slpnb.local.base.replace import Corrected
+from slpnb.local.ecs.targets import Target
 
 
 class Containers(Protocol):

@@ -13,7 +13,7 @@ from typing import Any
 
 import jmespath
 
-from slpnb.local.inprocess import client
+from slpnb.local.base.inprocess import client
 
 # service, operation, what to keep of the answer (JMESPath), parameters
 READS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (

@@ -15,7 +15,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 
 from slpnb.ecs.scheduler.state import Outcome
-from slpnb.local import registry
+from slpnb.local.base import registry
 
 OWN = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com/(?P<name>[\w./-]+?)(?P<what>[:@].+)?$"

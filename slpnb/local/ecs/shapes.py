@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from slpnb.ecs.scheduler.deployment import threshold
 from slpnb.ecs.scheduler.state import STARTING, Deployment, Instance, Service, State, Task
-from slpnb.local import ecs_instances
-from slpnb.local.ecs_services import ServiceRecord
-from slpnb.local.ecs_targets import host_port
+from slpnb.local.ecs import instances as ecs_instances
+from slpnb.local.ecs.services import ServiceRecord
+from slpnb.local.ecs.targets import host_port
 
 if TYPE_CHECKING:
-    from slpnb.local.ecs import Ecs
+    from slpnb.local.ecs.model import Ecs
 
 REQUESTED = (
     "loadBalancers",

@@ -140,7 +140,7 @@ def writes(endpoint_url: str) -> int:
 
 
 def snapshot(endpoint_url: str) -> dict[str, list[str]]:
-    """Everything that the account holds (`slpnb.local.snapshot`): equal before a run and after its destruction."""
+    """Everything that the account holds (`slpnb.local.account.snapshot`): equal before a run and after its destruction."""
     return _call(endpoint_url, "snapshot")
 
 
@@ -184,7 +184,7 @@ def _launch(
 ) -> tuple[str, subprocess.Popen[str]]:
     """Start the server; return when its seed is in and it listens."""
     log = folder / "server.log"
-    command = [sys.executable, "-m", "slpnb.local.server", "--attach", str(owner), "--log", str(log)]
+    command = [sys.executable, "-m", "slpnb.local.server.main", "--attach", str(owner), "--log", str(log)]
     process = subprocess.Popen(  # noqa: S603
         [*command, *(["--state", str(state)] if state else []), *(containers.options() if containers else [])],
         stdin=subprocess.DEVNULL,

@@ -12,9 +12,9 @@ from slpnb.ecs import resources
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.observed import OBSERVED
 from slpnb.ecs.scheduler.state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
-from slpnb.local import ecs_images
-from slpnb.local import ecs_refusals as refuse
-from slpnb.local.ecs_clusters import FARGATE, Clusters
+from slpnb.local.ecs import images as ecs_images
+from slpnb.local.ecs import refusals as refuse
+from slpnb.local.ecs.clusters import FARGATE, Clusters
 
 OUTCOME_LABEL = "slpnb.outcome"
 PERCENTS = {"maximumPercent": 200, "minimumHealthyPercent": 100}
@@ -48,7 +48,7 @@ class ServiceRecord:
 
 
 class Services(Clusters):
-    """The part of `slpnb.local.ecs.Ecs` that answers for services."""
+    """The part of `slpnb.local.ecs.model.Ecs` that answers for services."""
 
     def task_definition(self, name: str) -> TaskDefinition:
         """A task definition by family, family:revision or ARN; a family alone means its newest ACTIVE revision."""

@@ -1,4 +1,4 @@
-"""The server process of the embedded AWS: ``python -m slpnb.local.server``.
+"""The server process of the embedded AWS: ``python -m slpnb.local.server.main``.
 
 Prints its endpoint when the seed is in, serves on 127.0.0.1, and exits when it is told to or when no
 attached process lives.
@@ -28,7 +28,7 @@ SETTINGS = {  # moto reads these when it is imported
 
 def main(argv: list[str] | None = None) -> None:
     """Serve until stopped."""
-    parser = argparse.ArgumentParser(prog="python -m slpnb.local.server")
+    parser = argparse.ArgumentParser(prog="python -m slpnb.local.server.main")
     parser.add_argument("--attach", type=int, required=True, help="process to live as long as")
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--state", type=Path, help="file that says where this one is")
@@ -62,11 +62,11 @@ def _embedded() -> Any:
         )
     os.environ.update(SETTINGS)
     gc.disable()  # nothing of what is loaded now is ever garbage: looking for it takes a fifth of the start
-    from slpnb.local import parse_once
+    from slpnb.local.base import parse_once
 
     parse_once.install()
     from slpnb.local import corrections
-    from slpnb.local.application import Embedded
+    from slpnb.local.server.application import Embedded
 
     corrections.install()
     embedded = Embedded()
@@ -90,7 +90,7 @@ def _run_containers(embedded: Any, pace: float, port: int) -> None:
         found.close()
         return
     from slpnb.local.containers.edge import PACE, Edge
-    from slpnb.local.ecs_base import Base
+    from slpnb.local.ecs.base import Base
 
     embedded.containers = Base.containers = Edge(found, embedded.lock, pace or PACE, port)
 

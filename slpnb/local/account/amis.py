@@ -15,7 +15,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models.amis import Ami
 from moto.ssm.models import Parameter
 
-from slpnb.local.inprocess import ACCOUNT, backend
+from slpnb.local.base.inprocess import ACCOUNT, backend
 
 ROOT = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 VERSION = "2023.0.20260223"

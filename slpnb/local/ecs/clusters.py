@@ -9,16 +9,16 @@ from moto.ecs.models import CapacityProvider, Cluster
 
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Instance
-from slpnb.local import ecs_instances
-from slpnb.local.ecs_base import Base
-from slpnb.local.ecs_refusals import CLUSTER_NOT_FOUND, PROVIDER_IN_USE, invalid, refusal
+from slpnb.local.ecs import instances as ecs_instances
+from slpnb.local.ecs.base import Base
+from slpnb.local.ecs.refusals import CLUSTER_NOT_FOUND, PROVIDER_IN_USE, invalid, refusal
 
 MANAGED_TAG = "AmazonECSManaged"
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 
 
 class Clusters(Base):
-    """The part of `slpnb.local.ecs.Ecs` that answers for clusters and what is in them."""
+    """The part of `slpnb.local.ecs.model.Ecs` that answers for clusters and what is in them."""
 
     def cluster(self, name: str | None) -> Cluster:
         """An ACTIVE cluster by name or ARN; "default" where none is named."""

@@ -24,7 +24,9 @@ def invalid(message: str) -> ECSException:
 
 def unsupported(what: str) -> ECSException:
     """What ECS can do and the embedded AWS does not simulate: said, not pretended."""
-    return refusal("UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs)")
+    return refusal(
+        "UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs.model)"
+    )
 
 
 CLUSTER_NOT_FOUND = "Cluster not found."

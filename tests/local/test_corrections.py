@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from slpnb import local
 from slpnb.aws import Aws, error_code, tag_map
-from slpnb.local import registry
+from slpnb.local.base import registry
 
 AMI = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 

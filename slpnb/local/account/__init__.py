@@ -1,0 +1,1 @@
+"""What the embedded account holds before the runbook begins."""

@@ -1,0 +1,1 @@
+"""ECS with real capacity, in place of moto's."""
