@@ -140,7 +140,7 @@ def writes(endpoint_url: str) -> int:
 
 
 def snapshot(endpoint_url: str) -> dict[str, list[str]]:
-    """Everything that the account holds (`slpnb.local.account.snapshot`): equal before a run and after its destruction."""
+    """Everything that the account holds (`slpnb.local.account.snapshot`): the same before a run and after a destroy."""
     return _call(endpoint_url, "snapshot")
 
 

@@ -175,4 +175,5 @@ def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 @cache
 def _templates() -> Environment:
-    return Environment(loader=PackageLoader("slpnb"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    loader = PackageLoader("slpnb.runner")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

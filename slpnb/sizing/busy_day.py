@@ -1,4 +1,4 @@
-"""The sizing notebook's day: an invented trace, as busy as the parameters' service may become, through `slpnb.fleet.traffic`.
+"""An invented day of traffic, as busy as the parameters' service may become, played through `slpnb.fleet.traffic`.
 
 A reader with a trace of his own gives it to `day` instead.
 """

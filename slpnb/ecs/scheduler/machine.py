@@ -1,11 +1,11 @@
 """ECS's service scheduler and capacity providers as a pure, deterministic state machine.
 
-A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's own event texts
-come out. The embedded AWS schedules with it, and the sizing notebook asks it "would this
-deployment finish, and when?" (`settle`). The rules and their sources are in `slpnb.ecs.scheduler.lifecycle`
-(one task), `slpnb.ecs.scheduler.deployment` (one service), `slpnb.ecs.scheduler.rebalancing` (its zones), `slpnb.ecs.scheduler.capacity`
-(instances, managed scaling) and `slpnb.ecs.scheduler.tracking` (target tracking); the records are in
-`slpnb.ecs.scheduler.state`.
+A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's own event texts come out. The
+embedded AWS schedules with it, and the sizing notebook asks it "would this deployment finish, and when?"
+(`settle`). The rules and their sources are in `slpnb.ecs.scheduler.lifecycle` (one task),
+`slpnb.ecs.scheduler.deployment` (one service), `slpnb.ecs.scheduler.rebalancing` (its zones),
+`slpnb.ecs.scheduler.capacity` (instances, managed scaling) and `slpnb.ecs.scheduler.tracking` (target
+tracking); the records are in `slpnb.ecs.scheduler.state`.
 
 Every function here takes a state and returns another one; the one given is never changed. No
 container runs in the model: how tasks fare is an input (`slpnb.ecs.scheduler.state.Outcome`).

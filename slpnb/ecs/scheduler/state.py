@@ -1,8 +1,9 @@
 """What the scheduler model knows: tasks, services, instances and groups as plain data.
 
-`slpnb.ecs.scheduler.machine` advances it by the rules of `slpnb.ecs.scheduler.lifecycle` (one task), `slpnb.ecs.scheduler.deployment`
-(one service) and `slpnb.ecs.scheduler.capacity` (instances). Every record is frozen; a `State` holds them by
-id, and every public function of the model copies the state before it changes it.
+`slpnb.ecs.scheduler.machine` advances it by the rules of `slpnb.ecs.scheduler.lifecycle` (one task),
+`slpnb.ecs.scheduler.deployment` (one service) and `slpnb.ecs.scheduler.capacity` (instances). Every record is
+frozen; a `State` holds them by id, and every public function of the model copies the state before it changes
+it.
 
 Times are seconds of the model's own clock, memory is MiB, CPU is units of 1/1024 vCPU.
 """

@@ -1,6 +1,7 @@
 """The chart of a measured container: where its memory was, and what a limit holds of its workers.
 
-The style, and what makes of a Figure a picture, are `slpnb.sizing.charts.tables`'s; the figures are `slpnb.sizing.measure`'s.
+The style, and what makes of a Figure a picture, are `slpnb.sizing.charts.tables`'s; the figures are
+`slpnb.sizing.measure`'s.
 """
 
 from __future__ import annotations
