@@ -81,8 +81,7 @@ def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, .
 
 def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: str) -> dict[str, str]:
     """Build, look into and start the image for each architecture; the names by architecture."""
-    from slpnb.image import building as builder
-    from slpnb.image import emulation
+    from slpnb.image import building as builder, emulation
 
     built: dict[str, str] = {}
     emulation.tidy()

@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import image, network, secrets
-from slpnb import plan as engine
+from slpnb import image, network, plan as engine, secrets
 from slpnb.aws import Aws, made_by, tag_map
 from slpnb.cluster import instances
 from slpnb.cluster.calls import KINDS, template_attributes

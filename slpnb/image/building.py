@@ -25,8 +25,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from slpnb import engine as engines
 from slpnb.config import Config
-from slpnb.engine import IMAGE, LABEL, Engine, leftovers
-from slpnb.engine import arguments as container_arguments
+from slpnb.engine import IMAGE, LABEL, Engine, arguments as container_arguments, leftovers
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.image import emulation
 from slpnb.paths import DOCKER

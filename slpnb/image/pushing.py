@@ -28,8 +28,7 @@ from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import Engine
 from slpnb.errors import Refusal, SlpnbError
-from slpnb.image import architecture
-from slpnb.image import step as images
+from slpnb.image import architecture, step as images
 
 REFERENCE = re.compile(
     r"(?P<host>[\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"

@@ -15,8 +15,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import catalog
-from slpnb import plan as engine
+from slpnb import catalog, plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import AwsError

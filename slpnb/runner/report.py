@@ -97,10 +97,9 @@ def _container(record: Record) -> Markup:
     """What the run's container took and gave, as a chart; nothing where tasks were simulated."""
     if not record.measured:
         return Markup()
-    from slpnb.sizing.charts import measured as charts_measured  # 1 s of matplotlib, which most reports need not
-    from slpnb.sizing.charts import tables as charts
+    from slpnb.sizing import charts  # 1 s of matplotlib, which most reports need not
 
-    drawn = charts.show(charts_measured.memory(Measured.from_dict(record.measured)))
+    drawn = charts.show(charts.container_memory(Measured.from_dict(record.measured)))
     return _inline(drawn.svg(), "container-")
 
 

@@ -29,8 +29,7 @@ from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
 from slpnb.paths import NOTEBOOKS_DIR, RUNS
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.runbook.steps import NOTEBOOKS
-from slpnb.runner import live
-from slpnb.runner import record as records
+from slpnb.runner import live, record as records
 from slpnb.runner.kernels import Kernels
 from slpnb.runner.record import Entry, Record
 from slpnb.runner.report import Report, read

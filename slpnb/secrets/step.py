@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from secrets import token_urlsafe
 from typing import Any
 
-from slpnb import efs, image
-from slpnb import plan as engine
+from slpnb import efs, image, plan as engine
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted

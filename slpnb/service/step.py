@@ -13,17 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slpnb import cluster, efs, network, task
-from slpnb import plan as engine
+from slpnb import cluster, efs, network, plan as engine, task
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
 from slpnb.plan.values import Ref
-from slpnb.service import alarms, domain, scaling
-from slpnb.service import checks as service_checks
-from slpnb.service import load_balancer as balancer
+from slpnb.service import alarms, checks as service_checks, domain, load_balancer as balancer, scaling
 from slpnb.verdict import Verdicts
 
 STEP = "80_service"

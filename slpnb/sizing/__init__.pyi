@@ -1,56 +1,27 @@
 """Which task on which instances, how many, with what left, and does it work while it is updated."""
 
+from . import busy_day as busy_day, charts as charts, headroom as headroom, measure as measure, prose as prose
+from .checks import refusals as refusals, verdict as verdict
+from .measurements import latest as latest
 from .tables import (
     Fleet as Fleet,
-)
-from .tables import (
+    TaskNeeds as TaskNeeds,
     budget as budget,
-)
-from .tables import (
     capacity as capacity,
-)
-from .tables import (
     cases as cases,
-)
-from .tables import (
     cheapest as cheapest,
-)
-from .tables import (
     compare as compare,
-)
-from .tables import (
     deployment as deployment,
-)
-from .tables import (
     fit as fit,
-)
-from .tables import (
     inputs as inputs,
-)
-from .tables import (
     losing_a_zone as losing_a_zone,
-)
-from .tables import (
     memory_budget as memory_budget,
-)
-from .tables import (
+    placement as placement,
     prices as prices,
-)
-from .tables import (
-    refusals as refusals,
-)
-from .tables import (
+    replay as replay,
     rollout as rollout,
-)
-from .tables import (
     steady as steady,
-)
-from .tables import (
-    verdict as verdict,
-)
-from .tables import (
     ways_out as ways_out,
-)
-from .tables import (
     zone_lost as zone_lost,
 )
+from .widgets import Trial as Trial

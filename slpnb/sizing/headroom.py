@@ -16,8 +16,7 @@ import pandas as pd
 
 from slpnb.ecs import placement
 from slpnb.errors import Refusal
-from slpnb.fleet import fleet, monthly
-from slpnb.fleet import recommendation as recommend
+from slpnb.fleet import fleet, monthly, recommendation as recommend
 from slpnb.fleet.recommendation import Constraints, Recommendation
 from slpnb.sizing.checks import count
 from slpnb.sizing.prose import Prose

@@ -16,8 +16,8 @@ import pandas as pd
 from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.placement import Fit
-from slpnb.ecs.resources import ARCHITECTURE
-from slpnb.fleet import HOURS_A_MONTH, Fleet, fit, fleet, monthly, running, steady
+from slpnb.ecs.resources import ARCHITECTURE, TaskNeeds
+from slpnb.fleet import HOURS_A_MONTH, Fleet, fit, fleet, monthly, replay, running, steady
 from slpnb.fleet.remedies import cheapest, ways_out
 from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone, rollout, zone_lost
 from slpnb.sizing.checks import refusals, verdict
@@ -29,6 +29,7 @@ __all__ = [
     "HOURS_A_MONTH",
     "Fleet",
     "Rollout",
+    "TaskNeeds",
     "budget",
     "capacity",
     "cases",
@@ -41,8 +42,10 @@ __all__ = [
     "losing_a_zone",
     "memory_budget",
     "monthly",
+    "placement",
     "prices",
     "refusals",
+    "replay",
     "rollout",
     "running",
     "steady",

@@ -14,12 +14,10 @@ import pandas as pd
 
 from slpnb.config import Config
 from slpnb.ecs import placement
-from slpnb.fleet import fit, fleet, monthly, running
-from slpnb.fleet import recommendation as recommend
+from slpnb.fleet import fit, fleet, monthly, recommendation as recommend, running
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import deployment, losing_a_zone
-from slpnb.sizing import headroom
-from slpnb.sizing.charts import tables as charts
+from slpnb.sizing import charts, headroom
 from slpnb.sizing.tables import budget
 
 MOST_TYPES = 40

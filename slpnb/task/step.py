@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slpnb import efs, image, secrets
-from slpnb import plan as engine
+from slpnb import efs, image, plan as engine, secrets
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs import placement

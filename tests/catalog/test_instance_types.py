@@ -7,8 +7,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from slpnb import catalog, runbook
 from slpnb.catalog.data import build

@@ -6,15 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from slpnb import catalog, config
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import HOURS_A_MONTH
-from slpnb.fleet import recommendation as recommend
+from slpnb.fleet import HOURS_A_MONTH, recommendation as recommend
 from slpnb.fleet.recommendation import KINDS, Constraints
 from slpnb.fleet.rollout import rollout, zone_lost
 from tests.conftest import cases

@@ -11,8 +11,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from slpnb import catalog
 from slpnb.cli.main import main

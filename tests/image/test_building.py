@@ -12,8 +12,7 @@ import pytest
 from slpnb import engine
 from slpnb.config import load
 from slpnb.errors import Refusal
-from slpnb.image import building as build
-from slpnb.image import emulation
+from slpnb.image import building as build, emulation
 from tests.engines import needs_engine
 
 

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import network
-from slpnb import plan as engine
+from slpnb import network, plan as engine
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan import Found, resolve
-from slpnb.service import domain
-from slpnb.service import load_balancer as balancer
+from slpnb.service import domain, load_balancer as balancer
 
 
 @pytest.fixture

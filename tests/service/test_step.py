@@ -13,8 +13,7 @@ from slpnb.plan import Found
 from slpnb.plan.shown import show
 from slpnb.plan.values import Ref, substitute
 from slpnb.runbook.steps import STEPS, step
-from slpnb.service import checks as service_checks
-from slpnb.service import scaling, stability
+from slpnb.service import checks as service_checks, scaling, stability
 from slpnb.service.alarms import ALARMS
 from tests.conftest import cases
 from tests.test_awscli import run_script

@@ -10,8 +10,8 @@ from matplotlib.text import Text
 
 from slpnb import config, sizing
 from slpnb.ecs.placement import TaskNeeds
-from slpnb.sizing.charts import measured as charts_measured
-from slpnb.sizing.charts import tables as charts
+from slpnb.sizing import charts
+from slpnb.sizing.charts.style import WIDTH
 from slpnb.sizing.measure import Load, Measured, Memory, Moment
 
 
@@ -48,7 +48,7 @@ def measured(limit_mib, *moments):
         )
         for total, own, load in moments
     )
-    return charts_measured.memory(Measured("image:1", "Podman", limit_mib, 0.4, shown))
+    return charts.container_memory(Measured("image:1", "Podman", limit_mib, 0.4, shown))
 
 
 FIGURES = {
@@ -136,7 +136,7 @@ def test_no_word_lies_on_another(name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_word_is_too_small_to_read(name):
     figure, _ = drawn(name)
-    assert figure.get_size_inches()[0] == charts.WIDTH
+    assert figure.get_size_inches()[0] == WIDTH
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()) >= 8.5
 
 

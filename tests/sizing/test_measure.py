@@ -9,16 +9,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from slpnb import engine as engines
 from slpnb.errors import Refusal
 from slpnb.paths import ROOT
 from slpnb.runner import measuring
-from slpnb.sizing import measure
-from slpnb.sizing.charts import measured as charts_measured
-from slpnb.sizing.charts import tables as charts
+from slpnb.sizing import charts, measure
 from slpnb.sizing.measure import Load, Measured, Memory, Moment
 from tests.conftest import CASES
 from tests.engines import needs_engine
@@ -228,10 +225,10 @@ def test_tables_and_the_sentence_say_the_same_figures():
 
 
 def test_the_chart_says_the_limit_the_workers_and_each_moments_memory():
-    figure = charts_measured.memory(recorded())
+    figure = charts.container_memory(recorded())
     said = {text.get_text() for axes in figure.axes for text in axes.texts}
     assert {"limit 2048 MiB: 28 workers need 449", "63", "70, 11/s"} <= said
-    assert charts.show(figure).svg() == charts.show(charts_measured.memory(recorded())).svg()
+    assert charts.show(figure).svg() == charts.show(charts.container_memory(recorded())).svg()
 
 
 # --- the edge -------------------------------------------------------------------------------------------------

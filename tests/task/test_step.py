@@ -9,8 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from slpnb import efs, image, local, network, secrets, task
 from slpnb.aws import connect

@@ -11,8 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Literal
 
-from slpnb.ecs.scheduler import lifecycle
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler import lifecycle, machine as scheduler
 from slpnb.ecs.scheduler.state import Outcome, State, Task
 
 OBSERVED = Outcome(pull_seconds=inf, start_seconds=0, healthy_seconds=inf, stop_seconds=inf)

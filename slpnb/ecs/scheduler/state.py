@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal
 
-from slpnb.ecs.resources import Instance as Room
-from slpnb.ecs.resources import TaskNeeds
+from slpnb.ecs.resources import Instance as Room, TaskNeeds
 
 Status = Literal[
     "PROVISIONING",

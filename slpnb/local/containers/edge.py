@@ -18,8 +18,7 @@ from typing import Any
 
 from slpnb.ecs.scheduler import observed
 from slpnb.ecs.scheduler.state import Task
-from slpnb.engine import Engine, leftovers
-from slpnb.engine import arguments as container_arguments
+from slpnb.engine import Engine, arguments as container_arguments, leftovers
 from slpnb.local.base import clock
 from slpnb.local.base.inprocess import backend, client
 from slpnb.local.containers import orders, reaper

@@ -18,12 +18,10 @@ from typing import Any
 
 from moto.ecs.models import ecs_backends
 
-from slpnb.ecs.scheduler import capacity
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.state import Group, Provider, State
 from slpnb.local.base.replace import replace_backend, replace_responses
-from slpnb.local.ecs import instances as ecs_instances
-from slpnb.local.ecs import targets as ecs_targets
+from slpnb.local.ecs import instances as ecs_instances, targets as ecs_targets
 from slpnb.local.ecs.tasks import Tasks
 
 DESCRIBE = "tasks are simulated: no container runs, and they fare as their task definition's outcome says"

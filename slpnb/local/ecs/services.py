@@ -12,8 +12,7 @@ from slpnb.ecs import resources
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.observed import OBSERVED
 from slpnb.ecs.scheduler.state import Breaker, Definition, Outcome, Placement, Service, Share, TargetGroup
-from slpnb.local.ecs import images as ecs_images
-from slpnb.local.ecs import refusals as refuse
+from slpnb.local.ecs import images as ecs_images, refusals as refuse
 from slpnb.local.ecs.clusters import FARGATE, Clusters
 
 OUTCOME_LABEL = "slpnb.outcome"

@@ -11,8 +11,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 
 from slpnb.ecs import placement as placement_rules
-from slpnb.ecs.scheduler import capacity
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.state import Definition, Placement, State, Task
 from slpnb.local.ecs import refusals as refuse
 from slpnb.local.ecs.services import Services, as_request, placement, shares

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from slpnb.fleet.replay import PHASES
-from slpnb.sizing.charts.tables import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.charts.style import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
 from slpnb.sizing.headroom import FRONTIER, OTHER, OWN
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The chart of a measured container: where its memory was, and what a limit holds of its workers.
 
-The style, and what makes of a Figure a picture, are `slpnb.sizing.charts.tables`'s; the figures are
+The style, and what makes of a Figure a picture, are `slpnb.sizing.charts.style`'s; the figures are
 `slpnb.sizing.measure`'s.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slpnb.sizing.charts.tables import COLOURS, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.charts.style import COLOURS, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
 from slpnb.sizing.measure import MARGIN_PERCENT, MOST, Measured, Moment, limit_for, needs, workers
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 APART = COLOURS["reserve"]
 
 
-def memory(measured: Measured, margin_percent: float = MARGIN_PERCENT) -> Figure:
+def container_memory(measured: Measured, margin_percent: float = MARGIN_PERCENT) -> Figure:
     """The moments' memory, a bar each; beside it the memory by number of workers, up to the container's limit."""
     with canvas(height=2.9 + 0.12 * len(measured.moments)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))

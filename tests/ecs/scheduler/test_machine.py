@@ -8,12 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
 from slpnb.ecs import resources
-from slpnb.ecs.scheduler import capacity
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.machine import (
     Breaker,
     Definition,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slpnb.ecs import resources
-from slpnb.ecs.scheduler import machine as scheduler
-from slpnb.ecs.scheduler import observed
+from slpnb.ecs.scheduler import machine as scheduler, observed
 from slpnb.ecs.scheduler.state import Breaker, Definition, Instance, Service, State, TargetGroup
 
 KEY = "cluster/web"
