@@ -12,7 +12,7 @@ import pytest
 from slpnb import local
 from slpnb.aws import Aws, connect
 from slpnb.config import load
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 
 CASES = ROOT / "tests" / "cases"
 os.environ["SLPNB_CATALOG"] = os.devnull  # no test reads, or writes, the figures of whoever runs it

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 
 PACKAGE = ROOT / "slpnb"
 PURE = (

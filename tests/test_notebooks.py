@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from papermill.cli import papermill
 
 from slpnb import local
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 from slpnb.runbook.steps import NOTEBOOKS
 
 FOLDER = ROOT / "notebooks"

@@ -81,19 +81,20 @@ def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, .
 
 def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: str) -> dict[str, str]:
     """Build, look into and start the image for each architecture; the names by architecture."""
-    from slpnb.image import building as builder, emulation
+    from slpnb.image import building, emulation
+    from slpnb.task.smoke import smoke
 
     built: dict[str, str] = {}
     emulation.tidy()
     with ExitStack() as emulated:
         for one in asked:
             emulated.enter_context(emulation.borrowed(one, found.architecture, click.echo))
-            builder.demand_runnable(found, one)
+            building.demand_runnable(found, one)
         for one in asked:
             began = time.monotonic()
-            image = builder.build(found, parameters, one, version, click.echo)
+            image = building.build(found, parameters, one, version, click.echo)
             click.echo(f"{image.name}: linux/{image.manifest}, {image.mib:.0f} MiB, {time.monotonic() - began:.0f} s")
-            seen = builder.smoke(found, parameters, image.name)
+            seen = smoke(found, parameters, image.name)
             click.echo(
                 f"version {seen.version} ready in {seen.ready_seconds:.1f} s, stopped in {seen.stop_seconds:.1f} s"
             )

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from slpnb.config.parameters import RULES, Parameters
 from slpnb.errors import ParameterError
-from slpnb.paths import PARAMS
+from slpnb.repository import PARAMS
 
 if TYPE_CHECKING:
     import pandas as pd

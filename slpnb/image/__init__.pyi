@@ -1,6 +1,6 @@
 """10_image: the repository, and the image in it that everything else will run."""
 
-from . import architecture as architecture, building as building
+from . import architecture as architecture
 from .step import (
     AMI_PARAMETERS as AMI_PARAMETERS,
     MEDIA_TYPES as MEDIA_TYPES,

@@ -1,4 +1,4 @@
-"""The image, built on this machine: for the architecture asked for, looked into, and started once.
+"""The image, built on this machine: for the architecture asked for, and looked into.
 
 What an image's manifest says of its architecture is what the builder was told; what the ELF header of
 its entry point says is what the CPU will meet. Both are read, and a disagreement is refused: it is
@@ -15,31 +15,23 @@ import re
 import subprocess
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
-from slpnb import engine as engines
 from slpnb.config import Config
-from slpnb.engine import IMAGE, LABEL, Engine, arguments as container_arguments, leftovers
+from slpnb.engine import IMAGE, LABEL, Engine, leftovers
 from slpnb.errors import Refusal, SlpnbError
 from slpnb.image import emulation
-from slpnb.paths import DOCKER
-from slpnb.runner import record
-from slpnb.task import task_definition as task_document
-from slpnb.verdict import Verdict, Verdicts, ok, skip
+from slpnb.repository import DOCKER, git
+from slpnb.verdict import Verdict, ok
 
 BASE = "localhost/slpnb-base:bookworm"
 BASE_VARIABLE = "SLPNB_BASE"
 WORDS = {"x86_64": "amd64", "arm64": "arm64"}  # the parameters' word, and an image's
 MACHINES = {0x3E: "amd64", 0xB7: "arm64"}  # e_machine of an ELF header (elf(5): EM_X86_64, EM_AARCH64)
 ELF_BYTES = 20
-READY_SECONDS = 30.0
-STOP_SECONDS = 30
 STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: .*|^#\d+ \[.*")  # Podman's, and BuildKit's plain progress
 LINE = 100
 SAID = 20  # last lines of a failed build that are kept
@@ -58,15 +50,6 @@ class Image:
     manifest: str
     entry_point: str
     mib: float
-
-
-@dataclass(frozen=True)
-class Smoke:
-    """What one start and stop showed: the version, and the seconds until it answered and until it had ended."""
-
-    version: str
-    ready_seconds: float
-    stop_seconds: float
 
 
 def image_name(version: str, architecture: str, own: str) -> str:
@@ -151,8 +134,8 @@ def build(
 
 def revision(folder: Path = DOCKER / "wordpress") -> str:
     """The commit that is built, for the image's label; ``-dirty`` when its files are others; empty without git."""
-    commit = record.git("rev-parse", "HEAD", folder=folder)
-    changed = commit and record.git("status", "--porcelain", "--", ".", folder=folder)
+    commit = git("rev-parse", "HEAD", folder=folder)
+    changed = commit and git("status", "--porcelain", "--", ".", folder=folder)
     return f"{commit}-dirty" if changed else commit
 
 
@@ -267,20 +250,6 @@ def shortened(line: str) -> str:
     return text if len(text) <= LINE else text[: LINE - 1] + "…"
 
 
-def here(config: Config) -> Verdicts:
-    """Build the image for this machine, look into it, start and stop it once; without an engine, say what was not done.
-
-    Raises as `build` and `smoke` do.
-    """
-    with contextlib.ExitStack() as closing:
-        engine = engines.find()
-        if engine is None:
-            return Verdicts((skip("image built", f"{engines.why_none()}: nothing was built, and tasks are simulated"),))
-        closing.enter_context(engine)
-        image = build(engine, config, engine.architecture)
-        return Verdicts((built(config, image), _started(smoke(engine, config, image.name))))
-
-
 def built(config: Config, image: Image) -> Verdict:
     """What an image that was built is for, and whether the fleet is of that architecture. Pure."""
     asked = WORDS[config.task.architecture]
@@ -288,10 +257,6 @@ def built(config: Config, image: Image) -> Verdict:
     if asked == image.manifest:
         return ok("image built", seen)
     return ok("image built", f"{seen}; the fleet is {asked}, for which it must be built too (slpnb build)")
-
-
-def _started(seen: Smoke) -> Verdict:
-    return ok("image started", f"/VERSION.txt answered {seen.version}, and it ended with exit code 0 when asked to")
 
 
 # --- looking into it ----------------------------------------------------------------------------------------
@@ -331,59 +296,3 @@ def _read(container: Any, path: str) -> tuple[bytes, str]:
     if content.startswith(b"#!"):
         return b"", content[2:].split()[0].decode()
     return content, ""
-
-
-# --- starting it once ---------------------------------------------------------------------------------------
-
-
-def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READY_SECONDS) -> Smoke:
-    """Start the image as the task definition would, ask for its version, stop it.
-
-    The database is not there: a container that cannot reach it must start all the same. Raises `BuildError`
-    when it does not answer within ``ready_seconds``, or does not end with exit code 0 when asked to.
-    """
-    container = engine.client.containers.create(**_as_defined(engine, config, name))
-    try:
-        container.start()
-        version, ready = _await_version(container, ready_seconds)
-        started = time.monotonic()
-        container.stop(timeout=STOP_SECONDS)
-        code = container.wait(timeout=STOP_SECONDS)["StatusCode"]
-        if code:
-            raise BuildError(f"{name} ended with exit code {code} when it was asked to stop, must be 0")
-        return Smoke(version, ready, time.monotonic() - started)
-    finally:
-        container.remove(force=True)
-
-
-def _as_defined(engine: Engine, config: Config, name: str) -> dict[str, Any]:
-    """The container as the task definition has it, with a port to ask at and without its volume and its secrets."""
-    definition = {**task_document.definition(config), "networkMode": "bridge"}
-    (container,) = definition["containerDefinitions"]
-    nothing_secret = {one["name"]: "smoke" for one in container["secrets"]}
-    around = container_arguments.Surroundings(
-        leftovers.run_id(), "smoke", name, secrets=nothing_secret, has_init=engine.has_init, most=engine.most
-    )
-    published = [{"containerPort": config.task.container_port}]
-    return container_arguments.create(definition, {**container, "portMappings": published}, around)
-
-
-def _await_version(container: Any, seconds: float) -> tuple[str, float]:
-    """What /VERSION.txt answers, and the seconds since the start."""
-    started, opener = time.monotonic(), build_opener(ProxyHandler({}))
-    while time.monotonic() < started + seconds:
-        container.reload()
-        if container.status == "exited":
-            break
-        try:
-            with opener.open(f"http://127.0.0.1:{_port(container)}/VERSION.txt", timeout=5) as answer:
-                return answer.read().decode().strip(), time.monotonic() - started
-        except (URLError, OSError):
-            time.sleep(0.02)
-    said = container.logs(tail=SAID).decode(errors="replace").strip()
-    raise BuildError(f"{container.image.tags} did not answer within {seconds:.0f} s; it said:\n{said}")
-
-
-def _port(container: Any) -> str:
-    (published,) = [ports for ports in container.ports.values() if ports]
-    return str(published[0]["HostPort"])

@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 from slpnb.errors import SlpnbError
-from slpnb.paths import RUNS
+from slpnb.repository import RUNS
 
 ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
 STATE_VARIABLE = "SLPNB_STATE"

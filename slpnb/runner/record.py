@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slpnb.errors import ParameterError
-from slpnb.paths import ROOT
+from slpnb.repository import git
 
 PACKAGES = ("slpnb", "boto3", "botocore", "ipykernel", "matplotlib", "moto", "nbclient", "pandas", "papermill")
 Status = Literal["finished", "refused", "failed", "interrupted"]
@@ -154,20 +153,6 @@ def origin() -> dict[str, Any]:
     """Commit of the repository, and whether tracked files differ from it; empty outside a git repository."""
     commit = git("rev-parse", "HEAD")
     return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))} if commit else {}
-
-
-def git(*arguments: str, folder: Path = ROOT) -> str:
-    """What git says in a folder; empty where there is no git, or no repository."""
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(folder), *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
 
 
 def versions() -> Mapping[str, str]:

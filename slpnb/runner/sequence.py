@@ -26,7 +26,7 @@ from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import CHOICE_VARIABLE
 from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
-from slpnb.paths import NOTEBOOKS_DIR, RUNS
+from slpnb.repository import NOTEBOOKS_DIR, RUNS
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner import live, record as records

@@ -1,5 +1,6 @@
 """70_task: the task definition, registered whole from the parameters, and the log that its container writes."""
 
+from .smoke import build_and_start as build_and_start
 from .step import (
     STEP as STEP,
     checks as checks,

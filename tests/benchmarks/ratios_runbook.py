@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from slpnb import local, runner
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 from slpnb.runner.record import last
 
 TURNS = 3

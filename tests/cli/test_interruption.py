@@ -10,7 +10,7 @@ import pytest
 
 MODULE = "print('begun', flush=True)\ninput()\nprint('whole', flush=True)\n"
 PROGRAM = """
-from slpnb import interruption
+from slpnb.cli import interruption
 interruption.take()
 try:
     {import_}

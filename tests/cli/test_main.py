@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from slpnb import local, runner
+from slpnb import local
 from slpnb.cli.main import main
 from slpnb.errors import EXIT_CODES
-from slpnb.paths import ROOT
-from slpnb.runner import kernels
+from slpnb.repository import ROOT
+from slpnb.runner import kernels, sequence
 from tests import generated
 
 
@@ -38,7 +38,7 @@ def nursery(tmp_path_factory):
 @pytest.fixture
 def places(tmp_path, aws_here, nursery, monkeypatch) -> list[str]:
     assert aws_here.endpoint_url
-    monkeypatch.setattr(runner, "Kernels", partial(kernels.Kernels, nursery=nursery))
+    monkeypatch.setattr(sequence, "Kernels", partial(kernels.Kernels, nursery=nursery))
     source = generated.fine(tmp_path / "notebooks", "00_start")
     generated.refusing(source, "10_image")
     generated.fine(source, "99_destroy", "print(config.destroy.confirm, config.confirm, config.destroy.delete_data)")

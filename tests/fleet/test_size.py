@@ -114,7 +114,7 @@ def test_help_teaches_with_commands_that_work():
 
 def test_named_types_are_answered_without_pandas():
     code = (
-        "import sys; from slpnb import size; size.answers(size.task(2560), ['c6i.large'], size.Service());"
+        "import sys; from slpnb.fleet import size; size.answers(size.task(2560), ['c6i.large'], size.Service());"
         "print(sorted({'boto3', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

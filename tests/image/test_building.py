@@ -13,6 +13,7 @@ from slpnb import engine
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.image import building as build, emulation
+from slpnb.task.smoke import build_and_start, smoke
 from tests.engines import needs_engine
 
 
@@ -130,7 +131,7 @@ def test_the_image_is_built_looked_into_and_started_once(here):
     built = build.build(here, config, here.architecture, "8.8.8", said.append)
     assert (built.manifest, built.entry_point) == (here.architecture, here.architecture)
     assert [line for line in said if "STEP" in line or line.startswith("#")]
-    seen = build.smoke(here, config, built.name)
+    seen = smoke(here, config, built.name)
     assert seen.version == "8.8.8"
     left = here.client.containers.list(all=True, filters={"ancestor": built.name})
     assert left == []
@@ -145,7 +146,7 @@ def test_an_image_that_does_not_answer_is_reported_with_what_it_said(here):
     subprocess.run(command, input=recipe, text=True, check=True, capture_output=True)
     try:
         with pytest.raises(build.BuildError, match="nothing serves"):
-            build.smoke(here, config, f"{build.IMAGE}:mute", ready_seconds=2)
+            smoke(here, config, f"{build.IMAGE}:mute", ready_seconds=2)
     finally:
         here.client.images.remove(f"{build.IMAGE}:mute", force=True)
 
@@ -166,13 +167,13 @@ def test_an_image_for_this_machine_only_is_said_to_be_missing_for_the_fleet():
 
 def test_without_an_engine_the_step_says_what_it_did_not_do(monkeypatch):
     monkeypatch.setenv(engine.CHOICE_VARIABLE, "none")
-    (verdict,) = build.here(load("staging"))
+    (verdict,) = build_and_start(load("staging"))
     assert str(verdict) == "[SKIP] image built: SLPNB_ENGINE is none: nothing was built, and tasks are simulated"
 
 
 @needs_engine
 def test_the_step_builds_and_starts_it_for_this_machine(here):
-    verdicts = build.here(load("staging", {"image": {"tag": "8.8.8"}}))
+    verdicts = build_and_start(load("staging", {"image": {"tag": "8.8.8"}}))
     assert [verdict.status for verdict in verdicts] == ["OK", "OK"]
     assert f"localhost/slpnb-wordpress:8.8.8 is linux/{here.architecture}" in repr(verdicts)
     assert "answered 8.8.8, and it ended with exit code 0" in repr(verdicts)

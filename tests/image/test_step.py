@@ -8,7 +8,7 @@ from slpnb import image
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
-from slpnb.image import architecture
+from slpnb.image import architecture, step
 from slpnb.local.base import registry
 from tests.conftest import cases
 
@@ -151,16 +151,16 @@ def test_a_tag_on_another_image_is_not_the_declared_one(pushed):
 def test_a_config_that_is_not_what_its_digest_says_is_not_believed(pushed):
     digests = [json.loads(blob.content)["config"]["digest"] for blob in (ARM64, AMD64)]
     url = f"{pushed.endpoint_url}/slpnb/blobs/{digests[0]}"
-    assert image._fetch(pushed, url, digests[0])
+    assert step._fetch(pushed, url, digests[0])
     with pytest.raises(AwsError, match="is not what its digest"):
-        image._fetch(pushed, url, digests[1])
+        step._fetch(pushed, url, digests[1])
 
 
 def test_on_aws_a_config_is_fetched_over_https_only(pushed):
     live = connect(pushed.config, endpoint_url=pushed.endpoint_url)
     live.endpoint_url = None
     with pytest.raises(AwsError, match="is not HTTPS"):
-        image._fetch(live, "http://127.0.0.1/blob", "sha256:1")
+        step._fetch(live, "http://127.0.0.1/blob", "sha256:1")
 
 
 def test_destroying_removes_the_repository_with_its_images_and_no_other(pushed):

@@ -21,7 +21,7 @@ from slpnb.image import emulation
 from slpnb.local.containers.companions import IMAGE, ensure_image
 from tests import tiny
 from tests.engines import needs_engine
-from tests.test_local_ecs import World
+from tests.local.test_ecs import World
 from tests.waiting import eventually
 
 pytestmark = needs_engine

@@ -23,7 +23,7 @@ from slpnb.config import load
 from slpnb.local.server import main as server_module
 from slpnb.local.server.front import Call, called, is_write
 from slpnb.local.server.watch import Attached
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 
 CLIENT = "from slpnb import local; e = local.ensure(); print(e.pid, e.endpoint_url, e.fresh, flush=True); input()"
 PATIENCE_SECONDS = 30

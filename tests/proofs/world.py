@@ -23,7 +23,7 @@ from slpnb.engine import LABEL, Engine
 from slpnb.image import building as build
 from slpnb.local.base import registry
 from slpnb.local.client import ENDPOINT_VARIABLE
-from slpnb.paths import NOTEBOOKS_DIR
+from slpnb.repository import NOTEBOOKS_DIR
 from slpnb.service import installation, stability
 from slpnb.task import task_definition as task_document
 from tests.proofs.visitors import Visitor

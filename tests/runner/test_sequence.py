@@ -19,9 +19,9 @@ from papermill.execute import execute_notebook
 
 from slpnb import local, runner
 from slpnb.errors import ParameterError
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 from slpnb.runbook.steps import NOTEBOOKS
-from slpnb.runner import Order, choose, find, kernels, record
+from slpnb.runner import Order, choose, find, kernels, record, sequence
 from slpnb.runner.record import Entry, Record
 from tests import generated
 
@@ -53,7 +53,7 @@ def nursery(tmp_path_factory) -> Iterator[kernels.Nursery]:
 @pytest.fixture
 def here(tmp_path: Path, embedded, nursery, monkeypatch) -> Path:
     """A folder for notebooks and runs; runs share the tests' embedded AWS, freshly seeded, and their nursery."""
-    monkeypatch.setattr(runner, "Kernels", partial(kernels.Kernels, nursery=nursery if kernels.FORKS else None))
+    monkeypatch.setattr(sequence, "Kernels", partial(kernels.Kernels, nursery=nursery if kernels.FORKS else None))
     local.reset(embedded.endpoint_url)
     monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
     return tmp_path

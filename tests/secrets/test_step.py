@@ -9,7 +9,7 @@ from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.shown import show
-from slpnb.secrets import policies
+from slpnb.secrets import policies, step
 from slpnb.task import task_definition as task_document
 from tests.conftest import cases
 
@@ -264,7 +264,7 @@ def stop_after(aws, number):
 
 def end_state(aws):
     have = secrets.observe(aws)
-    keys = [key for key in secrets._keys(aws) if secrets._key_step(aws, key) == secrets.STEP]
+    keys = [key for key in step._keys(aws) if step._key_step(aws, key) == secrets.STEP]
     return len(keys), {key: show(found.attributes, have) for key, found in have.items()}
 
 
@@ -322,4 +322,4 @@ def test_a_key_that_lost_its_alias_is_destroyed_too(made):
 def test_a_secret_without_a_value_is_said_so(made):
     (found,) = (f for key, f in secrets.observe(made).items() if key == "secret/salts")
     empty = type(found)(**{**found.__dict__, "facts": {**found.facts, "current": False}})
-    assert secrets._value(empty).status == "NG"
+    assert step._value(empty).status == "NG"

@@ -16,7 +16,7 @@ from slpnb.runbook.steps import STEPS, step
 from slpnb.service import checks as service_checks, scaling, stability
 from slpnb.service.alarms import ALARMS
 from tests.conftest import cases
-from tests.test_awscli import run_script
+from tests.plan.test_awscli import run_script
 
 EARLIER = [step(name) for name in STEPS if name < service.STEP]
 OUTCOME = "slpnb.outcome"  # a docker label by which a task of the embedded AWS is told how to fare

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from slpnb import engine as engines
 from slpnb.errors import Refusal
-from slpnb.paths import ROOT
+from slpnb.repository import ROOT
 from slpnb.runner import measuring
 from slpnb.sizing import charts, measure
 from slpnb.sizing.measure import Load, Measured, Memory, Moment

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from slpnb.cli.main import main
 from slpnb.config import load
-from slpnb.paths import DOCKER
+from slpnb.repository import DOCKER
 from slpnb.task import compose
 from slpnb.task.task_definition import definition
 

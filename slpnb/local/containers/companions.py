@@ -14,7 +14,7 @@ from slpnb.engine.leftovers import remove_container
 from slpnb.local.containers import database
 from slpnb.local.containers.front_door import FrontDoor
 from slpnb.local.containers.orders import Credentials
-from slpnb.paths import DOCKER
+from slpnb.repository import DOCKER
 
 IMAGE = "localhost/slpnb-companions:bookworm"
 SOURCE = DOCKER / "companions"
