@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slpnb import network, plan as engine
+from slpnb import network, plan as plans
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted
@@ -174,13 +174,13 @@ def _found_mount_target(aws: Aws, target: Mapping[str, Any]) -> Found:
 
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure."""
-    return engine.plan(STEP, KINDS, want, have)
+    return plans.compare(STEP, KINDS, want, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back from AWS, then ask of each zone whether a task there could mount the uploads."""
     have = observe(aws)
-    return engine.verify(want, have) + mountable(aws.config, have)
+    return plans.verify(want, have) + mountable(aws.config, have)
 
 
 def mountable(config: Config, have: Observed) -> Verdicts:

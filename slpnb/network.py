@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import plan as engine
+from slpnb import plan as plans
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import Refusal
@@ -185,13 +185,13 @@ def _found_rules(permission: Mapping[str, Any]) -> Iterator[Rule]:
 
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure."""
-    return engine.plan(STEP, KINDS, want, have)
+    return plans.compare(STEP, KINDS, want, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read the groups back, then look for any port that the world could reach and should not."""
     have = observe(aws)
-    return engine.verify(want, have) + Verdicts.of(
+    return plans.verify(want, have) + Verdicts.of(
         _exposure(found) for found in have.values() if found.kind == "security group"
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import image, network, plan as engine, secrets
+from slpnb import image, network, plan as plans, secrets
 from slpnb.aws import Aws, made_by, tag_map
 from slpnb.cluster import instances
 from slpnb.cluster.calls import KINDS, template_attributes
@@ -256,7 +256,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     """
     if want:
         have = {key: found for key, found in have.items() if found.kind != "container instance"}
-    return engine.plan(STEP, KINDS, want, have)
+    return plans.compare(STEP, KINDS, want, have)
 
 
 def registered(aws: Aws) -> pd.DataFrame:
@@ -272,4 +272,4 @@ def preflight(config: Config, have: Observed) -> Verdicts:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then wait for the instances and hold each against what its type should register."""
     found = instances.settle(aws, group_name(aws.config))
-    return engine.verify(want, observe(aws)) + instances.check(aws, group_name(aws.config), found)
+    return plans.verify(want, observe(aws)) + instances.check(aws, group_name(aws.config), found)

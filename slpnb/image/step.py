@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import catalog, plan as engine
+from slpnb import catalog, plan as plans
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import AwsError
@@ -190,7 +190,7 @@ def _fetch(aws: Aws, url: str, digest: str) -> bytes:
 
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure. Raises `Refusal` for a repository of someone else."""
-    return engine.plan(STEP, KINDS, want, have)
+    return plans.compare(STEP, KINDS, want, have)
 
 
 def sides(config: Config, have: Observed) -> Sides:
@@ -227,7 +227,7 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
     agreed = agreement(aws.config, have)
     known = (verdict for verdict in agreed if verdict.subject != "image" or "image" in have)
     Verdicts.of(known).demand()
-    return engine.verify(want, have) + agreed + Verdicts((_tag(aws.config, have),))
+    return plans.verify(want, have) + agreed + Verdicts((_tag(aws.config, have),))
 
 
 def _tag(config: Config, have: Observed) -> Verdict:

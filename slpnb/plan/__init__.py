@@ -1,4 +1,4 @@
-"""The one engine of every step: compare what is wanted with what AWS holds, show it, apply it."""
+"""The one way in which every step compares what is wanted with what AWS holds, shows it and applies it."""
 
 import lazy_loader
 

@@ -1,5 +1,8 @@
-"""The one engine of every step: compare what is wanted with what AWS holds, show it, apply it."""
+"""The one way in which every step compares what is wanted with what AWS holds, shows it and applies it."""
 
+from .apply import Applied as Applied
+from .changes import Plan as Plan, Script as Script
+from .comparison import compare as compare, resolve as resolve, verify as verify
 from .model import (
     Call as Call,
     Change as Change,
@@ -7,12 +10,7 @@ from .model import (
     Id as Id,
     Kind as Kind,
     Observed as Observed,
-    Plan as Plan,
     Resource as Resource,
-    Script as Script,
     Wait as Wait,
     Wanted as Wanted,
-    plan as plan,
-    resolve as resolve,
-    verify as verify,
 )

@@ -7,6 +7,7 @@ refer to it. A crash in the middle loses nothing: the next plan starts from what
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal
-from slpnb.plan.model import Call, Change, Plan, Wait
+from slpnb.plan.model import Call, Change, Observed, Wait
 from slpnb.plan.values import Json, Ref, Secret, references, substitute
 
 RETRY_DELAY_SECONDS = 3
@@ -24,7 +25,7 @@ RETRY_TIMEOUT_SECONDS = 120
 
 @dataclass(frozen=True)
 class Applied:
-    """What `Plan.apply` did: one line a change. ``written`` is false for a plan that was only shown."""
+    """What applying a plan did: one line a change. ``written`` is false for a plan that was only shown."""
 
     step: str
     written: bool
@@ -35,39 +36,38 @@ class Applied:
         return "\n".join(self.lines)
 
 
-def apply(plan: Plan, aws: Aws, confirm: str = "") -> Applied:
-    """Send the pending changes of ``plan``; see `Plan.apply`."""
+def apply(step: str, pending: Sequence[Change], observed: Observed, aws: Aws, confirm: str = "") -> Applied:
+    """Send the ``pending`` changes of a step; see `slpnb.plan.Plan.apply`."""
     allowed, why = aws.may_write(confirm)
-    if not plan:
-        return Applied(plan.step, allowed, (f"{plan.step}: nothing to do",))
+    if not pending:
+        return Applied(step, allowed, (f"{step}: nothing to do",))
     if not allowed:
-        return Applied(plan.step, False, (f"{plan.step}: plan only, nothing written: {why}",))
-    _demand_known(plan)
-    sender = _Sender(aws, {(key, "id"): found.id for key, found in plan.observed.items()}, plan)
-    lines = [sender.send(change) for change in plan.pending]
-    return Applied(plan.step, True, tuple(lines), sender.calls)
+        return Applied(step, False, (f"{step}: plan only, nothing written: {why}",))
+    _require_known(step, pending, observed)
+    sender = _Sender(aws, pending, observed)
+    lines = [sender.send(change) for change in pending]
+    return Applied(step, True, tuple(lines), sender.calls)
 
 
-def _demand_known(plan: Plan) -> None:
+def _require_known(step: str, pending: Sequence[Change], observed: Observed) -> None:
     """Refuse before the first write when a call needs what no earlier call makes and AWS does not hold."""
     made: set[tuple[str, str]] = set()
-    for change in plan.pending:
+    for change in pending:
         for call in change.calls:
             for ref in references(call.params):
-                found = plan.observed.get(ref.key)
+                found = observed.get(ref.key)
                 if (ref.key, ref.attribute) not in made and (found is None or found.value(ref.attribute) is None):
                     earlier = f"run {ref.step} first" if ref.step else "it is looked up, not made"
-                    raise Refusal(
-                        f"{plan.step}: {change.title} {change.name} needs {ref}, which does not exist: {earlier}"
-                    )
+                    raise Refusal(f"{step}: {change.title} {change.name} needs {ref}, which does not exist: {earlier}")
             made |= {(change.key, name) for name in call.binds}
 
 
 class _Sender:
     """Sends changes one after the other and remembers what their answers bound."""
 
-    def __init__(self, aws: Aws, known: dict[tuple[str, str], Any], plan: Plan) -> None:
-        self.aws, self.known, self.plan = aws, known, plan
+    def __init__(self, aws: Aws, pending: Sequence[Change], observed: Observed) -> None:
+        self.aws, self.pending, self.observed = aws, pending, observed
+        self.known: dict[tuple[str, str], Any] = {(key, "id"): found.id for key, found in observed.items()}
         self.done: list[str] = []
         self.calls = 0
 
@@ -133,11 +133,11 @@ class _Sender:
     def _value(self, ref: Ref) -> Any:
         if (ref.key, ref.attribute) in self.known:
             return ref.of(self.known[ref.key, ref.attribute])
-        return ref.of(self.plan.observed[ref.key].value(ref.attribute))  # _demand_known saw that it is there
+        return ref.of(self.observed[ref.key].value(ref.attribute))  # _require_known saw that it is there
 
     def _failed(self, change: Change, call: Call, error: Exception) -> AwsError:
         reason = explain(error) if isinstance(error, ClientError) else str(error)
-        names = [f"{c.title} {c.name}" for c in self.plan.pending]
+        names = [f"{c.title} {c.name}" for c in self.pending]
         left = [name for name in names if name not in self.done]
         return AwsError(
             f"{call.service} {call.operation} for {change.title} {change.name}: {reason} "

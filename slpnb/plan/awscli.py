@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan.model import Call, Change, Observed, Plan, Wait
+from slpnb.plan.model import Call, Change, Observed, Wait
 from slpnb.plan.shown import beginning
 from slpnb.plan.values import Join, Json, Ref, Secret, substitute
 
@@ -23,13 +23,13 @@ NEXT = " \\\n    "  # an option a line
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
 
 
-def script(plan: Plan, ids: bool = False) -> str:
-    """A shell script of the plan's pending changes; a comment line before each says why.
+def script(pending: Sequence[Change], observed: Observed, ids: bool = False) -> str:
+    """A shell script of a plan's pending changes; a comment line before each says why.
 
     What exists already is a variable too; with ``ids`` the script begins by setting those.
     """
-    known = _known(plan.observed)
-    body = "\n".join(line for change in plan.pending for line in _commands(change, known)) or "# nothing to do"
+    known = _known(observed)
+    body = "\n".join(line for change in pending for line in _commands(change, known)) or "# nothing to do"
     used = {name: identifier for identifier, name in known.items() if f"${{{name}}}" in body or f"${{{name}##" in body}
     if not used:
         return body

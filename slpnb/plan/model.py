@@ -1,27 +1,17 @@
-"""The one engine of every step: compare what is wanted with what AWS holds, show it, apply it.
+"""What a plan is made of, as data: resources wanted and found, changes, and the API calls that make them.
 
 A step module gives three things: ``desired(config)``, the resources that the parameters ask
 for; ``observe(aws)``, the resources that AWS holds; and a table of kinds that says which API
-calls create, update and delete a resource. Everything here that decides is pure: a `Plan` is
-data, down to the API calls, so it can be printed, tested and turned into AWS CLI commands
-(`slpnb.plan.awscli`). `slpnb.plan.apply` sends it.
+calls create, update and delete a resource. `slpnb.plan.comparison` makes a plan of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from slpnb.errors import Refusal
-from slpnb.plan.shown import brief, show
-from slpnb.plan.values import Ref, substitute
-from slpnb.verdict import Verdict, Verdicts, ng, ok
-
-if TYPE_CHECKING:
-    from slpnb.aws import Aws
-    from slpnb.plan.apply import Applied
+from slpnb.plan.values import Ref
 
 Action = Literal["+", "~", "=", "-"]
 
@@ -146,153 +136,3 @@ class Change:
         yield f"  {self.action} {self.title} {self.name}: {self.reason}"
         for attribute, old, new in self.details:
             yield f"      {attribute}: {f'{old} -> {new}' if self.action == '~' else new}"
-
-
-class Script(str):
-    """A shell script: text whose representation is the text itself, so that a notebook shows its lines."""
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a step would write. False, and of length 0, when there is nothing to do."""
-
-    step: str
-    changes: tuple[Change, ...]
-    observed: Observed = field(default_factory=dict, repr=False)
-
-    @property
-    def pending(self) -> tuple[Change, ...]:
-        """The changes that write something."""
-        return tuple(change for change in self.changes if change.action != "=")
-
-    def __len__(self) -> int:
-        return len(self.pending)
-
-    def summary(self) -> str:
-        """One line: how many to create, update, delete, and as wanted."""
-        words = {"+": "to create", "~": "to update", "-": "to delete", "=": "as wanted"}
-        counts = {word: sum(c.action == action for c in self.changes) for action, word in words.items()}
-        return ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "nothing wanted, nothing found"
-
-    def __repr__(self) -> str:
-        lines = [f"Plan {self.step}: {self.summary()}"]
-        return "\n".join(lines + [line for change in self.changes for line in change.lines()])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(map(_html_row, self.changes))
-        head = "<tr><th></th><th>resource</th><th>name</th><th>why</th><th>values</th></tr>"
-        return f"<p><b>Plan {escape(self.step)}</b>: {escape(self.summary())}</p><table>{head}{rows}</table>"
-
-    def commands(self, ids: bool = False) -> Script:
-        """The same changes as AWS CLI commands, one shell script in the order of the plan."""
-        from slpnb.plan.awscli import script
-
-        return Script(script(self, ids))
-
-    def apply(self, aws: Aws, confirm: str = "") -> Applied:
-        """Write what this plan shows, and nothing else; where `aws` may not write, say so.
-
-        Raises `Refusal` when an earlier step's resource is missing, `AwsError` when AWS
-        fails a call: its sentence says what was done and what was not.
-        """
-        from slpnb.plan.apply import apply
-
-        return apply(self, aws, confirm)
-
-
-def _html_row(change: Change) -> str:
-    colour = {"+": "#1a7f37", "~": "#9a6700", "-": "#b42318", "=": "#57606a"}[change.action]
-    values = "<br>".join(
-        escape(f"{name}: {f'{old} → {new}' if change.action == '~' else new}") for name, old, new in change.details
-    )
-    cells = (escape(change.title), escape(change.name), escape(change.reason), values)
-    tds = "".join(f'<td style="text-align:left;vertical-align:top">{cell}</td>' for cell in cells)
-    return f'<tr><td style="color:{colour}"><b>{change.action}</b></td>{tds}</tr>'
-
-
-def plan(step: str, kinds: Mapping[str, Kind], want: Iterable[Resource], have: Observed) -> Plan:
-    """Compare: create what is absent, update what differs, keep the rest, delete what this step made in excess.
-
-    Pure. Resources of other steps and foreign ones in ``have`` only serve to resolve `Ref`
-    values; they are never changed. Deletions come last, in the reverse of ``have``'s order.
-    Raises `Refusal` when an attribute that AWS cannot change differs, or when something of a
-    wanted name exists that this step did not make.
-    """
-    wanted = [resolve(resource, have) for resource in want]
-    keys = {resource.key for resource in wanted}
-    for resource in wanted:
-        _refuse_foreign(step, have.get(resource.key))
-    changes = [_compare(resource, have.get(resource.key), kinds[resource.kind], have) for resource in wanted]
-    excess = [found for found in have.values() if found.step == step and found.key not in keys]
-    deletions = [_deletion(found, kinds[found.kind]) for found in reversed(excess)]
-    return Plan(step, tuple(changes + deletions), have)
-
-
-def resolve(resource: Resource, have: Observed) -> Resource:
-    """The same resource with every `Ref` that ``have`` knows replaced by its value."""
-    attributes, once = substitute([resource.attributes, resource.once], lambda ref: _lookup(ref, have))
-    return replace(resource, attributes=attributes, once=once)
-
-
-def _lookup(ref: Ref, have: Observed) -> Any:
-    found = have.get(ref.key)
-    value = found.value(ref.attribute) if found else None
-    return ref if value is None else ref.of(value)
-
-
-def _refuse_foreign(step: str, found: Found | None) -> None:
-    if found is not None and found.step != step and not found.facts.get("taken_back"):
-        raise Refusal(
-            f"{found.kind} {found.name} exists already, and {step} of this environment did not make it "
-            f"(no tags slpnb:environment and slpnb:step): it is left as it is; choose another name"
-        )
-
-
-def _compare(resource: Resource, found: Found | None, kind: Kind, have: Observed) -> Change:
-    if found is None:
-        values = {**resource.attributes, **resource.once}
-        details = tuple((name, "", brief(value, have)) for name, value in values.items())
-        calls = tuple(kind.create(resource))
-        return Change("+", resource.key, kind.title, resource.name, resource.reason, details, calls)
-    differing = {name: value for name, value in resource.attributes.items() if found.attributes.get(name) != value}
-    if not differing:
-        return Change("=", resource.key, kind.title, resource.name, "as wanted")
-    _refuse_fixed(resource, found, kind, differing)
-    details = tuple(
-        (name, show(found.attributes.get(name), have), show(value, have)) for name, value in differing.items()
-    )
-    calls = tuple(kind.update(resource, found, frozenset(differing)))
-    return Change("~", resource.key, kind.title, resource.name, resource.reason, details, calls)
-
-
-def _refuse_fixed(resource: Resource, found: Found, kind: Kind, differing: Mapping[str, Any]) -> None:
-    fixed = sorted(kind.fixed & differing.keys())
-    if fixed:
-        name = fixed[0]
-        raise Refusal(
-            f"{kind.title} {resource.name} has {name} {show(found.attributes.get(name))}, the parameters ask for "
-            f"{show(differing[name])}, and AWS cannot change it: destroy it first, or ask for what it has"
-        )
-
-
-def _deletion(found: Found, kind: Kind) -> Change:
-    return Change("-", found.key, kind.title, found.name, "no longer wanted", (), tuple(kind.delete(found)))
-
-
-def verify(want: Iterable[Resource], have: Observed) -> Verdicts:
-    """Read back: one verdict a resource, OK when every wanted attribute is what AWS holds."""
-    return Verdicts.of(_read_back(resolve(resource, have), have) for resource in want)
-
-
-def _read_back(resource: Resource, have: Observed) -> Verdict:
-    found = have.get(resource.key)
-    if found is None:
-        return ng(f"{resource.kind} {resource.name}", "absent")
-    wrong = [name for name, value in resource.attributes.items() if found.attributes.get(name) != value]
-    if wrong:
-        seen = ", ".join(f"{name} is {show(found.attributes.get(name), have)}" for name in wrong)
-        return ng(f"{resource.kind} {resource.name}", f"{seen}, not as wanted")
-    return ok(f"{resource.kind} {resource.name}", f"present, {len(resource.attributes)} attributes as wanted")

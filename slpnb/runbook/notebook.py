@@ -15,8 +15,7 @@ import pandas as pd
 from slpnb.aws import Aws, connect
 from slpnb.config import Config, lay_over, load
 from slpnb.errors import VerificationError
-from slpnb.plan import Plan
-from slpnb.plan.apply import Applied
+from slpnb.plan import Applied, Plan
 from slpnb.runbook.steps import NOTEBOOKS, STEPS, Step, step
 from slpnb.verdict import Verdicts
 

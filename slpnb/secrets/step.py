@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from secrets import token_urlsafe
 from typing import Any
 
-from slpnb import efs, image, plan as engine
+from slpnb import efs, image, plan as plans
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
@@ -244,14 +244,14 @@ def plan(want: Wanted, have: Observed) -> Plan:
 
     Raises `Refusal` when a key, secret or role of a wanted name is someone else's.
     """
-    return engine.plan(STEP, KINDS, want, have)
+    return plans.compare(STEP, KINDS, want, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back but the values, then ask of each policy, as AWS holds it, whether it grants too much."""
     have = observe(aws)
     values = (_value(have[key]) for key in ("secret/database", "secret/salts") if key in have)
-    return engine.verify(want, have) + Verdicts.of(values) + Verdicts.of(_grants(have))
+    return plans.verify(want, have) + Verdicts.of(values) + Verdicts.of(_grants(have))
 
 
 def _value(secret: Found) -> Verdict:

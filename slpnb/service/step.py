@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slpnb import cluster, efs, network, plan as engine, task
+from slpnb import cluster, efs, network, plan as plans, task
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs.placement import TEMPLATES
@@ -205,7 +205,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
             "that does not lead to the kit's load balancer: it is somebody else's and is left as it is; "
             "choose another service.host_name, or delete the record by hand"
         )
-    return engine.plan(STEP, KINDS, want, have)
+    return plans.compare(STEP, KINDS, want, have)
 
 
 def part(plan: Plan, *keys: str) -> Plan:
@@ -216,7 +216,7 @@ def part(plan: Plan, *keys: str) -> Plan:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then ask what a visitor would: name, certificate, ports, healthy targets, the revision."""
     have = observe(aws)
-    return engine.verify(want, have) + service_checks.check(aws, have)
+    return plans.verify(want, have) + service_checks.check(aws, have)
 
 
 # --- how the service is written -----------------------------------------------------------------------------

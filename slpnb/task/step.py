@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slpnb import efs, image, plan as engine, secrets
+from slpnb import efs, image, plan as plans, secrets
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs import placement
@@ -113,7 +113,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure. Old revisions go only when nothing is wanted."""
     if want:
         have = {key: found for key, found in have.items() if key != "task-definition/older"}
-    return engine.plan(STEP, KINDS, _complete(want, have), have)
+    return plans.compare(STEP, KINDS, _complete(want, have), have)
 
 
 def _complete(want: Wanted, have: Observed) -> Wanted:
@@ -131,7 +131,7 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then ask of the revision, as AWS holds it, what a task of it would need."""
     have = observe(aws)
     found = have.get("task-definition")
-    return engine.verify(_complete(want, have), have) + (checks(aws.config, found) if found else Verdicts())
+    return plans.verify(_complete(want, have), have) + (checks(aws.config, found) if found else Verdicts())
 
 
 def checks(config: Config, found: Found) -> Verdicts:

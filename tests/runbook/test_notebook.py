@@ -6,7 +6,7 @@ import pytest
 
 from slpnb import local, network, runbook
 from slpnb.errors import ParameterError, VerificationError
-from slpnb.plan.apply import Applied
+from slpnb.plan import Applied
 from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 

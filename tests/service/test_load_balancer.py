@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb import network, plan as engine
+from slpnb import network, plan as plans
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
@@ -23,7 +23,7 @@ def observed(aws):
 
 
 def planned(aws, want=None):
-    return engine.plan(
+    return plans.compare(
         balancer.STEP, balancer.KINDS, balancer.desired(aws.config) if want is None else want, observed(aws)
     )
 
@@ -107,7 +107,7 @@ def test_somebody_elses_target_group_of_the_same_name_has_no_step(aws):
     found = balancer.find_target_group(taken)["target-group"]
     assert found.step == ""
     with pytest.raises(Refusal, match="target group legacy-web exists already"):
-        engine.plan(balancer.STEP, balancer.KINDS, balancer.desired(taken.config), {found.key: found})
+        plans.compare(balancer.STEP, balancer.KINDS, balancer.desired(taken.config), {found.key: found})
 
 
 def test_another_environments_is_not_this_ones(ways_in):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Found, Kind, Resource, plan, resolve, verify
+from slpnb.plan import Call, Found, Kind, Resource, compare, resolve, verify
 from slpnb.plan.shown import show
 from slpnb.plan.values import Ref, Secret, references, substitute
 
@@ -35,7 +35,7 @@ def found(key, step=STEP, **attributes):
 
 
 def test_what_is_absent_is_created_and_later_calls_refer_to_it():
-    planned = plan(STEP, KINDS, [box("a", size=1)], {})
+    planned = compare(STEP, KINDS, [box("a", size=1)], {})
     (change,) = planned.changes
     assert (change.action, len(planned), bool(planned)) == ("+", 1, True)
     assert [call.operation for call in change.calls] == ["create", "set_size"]
@@ -43,7 +43,7 @@ def test_what_is_absent_is_created_and_later_calls_refer_to_it():
 
 
 def test_what_differs_is_updated_only_where_it_differs():
-    planned = plan(STEP, KINDS, [box("a", size=2, lid=True)], {"a": found("a", size=1, lid=True)})
+    planned = compare(STEP, KINDS, [box("a", size=2, lid=True)], {"a": found("a", size=1, lid=True)})
     (change,) = planned.changes
     assert change.action == "~"
     assert change.details == (("size", "1", "2"),)
@@ -52,7 +52,7 @@ def test_what_differs_is_updated_only_where_it_differs():
 
 
 def test_what_is_as_wanted_makes_the_plan_false():
-    planned = plan(STEP, KINDS, [box("a", size=1)], {"a": found("a", size=1, more="ignored")})
+    planned = compare(STEP, KINDS, [box("a", size=1)], {"a": found("a", size=1, more="ignored")})
     assert not planned
     assert planned.summary() == "1 as wanted"
     assert planned.commands() == "# nothing to do"
@@ -65,18 +65,18 @@ def test_only_what_this_step_made_is_deleted_last_made_first():
         "foreign": found("foreign", step=""),
         "other": found("other", step="20_network"),
     }
-    planned = plan(STEP, KINDS, [], have)
+    planned = compare(STEP, KINDS, [], have)
     assert [(change.action, change.key) for change in planned.changes] == [("-", "b"), ("-", "a")]
 
 
 def test_an_attribute_that_aws_cannot_change_is_refused_with_both_values():
     with pytest.raises(Refusal, match=r"Box a has colour red, the parameters ask for blue, and AWS cannot change it"):
-        plan(STEP, KINDS, [box("a", colour="blue")], {"a": found("a", colour="red")})
+        compare(STEP, KINDS, [box("a", colour="blue")], {"a": found("a", colour="red")})
 
 
 def test_a_reference_becomes_the_id_of_what_exists_and_is_shown_by_its_key():
     have = {"a": found("a"), "b": found("b", inside="id-other")}
-    planned = plan(STEP, KINDS, [box("b", inside=Ref("a"))], have)
+    planned = compare(STEP, KINDS, [box("b", inside=Ref("a"))], have)
     assert planned.changes[0].details == (("inside", "id-other", "<a>"),)
     assert planned.changes[0].calls[0].params["inside"] == "id-a"
     assert "id-a" not in repr(planned)
@@ -84,7 +84,7 @@ def test_a_reference_becomes_the_id_of_what_exists_and_is_shown_by_its_key():
 
 def test_a_secret_is_never_shown():
     secret = Secret(make=lambda: "hunter2")
-    planned = plan(STEP, KINDS, [box("a", word=secret)], {})
+    planned = compare(STEP, KINDS, [box("a", word=secret)], {})
     for text in (repr(planned), planned._repr_html_(), planned.commands(), repr(secret), show([secret])):
         assert "hunter2" not in text
 
@@ -115,7 +115,7 @@ def test_substitute_leaves_no_reference_behind(value):
 def test_a_plan_made_true_is_empty(wanted, existing):
     have = {key: found(key, size=size) for key, size in existing.items()}
     want = [box(key, size=size) for key, size in wanted.items()]
-    actions = {change.key: change.action for change in plan(STEP, KINDS, want, have).changes}
+    actions = {change.key: change.action for change in compare(STEP, KINDS, want, have).changes}
     assert set(actions) == set(wanted) | set(existing)
     after = {r.key: found(r.key, **resolve(r, have).attributes) for r in want}
-    assert not plan(STEP, KINDS, want, after)
+    assert not compare(STEP, KINDS, want, after)
