@@ -39,10 +39,11 @@ notebooks: $(READY) ## execute the notebooks in place, so that their outputs are
 engine: ## a container engine, where there is none and it may be installed; SLPNB_ENGINE=none: never
 	@sh docker/install
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, mypy, and who may import whom
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
 schema: $(READY) ## params/schema.json, for editors
 	@$(PY) -m slpnb schema > params/.schema.json && mv params/.schema.json params/schema.json

@@ -172,7 +172,9 @@ def preload() -> None:
 
     for module in (*PRELOADED, *(f"slpnb.{name.partition('_')[2]}" for name in NOTEBOOKS)):
         with contextlib.suppress(ImportError):
-            importlib.import_module(module)
+            room = importlib.import_module(module)
+            for name in getattr(room, "__all__", ()):  # a face loads its parts only when they are asked for
+                getattr(room, name)
 
 
 def serve() -> None:

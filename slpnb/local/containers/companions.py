@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from slpnb.engine import LABEL, Engine, arguments as container_arguments
 from slpnb.engine.leftovers import remove_container
 from slpnb.local.containers import database
+from slpnb.local.containers.addresses import address, published
 from slpnb.local.containers.front_door import FrontDoor
 from slpnb.local.containers.orders import Credentials
 from slpnb.repository import DOCKER
@@ -19,6 +21,7 @@ from slpnb.repository import DOCKER
 IMAGE = "localhost/slpnb-companions:bookworm"
 SOURCE = DOCKER / "companions"
 READY_SECONDS = 30.0
+FRONT_DOOR = "front-door"
 BUILD_SECONDS = 600
 _building = threading.Lock()
 
@@ -34,7 +37,7 @@ class Companions:
         self.engine, self.run, self.folder = engine, run, folder
         self.network = f"slpnb-{run}"
         engine.client.networks.create(self.network, driver="bridge", labels=container_arguments.labels(run, "network"))
-        self.door = FrontDoor(self, port)
+        self.door = FrontDoor(folder / FRONT_DOOR, port, partial(self.start, FRONT_DOOR))
         self._lock = threading.Lock()
         self._database: Any = None
         self._granted: set[Credentials] = set()
@@ -127,15 +130,3 @@ def _build(engine: Engine) -> None:
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise CompanionError(f"the companions' image was not built: {' '.join(last)}; docker/base/make makes its base")
-
-
-def address(container: Any) -> str:
-    """Where a container is on the run's network."""
-    networks = container.attrs["NetworkSettings"]["Networks"]
-    return str(next(one["IPAddress"] for one in networks.values() if one["IPAddress"]))
-
-
-def published(container: Any) -> dict[int, int]:
-    """Container port to the loopback's."""
-    ports = container.attrs["NetworkSettings"]["Ports"] or {}
-    return {int(inner.partition("/")[0]): int(outer[0]["HostPort"]) for inner, outer in ports.items() if outer}

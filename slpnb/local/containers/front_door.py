@@ -9,19 +9,18 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slpnb.engine.arguments import LOOPBACK
 from slpnb.engine.leftovers import remove_container
 from slpnb.local.base.inprocess import client
 from slpnb.local.containers import proxy
+from slpnb.local.containers.addresses import published
 from slpnb.local.containers.proxy import Listener, State
-
-if TYPE_CHECKING:
-    from slpnb.local.containers.companions import Companions
 
 READY_SECONDS = 20.0
 ASK_SECONDS = 2.0
@@ -32,8 +31,9 @@ Key = tuple[str, str]  # target group ARN, task id
 class FrontDoor:
     """HAProxy of a run. What it should forward to is known at once; it starts in a thread of its own."""
 
-    def __init__(self, companions: Companions, port: int) -> None:
-        self.companions, self.port = companions, port
+    def __init__(self, folder: Path, port: int, start: Callable[..., Any]) -> None:
+        """``folder`` is what ``start`` shows to the container as /slpnb; it starts a command with port mappings."""
+        self.folder, self.port, self._start = folder, port, start
         self.text = ""  # the settings that it runs with, or starts with
         self.ready = threading.Event()
         self.failed = False
@@ -100,17 +100,17 @@ class FrontDoor:
 
     def _open(self, text: str, names: list[str]) -> None:
         self.text = text
-        threading.Thread(target=self._start, args=(text, names), daemon=True).start()
+        threading.Thread(target=self._open_now, args=(text, names), daemon=True).start()
 
-    def _start(self, text: str, names: list[str]) -> None:
-        place = self.companions.folder / "front-door"
+    def _open_now(self, text: str, names: list[str]) -> None:
+        place = self.folder
         place.mkdir(mode=0o700, exist_ok=True)
         (place / "haproxy.cfg").write_text(text, encoding="utf-8")
         (place / "front.pem").touch(mode=0o600)
         (place / "front.pem").write_bytes(certificate(names))
         ports = {f"{inner}/tcp": (LOOPBACK, outer or None) for inner, outer in self._wanted_ports(text)}
         try:
-            made = self.companions.start("front-door", ["haproxy", "-W", "-f", "/slpnb/haproxy.cfg"], ports=ports)
+            made = self._start(["haproxy", "-W", "-f", "/slpnb/haproxy.cfg"], ports=ports)
         except Exception as error:  # whatever it is, the log says it
             print(f"the front door did not open: {error}", flush=True)  # to the embedded AWS's log
             self.failed = True
@@ -127,8 +127,6 @@ class FrontDoor:
             yield proxy.CLEAR_PORT, 0 if tls else self.port
 
     def _await_start(self, made: Any) -> None:
-        from slpnb.local.containers.companions import published
-
         self._container, self._ports = made, published(made)
         end = monotonic() + READY_SECONDS
         while "Name: HAProxy" not in self._ask("show info") and monotonic() < end:

@@ -22,7 +22,7 @@ from slpnb.local.corrections import (
     secretsmanager,
     servicequotas,
 )
-from slpnb.local.ecs import model as ecs
+from slpnb.local.ecs import model, replacement
 
 SERVICES = (
     acm,
@@ -45,5 +45,5 @@ def install() -> None:
     """Put every correction in moto's place, before any backend exists."""
     for service in SERVICES:
         service.install()
-    ecs.install()
-    clock.listen(ecs.advance)
+    replacement.install()
+    clock.listen(model.advance)

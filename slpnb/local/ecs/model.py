@@ -20,19 +20,10 @@ from moto.ecs.models import ecs_backends
 
 from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.state import Group, Provider, State
-from slpnb.local.base.replace import replace_backend, replace_responses
 from slpnb.local.ecs import instances as ecs_instances, targets as ecs_targets
 from slpnb.local.ecs.tasks import Tasks
 
 DESCRIBE = "tasks are simulated: no container runs, and they fare as their task definition's outcome says"
-
-
-def install() -> None:
-    """Put this ECS in moto's place, wherever moto looks for its backend; again changes nothing."""
-    from slpnb.local.ecs.responses import Responses  # it needs this module
-
-    replace_backend("ecs", Ecs)
-    replace_responses("ecs", Responses)
 
 
 def advance(seconds: float) -> None:

@@ -1,0 +1,17 @@
+"""Where a running container is reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def address(container: Any) -> str:
+    """Where a container is on the run's network."""
+    networks = container.attrs["NetworkSettings"]["Networks"]
+    return str(next(one["IPAddress"] for one in networks.values() if one["IPAddress"]))
+
+
+def published(container: Any) -> dict[int, int]:
+    """Container port to the loopback's."""
+    ports = container.attrs["NetworkSettings"]["Ports"] or {}
+    return {int(inner.partition("/")[0]): int(outer[0]["HostPort"]) for inner, outer in ports.items() if outer}
