@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -42,3 +43,9 @@ def test_a_notebook_imports_four_names_or_fewer(notebook):
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
     assert sum(len(node.names) for node in imports) <= (3 if notebook.stem == "60_sizing" else 4)
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_a_face_has_every_name_that_it_hands_on(face):
+    room = importlib.import_module(".".join(face.relative_to(ROOT).parts))
+    assert all(getattr(room, name) is not None for name in names((face / "__init__.pyi").read_text(encoding="utf-8")))
