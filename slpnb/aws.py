@@ -103,7 +103,7 @@ class Aws:
         """Whether a plan may be applied now, and the reason in words.
 
         ``apply: local`` writes on the embedded AWS only; production needs its confirmation
-        everywhere (design.md, Parameters).
+        everywhere.
         """
         config = self.config
         if config.apply is False or (config.apply == "local" and config.backend != "local"):

@@ -1,7 +1,7 @@
 """30_efs: the shared uploads: an encrypted file system, its access point, a mount target in each zone.
 
 Source of the rules: Amazon EFS User Guide ("Working with access points", "Using IAM to control
-file system data access", "Creating mount targets") and field-notes.md, "EFS and WordPress".
+file system data access", "Creating mount targets") and docs/ecs-facts.md, "EFS".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Rules name the group that traffic comes from, never an address range, but for the load
 balancer's ports and one optional SSH address. Source: Amazon VPC User Guide ("Security group
-rules"), Amazon ECS Developer Guide ("Dynamic host port mapping"), field-notes.md.
+rules"), Amazon ECS Developer Guide ("Dynamic host port mapping"), docs/ecs-facts.md, "EFS".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The container instances of the cluster: what each registers, what it should, and why one may be missing.
 
-Source of the rules: field-notes.md ("Memory, CPU and placement"), Amazon ECS Developer Guide
+Source of the rules: docs/ecs-facts.md, "Registered memory", Amazon ECS Developer Guide
 ("Amazon ECS container instances", "Amazon ECS interface VPC endpoints", "Increasing Amazon ECS
 Linux container instance network interfaces").
 """

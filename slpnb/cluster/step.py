@@ -2,7 +2,7 @@
 
 Source of the rules: Amazon ECS Developer Guide ("Amazon ECS-optimized Linux AMIs", "Amazon ECS
 container agent configuration", "Amazon ECS capacity providers for the EC2 launch type"), Amazon
-EC2 Auto Scaling User Guide, and field-notes.md, "Memory, CPU and placement".
+EC2 Auto Scaling User Guide, and docs/ecs-facts.md, "Registered memory".
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The container engine of this machine: Docker, Podman or Finch, found and spoken to through Docker's SDK.
 
-``SLPNB_ENGINE`` names one (docker, podman, finch) or opts out (none); without it the first that
-answers is taken. Docker and Finch run as services. Podman needs none: where its socket is not
-there, the kit runs ``podman system service`` on a socket of its own, which ends with this process,
-however it dies. Sources: podman-system-service(1), containers.conf(5), field-notes.md.
+``SLPNB_ENGINE`` names one (docker, podman, finch) or opts out (none); without it the first that answers is
+taken. Docker and Finch run as services. Podman needs none: where its socket is not there, the kit runs ``podman
+system service`` on a socket of its own, which ends with this process, however it dies. Sources: podman-system-
+service(1), containers.conf(5), docs/ecs-facts.md, "Containers without a registry".
 """
 
 from __future__ import annotations

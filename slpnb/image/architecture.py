@@ -2,7 +2,7 @@
 
 AWS checks each of the four on its own, when it is used, and says least where it matters most: an
 image of the wrong architecture is pulled and started, and its container dies with one line in the
-log. Pure. Source: field-notes.md ("Messages and their causes"), Amazon ECS Developer Guide
+log. Pure. Source: docs/ecs-facts.md, "Stopped tasks and their reasons", Amazon ECS Developer Guide
 ("Working with 64-bit ARM workloads on Amazon ECS"), OCI image specification 1.1 ("Image Index").
 """
 

@@ -3,7 +3,7 @@
 What an image's manifest says of its architecture is what the builder was told; what the ELF header of
 its entry point says is what the CPU will meet. Both are read, and a disagreement is refused: it is
 what ends on an instance as ``exec format error``. Sources: OCI image specification 1.1 ("Image
-Configuration"), elf(5), docker/README.md, field-notes.md.
+Configuration"), elf(5), docker/README.md, docs/ecs-facts.md, "Stopped tasks and their reasons".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The image is built and pushed by CI; this step keeps its repository and reads from it what the
 declared digest is. Source: Amazon ECR User Guide ("Image tag mutability", "Automate the cleanup of
-images by using lifecycle policies"), OCI image specification 1.1, field-notes.md.
+images by using lifecycle policies"), OCI image specification 1.1, docs/ecs-facts.md, "Images and AMIs".
 """
 
 from __future__ import annotations

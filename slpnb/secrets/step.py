@@ -1,8 +1,9 @@
 """40_secrets: the key, the secrets of database and WordPress, and the three roles that may use them.
 
-A secret's value is generated when the plan is applied, goes to Secrets Manager, and is shown and
-compared nowhere. Source: AWS Secrets Manager User Guide ("Secret encryption and decryption", "Delete
-an AWS Secrets Manager secret"), AWS KMS Developer Guide ("Deleting AWS KMS keys"), field-notes.md.
+A secret's value is generated when the plan is applied, goes to Secrets Manager, and is shown and compared
+nowhere. Source: AWS Secrets Manager User Guide ("Secret encryption and decryption", "Delete an AWS Secrets
+Manager secret"), AWS KMS Developer Guide ("Deleting AWS KMS keys"), docs/ecs-facts.md, "WordPress behind a load
+balancer".
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ STEP = "40_secrets"
 SECRETS = ("database", "salts")
 ROLES = ("execution", "task", "instance")
 # The names of wp-config.php. One set for all tasks: with salts of its own, each task would log out
-# whoever the load balancer sends over from another (field-notes.md).
+# whoever the load balancer sends over from another (docs/ecs-facts.md, "WordPress behind a load balancer").
 SALTS = (
     "AUTH_KEY",
     "SECURE_AUTH_KEY",

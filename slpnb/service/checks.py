@@ -1,7 +1,7 @@
 """What 80_service reads back beyond its attributes: what a visitor of the service would notice.
 
 Certificate, ports, healthy targets in each zone, the deployment, the capacity provider, and the
-version that answers. Source: field-notes.md, "Success is the requested revision".
+version that answers. Source: docs/ecs-facts.md, "Success of a release".
 """
 
 from __future__ import annotations

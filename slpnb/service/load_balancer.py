@@ -3,7 +3,7 @@
 TLS ends at the load balancer unless the container serves it; port 80 only redirects. Source of
 the rules: Elastic Load Balancing User Guide for Application Load Balancers ("Create an HTTPS
 listener", "Health checks for your target groups", "Edit target group attributes"), Amazon ECS
-Developer Guide ("Use an Application Load Balancer for Amazon ECS") and field-notes.md.
+Developer Guide ("Use an Application Load Balancer for Amazon ECS") and docs/ecs-facts.md, "Health checks and draining".
 """
 
 from __future__ import annotations

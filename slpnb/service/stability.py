@@ -2,7 +2,7 @@
 
 AWS's own waiter calls a service stable after the circuit breaker has rolled it back. Here a
 deployment has succeeded only when the PRIMARY deployment runs the requested task definition, its
-rollout is COMPLETED, the counts agree and the targets are healthy. Source: field-notes.md,
+rollout is COMPLETED, the counts agree and the targets are healthy. Source: docs/ecs-facts.md, "Success of a release",
 "Success is the requested revision" and "Messages and their causes"; Amazon ECS Developer Guide,
 "How the Amazon ECS deployment circuit breaker detects failures".
 """

@@ -4,7 +4,7 @@ This module holds the ECS service itself and puts the parts of the step together
 `slpnb.service.scaling`, `slpnb.service.alarms` and `slpnb.service.domain`. Waiting for the requested revision is
 `slpnb.service.stability`. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS service definition
 parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS API Reference
-(CreateService, UpdateService) and field-notes.md, "Memory, CPU and placement".
+(CreateService, UpdateService) and docs/ecs-facts.md, "Deployments".
 """
 
 from __future__ import annotations

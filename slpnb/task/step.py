@@ -2,7 +2,7 @@
 
 A revision is never made from an older one: tools that copy only the family and the containers drop
 volumes, roles and network mode. The document itself is in `slpnb.task.task_definition`. Source of the rules:
-Amazon ECS API reference (RegisterTaskDefinition, DeleteTaskDefinitions), field-notes.md.
+Amazon ECS API reference (RegisterTaskDefinition, DeleteTaskDefinitions), docs/ecs-facts.md, "RegisterTaskDefinition".
 """
 
 from __future__ import annotations

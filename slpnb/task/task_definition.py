@@ -1,8 +1,9 @@
 """The task definition as data: the whole document from the parameters, and the same in parts to compare.
 
-Pure. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS task definition parameters for Amazon
-EC2", "Use Amazon EFS volumes with Amazon ECS", "Pass Secrets Manager secrets through Amazon ECS
-environment variables", "Task networking"), Amazon ECS API reference (RegisterTaskDefinition), field-notes.md.
+Pure. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS task definition parameters for Amazon EC2",
+"Use Amazon EFS volumes with Amazon ECS", "Pass Secrets Manager secrets through Amazon ECS environment
+variables", "Task networking"), Amazon ECS API reference (RegisterTaskDefinition), docs/ecs-facts.md,
+"RegisterTaskDefinition".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ECS-optimized AMIs of Amazon Linux 2023, and the public SSM parameters that name them.
 
 Parameter names and the fields of ``recommended``: Amazon ECS developer guide, "Retrieving Amazon
-ECS-optimized Linux AMI metadata". moto's ``recommended`` is not JSON (field-notes.md).
+ECS-optimized Linux AMI metadata". moto's ``recommended`` is not JSON (docs/ecs-facts.md, "moto").
 """
 
 from __future__ import annotations

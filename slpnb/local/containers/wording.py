@@ -1,7 +1,7 @@
 """What an engine says of a container's end, in ECS's words. Pure.
 
-Sources: Amazon ECS Developer Guide, "Stopped tasks error codes"; amazon-ecs-agent,
-agent/engine/errors.go and agent/taskresource/asmsecret; efs-utils (mount_efs); field-notes.md.
+Sources: Amazon ECS Developer Guide, "Stopped tasks error codes"; amazon-ecs-agent, agent/engine/errors.go and
+agent/taskresource/asmsecret; efs-utils (mount_efs); docs/ecs-facts.md, "Stopped tasks and their reasons".
 """
 
 from __future__ import annotations

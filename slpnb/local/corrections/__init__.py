@@ -1,7 +1,7 @@
 """What moto gets wrong, put right: one module a service, each with subclasses of moto's own classes.
 
 `install` puts them in moto's place. What is corrected, and what AWS does instead, is said where it is
-done; the list comes from field-notes.md ("moto 5.2.5"). ECS has a module of its own, `slpnb.local.ecs.model`.
+done; the list comes from docs/ecs-facts.md, "moto". ECS has a module of its own, `slpnb.local.ecs.model`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""ACM: a certificate knows which load balancers use it, and is not deleted while one does (field-notes.md)."""
+"""ACM: a certificate knows which load balancers use it, and is not deleted while one does.
+
+Source: docs/ecs-facts.md, "moto".
+"""
 
 from __future__ import annotations
 

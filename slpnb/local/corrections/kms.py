@@ -1,6 +1,6 @@
 """KMS: a key's deletion can be scheduled by its ARN, and the answer is a date in the key's own state.
 
-moto looks a key up by its id only, in this one operation (field-notes.md), and makes an RSA key pair
+moto looks a key up by its id only, in this one operation (docs/ecs-facts.md, "moto"), and makes an RSA key pair
 for symmetric keys too (35 ms each).
 """
 

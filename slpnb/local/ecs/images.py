@@ -1,7 +1,7 @@
 """What comes of an image of the account's own registry: pulled, not found, or for another platform.
 
 Images of other registries cannot be seen from here; they are taken for good ones. Texts: Amazon
-ECS Developer Guide, "CannotPullContainer task errors"; field-notes.md.
+ECS Developer Guide, "CannotPullContainer task errors"; docs/ecs-facts.md, "Stopped tasks and their reasons".
 """
 
 from __future__ import annotations

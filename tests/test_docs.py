@@ -1,0 +1,34 @@
+"""What the code cites exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from slpnb.repository import ROOT
+
+FACTS = (ROOT / "docs" / "ecs-facts.md").read_text(encoding="utf-8")
+CITING = [path for folder in ("slpnb", "tests/cases") for path in (ROOT / folder).rglob("*") if path.is_file()]
+CITED = re.compile(r'docs/ecs-facts\.md,\s(?:#\s)?"?([A-Z][^",;.)]*)|docs/ecs-facts\.md,\s"(moto)"')
+
+
+def citations() -> list[tuple[str, str]]:
+    """Each heading of the facts that is cited, with the file that cites it."""
+    texts = [(path, path.read_text(encoding="utf-8")) for path in CITING if path.suffix in (".py", ".json")]
+    found = {
+        (" ".join((one or other).replace("#", "").split()), str(path.relative_to(ROOT)))
+        for path, text in texts
+        for one, other in CITED.findall(text)
+    }
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("heading", "file"), citations())
+def test_a_cited_fact_has_its_heading(heading, file):
+    assert re.search(rf"^## {re.escape(heading)}$", FACTS, re.MULTILINE), f"{file} cites {heading}"
+
+
+def test_nothing_is_cited_that_is_not_in_the_repository():
+    texts = {path: path.read_text(encoding="utf-8") for path in CITING if path.suffix in (".py", ".json")}
+    assert not [path for path, text in texts.items() if "field-notes" in text or "design.md" in text]
