@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from slpnb import catalog
 from slpnb.ecs import placement
+from slpnb.ecs.percents import limits
 from slpnb.ecs.placement import Instance, TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
 from slpnb.fleet.packing import services as packing
-from slpnb.fleet.rollout import limits, rollout, zone_lost
+from slpnb.fleet.rollout import rollout, zone_lost
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -260,7 +261,7 @@ def instances(each: Numbers, guarantee: str, tasks: int, constraints: Constraint
     An update needs room for one more task, unless the percentages let one stop first. When a zone
     of z fails, m instances must be left of m + m / (z - 1), rounded up, spread evenly.
     """
-    least, _ = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
+    least = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent).lower
     room: Numbers = -(-(tasks + (guarantee == "update" and least == tasks)) // each)
     return room + -(-room // (len(constraints.zones) - 1)) if guarantee == "zone" else room
 
@@ -268,12 +269,12 @@ def instances(each: Numbers, guarantee: str, tasks: int, constraints: Constraint
 def _possible(constraints: Constraints) -> None:
     """What no fleet of any size can do."""
     for level, tasks in constraints.levels.items():
-        least, most = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
-        if "update" in constraints.guarantees and least == most == tasks:
+        allowed = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
+        if "update" in constraints.guarantees and allowed.forbid:
             raise Refusal(
                 f"no fleet can update the {level} of {_many(tasks, 'task')} at minimum "
                 f"{constraints.minimum_healthy_percent} % and maximum {constraints.maximum_percent} %: "
-                f"at least {least} and at most {most} may run, so none may stop and none may start"
+                f"at least {allowed.lower} and at most {allowed.upper} may run, so none may stop and none may start"
             )
     if "zone" in constraints.guarantees and len(constraints.zones) == 1:
         raise Refusal(f"no fleet keeps its tasks when {constraints.zones[0]} fails: it is the only zone")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from slpnb.ecs import placement
+from slpnb.ecs.percents import limits
 from slpnb.ecs.placement import Instance, TaskNeeds
 from slpnb.ecs.resources import UNITS
 from slpnb.fleet.group import Fleet, running
@@ -169,7 +170,8 @@ def rollout(
     healthy: the question is whether there is room. The group grows to ``fleet.max_instances``
     when a task finds none.
     """
-    least, most = limits(desired, minimum_healthy_percent, maximum_percent)
+    allowed = limits(desired, minimum_healthy_percent, maximum_percent)
+    least, most = allowed.lower, allowed.upper
     hosts = Hosts.of(needs, fleet)
     for _ in range(desired):
         failure = hosts.start(hosts.old)
@@ -179,11 +181,6 @@ def rollout(
     before = len(hosts.instances)
     steps, failure = _replace(hosts, desired, least, most)
     return Rollout(tuple(steps), desired, least, most, before, failure)
-
-
-def limits(desired: int, minimum_healthy_percent: int, maximum_percent: int) -> tuple[int, int]:
-    """The fewest healthy and the most tasks of a deployment: one rounds up, the other down."""
-    return -(-desired * minimum_healthy_percent // 100), desired * maximum_percent // 100
 
 
 def _replace(hosts: Hosts, desired: int, least: int, most: int) -> tuple[list[Step], placement.Failure | None]:

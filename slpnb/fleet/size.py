@@ -16,9 +16,9 @@ from typing import Any
 
 from slpnb import catalog
 from slpnb.ecs import placement, resources
+from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.placement import Fit, TaskNeeds
 from slpnb.ecs.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS
-from slpnb.ecs.scheduler.deployment import Limits, limits
 from slpnb.errors import ParameterError
 from slpnb.fleet.group import monthly
 

@@ -16,9 +16,10 @@ import pandas as pd
 
 from slpnb.catalog import InstanceType, instance_type
 from slpnb.config import Config
+from slpnb.ecs.percents import limits
 from slpnb.ecs.resources import RESERVED_TCP_PORTS
 from slpnb.fleet import fit, fleet
-from slpnb.fleet.rollout import deployment, limits
+from slpnb.fleet.rollout import deployment
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 ASKED = re.compile(r"\bhttp(s?)://(?:127\.0\.0\.1|localhost)(?::(\d+))?")
@@ -219,7 +220,7 @@ def _host_port(config: Config, _: InstanceType) -> Verdict:
     if port in RESERVED_TCP_PORTS:
         return ng("host port", f"{port} is the ECS agent's, Docker's or SSH's own on every instance")
     service = config.service
-    least, _most = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent)
+    least = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent).lower
     seen = f"{port} is static: one task an instance, {_tasks(service.max_tasks)} need {_instances(service.max_tasks)}"
     if least == service.desired_tasks and group.max_instances <= service.desired_tasks:
         return ng(
@@ -294,9 +295,10 @@ def _rounding(config: Config, _: InstanceType) -> Verdict:
     """The healthy minimum rounds up and the maximum rounds down."""
     service = config.service
     desired, low, high = service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent
-    least, most = limits(desired, low, high)
+    allowed = limits(desired, low, high)
+    least, most = allowed.lower, allowed.upper
     seen = f"{low} % of {_tasks(desired)} is at least {least}, {high} % at most {most}"
-    if desired and least >= desired and most <= desired:
+    if desired and allowed.forbid:
         return ng("deployment limits", f"{seen}: no task may be stopped and none started, so no update ever moves")
     if desired and least == 0:
         return warn("deployment limits", f"{seen}: the service is down during every update")
@@ -340,7 +342,7 @@ def _placement(config: Config, _: InstanceType) -> Verdict:
 def _uploads(config: Config, _: InstanceType) -> Verdict:
     """EBS volumes and host folders are not shared among instances, whatever the text says."""
     kind, service = config.task.uploads_volume, config.service
-    _least, during = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent)
+    during = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent).upper
     most = max(service.max_tasks, during)
     if kind == "efs":
         return ok("uploads", f"on EFS, the same for up to {_tasks(most)} on every instance")

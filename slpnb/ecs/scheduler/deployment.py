@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor
+from math import ceil
 from typing import Any
 
+from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.scheduler import capacity, lifecycle, rebalancing
 from slpnb.ecs.scheduler.state import Breaker, Definition, Deployment, Service, State, Task
@@ -26,19 +27,6 @@ STUCK = (
     "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
     "Update the minimumHealthyPercent or maximumPercent value and try again."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many tasks a deployment must leave healthy (``lower``) and may have at once (``upper``)."""
-
-    lower: int
-    upper: int
-
-
-def limits(desired: int, minimum_healthy_percent: int, maximum_percent: int) -> Limits:
-    """The minimum rounds UP and the maximum DOWN (API reference, DeploymentConfiguration)."""
-    return Limits(ceil(desired * minimum_healthy_percent / 100), floor(desired * maximum_percent / 100))
 
 
 def threshold(breaker: Breaker, desired: int) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.scheduler import capacity, deployment, lifecycle, tracking
-from slpnb.ecs.scheduler.deployment import Limits, backoff_seconds, limits, threshold
+from slpnb.ecs.scheduler.deployment import backoff_seconds, threshold
 from slpnb.ecs.scheduler.state import (
     REPEAT_SECONDS,
     Breaker,
@@ -49,7 +49,6 @@ __all__ = [
     "Failure",
     "Group",
     "Instance",
-    "Limits",
     "Outcome",
     "Placement",
     "Provider",
@@ -71,7 +70,6 @@ __all__ = [
     "drain_instance",
     "join_instance",
     "leave_instance",
-    "limits",
     "remove_provider",
     "run_tasks",
     "settle",

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings, strategies as st
 
 from slpnb.ecs import resources
+from slpnb.ecs.percents import limits
 from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.machine import (
     Breaker,
@@ -197,7 +198,7 @@ def test_the_model_says_what_ecs_was_seen_to_say(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("desired", "low", "high", "limits"),
+    ("desired", "low", "high", "allowed"),
     [
         (1, 100, 200, (1, 2)),
         (1, 66, 133, (1, 1)),
@@ -207,9 +208,11 @@ def test_the_model_says_what_ecs_was_seen_to_say(name: str) -> None:
         (5, 66, 133, (4, 6)),
     ],
 )
-def test_the_minimum_rounds_up_and_the_maximum_down(desired: int, low: int, high: int, limits: tuple[int, int]) -> None:
-    found = scheduler.limits(desired, low, high)
-    assert (found.lower, found.upper) == limits
+def test_the_minimum_rounds_up_and_the_maximum_down(
+    desired: int, low: int, high: int, allowed: tuple[int, int]
+) -> None:
+    found = limits(desired, low, high)
+    assert (found.lower, found.upper) == allowed
 
 
 @pytest.mark.parametrize(
@@ -403,7 +406,7 @@ def test_no_task_is_lost_and_no_limit_is_broken(
             player.state = scheduler.step(player.state, pause)
             check(player.state, ever)
             here = player.state.services[KEY]
-            upper = scheduler.limits(here.desired, 0, here.maximum_percent).upper
+            upper = limits(here.desired, 0, here.maximum_percent).upper
             assert len(player.state.of_service(KEY)) <= max(before, upper), "above maximumPercent"
         apply(player, action, params)
         check(player.state, ever)
@@ -438,7 +441,7 @@ def test_enough_tasks_stay_healthy_during_a_rolling_update(desired: int, percent
     made = service(definition(1), desired, minimum_healthy_percent=low, maximum_percent=high)
     state = scheduler.settle(scheduler.create_service(state, made), KEY).state
     state = scheduler.update_service(state, KEY, definition=definition(2))
-    allowed = scheduler.limits(desired, low, high)
+    allowed = limits(desired, low, high)
     while state.services[KEY].steady_at is None and state.clock < 5000:
         state = scheduler.step(state, 1)
         here = state.of_service(KEY)
