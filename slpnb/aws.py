@@ -1,7 +1,7 @@
 """The AWS edge: one session, one place that knows the endpoint, and the guard before writes.
 
-Steps read through `Aws.read` and `Aws.pages`; only `slpnb.plan.apply` writes. No other module
-makes a boto3 client.
+Steps read through `Aws.read` and `Aws.pages`, which send nothing that writes; only
+`slpnb.plan.apply` does. No other module asks for a boto3 client.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from slpnb.errors import AwsError, GuardError
 RETRIES = BotoConfig(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
 TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
+READING = ("batch_get_", "describe_", "get_", "head_", "list_", "lookup_", "simulate_")  # how a read's name begins
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Aws:
 
         Only those codes mean absent: anything else raises `AwsError`, a denied call too.
         """
+        _demand_reading(operation)
         try:
             answer: dict[str, Any] = getattr(self.client(service), operation)(**params)
         except ClientError as error:
@@ -71,6 +73,7 @@ class Aws:
 
     def pages(self, service: str, operation: str, path: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
         """Everything at ``path`` (JMESPath) of a listing operation, over all its pages."""
+        _demand_reading(operation)
         client = self.client(service)
         if not client.can_paginate(operation):
             return jmespath.search(path, self.read(service, operation, absent=absent, **params) or {}) or []
@@ -111,6 +114,11 @@ class Aws:
         if config.environment == "production" and "production" not in (confirm, config.confirm):
             return False, 'production applies only with confirm = "production"'
         return True, "apply"
+
+
+def _demand_reading(operation: str) -> None:
+    if not operation.startswith(READING):
+        raise ValueError(f"{operation} does not read by its name; what writes is a Call of a Plan")
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) -> Aws:

@@ -14,8 +14,9 @@ from typing import Any
 from slpnb import engine
 from slpnb.aws import Aws
 from slpnb.errors import Refusal, SlpnbError
+from slpnb.plan import Call, Change, Plan
 from slpnb.runner import measuring
-from slpnb.service import installation, stability, visit
+from slpnb.service import STEP, installation, stability, visit
 from slpnb.sizing import measure
 from slpnb.sizing.measure import Measured
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
@@ -61,11 +62,25 @@ def grow(aws: Aws) -> None:
 
     Raises `VerificationError` when they do not come.
     """
-    service, most = stability.describe(aws), aws.config.service.max_tasks
-    if service["desiredCount"] < COPIES <= most:
-        own = {"cluster": service["clusterArn"], "service": service["serviceName"]}
-        aws.client("ecs").update_service(**own, desiredCount=COPIES)
+    service = stability.describe(aws)
+    if service["desiredCount"] < COPIES <= aws.config.service.max_tasks and growth(service).apply(aws).written:
         stability.watch(aws, service["taskDefinition"].rpartition("/")[2])
+
+
+def growth(service: Mapping[str, Any]) -> Plan:
+    """One change: the desired count of a service, as DescribeServices has it, to `COPIES`. Pure."""
+    name, count = service["serviceName"], service["desiredCount"]
+    params = {"cluster": service["clusterArn"], "service": name, "desiredCount": COPIES}
+    change = Change(
+        "~",
+        "service",
+        "ECS service",
+        name,
+        "each task is asked by itself",
+        (("desiredCount", str(count), str(COPIES)),),
+        (Call("ecs", "update_service", params),),
+    )
+    return Plan(STEP, (change,))
 
 
 def measure_one(host: str, tasks: Tasks) -> Measured:
