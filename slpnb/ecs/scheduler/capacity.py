@@ -2,7 +2,8 @@
 
 Sources: Amazon ECS Developer Guide, "Automatically manage Amazon ECS capacity with cluster auto
 scaling"; AWS Containers Blog, "Deep dive on Amazon ECS cluster auto scaling" (the formula, the
-alarms' 1 and 15 minutes, 10 to 30 minutes in PROVISIONING); field-notes.md.
+alarms' 1 and 15 minutes, 10 to 30 minutes in PROVISIONING); docs/ecs-facts.md,
+"Capacity providers and managed scaling".
 """
 
 from __future__ import annotations
@@ -295,10 +296,18 @@ def _scale(state: State, provider: Provider, group: Group) -> None:
     state.providers[provider.name] = provider = replace(provider, reservation=metric, low_since=since)
     wanted = ceil((len(have) or 1) * metric / provider.target_percent)
     if metric > provider.target_percent and wanted > group.desired:
-        step = min(provider.maximum_step, max(provider.minimum_step, wanted - group.desired))
-        _desire(state, group, group.desired + step)
+        _scale_out(state, provider, group, wanted)
     elif since is not None and state.clock - since >= LOW_SECONDS and not _warming(state, provider, have):
-        _scale_in(state, provider, group, wanted)
+        _scale_in(state, group, wanted)
+
+
+def _scale_out(state: State, provider: Provider, group: Group, wanted: int) -> None:
+    """Ask for what is missing, unless what was asked for last is still warming up."""
+    if state.clock < provider.scaled_out_at + provider.warmup_seconds:
+        return
+    step = min(provider.maximum_step, max(provider.minimum_step, wanted - group.desired))
+    _desire(state, group, group.desired + step)
+    state.providers[provider.name] = replace(provider, scaled_out_at=state.clock)
 
 
 def _warming(state: State, provider: Provider, have: Iterable[Instance]) -> bool:
@@ -306,11 +315,12 @@ def _warming(state: State, provider: Provider, have: Iterable[Instance]) -> bool
     return any(one.launched_at + provider.warmup_seconds > state.clock for one in have)
 
 
-def _scale_in(state: State, provider: Provider, group: Group, wanted: int) -> None:
-    """Give up empty instances, down to the group's minimum; the 15 minutes begin again."""
-    empty = [one for one in members(state, group.name) if not state.on_instance(one.id) and not one.protected]
-    _desire(state, group, max(wanted, group.desired - len(empty)))
-    state.providers[provider.name] = replace(provider, low_since=None)
+def _scale_in(state: State, group: Group, wanted: int) -> None:
+    """Give up empty instances each minute, at most half of the group, down to its minimum (AWS, September 2022)."""
+    have = members(state, group.name)
+    empty = [one for one in have if not state.on_instance(one.id) and not one.protected]
+    step = min(len(empty), max(1, len(have) // 2))
+    _desire(state, group, max(wanted, group.desired - step))
 
 
 def _desire(state: State, group: Group, desired: int) -> None:

@@ -2,7 +2,7 @@
 
 Sources: Amazon ECS Developer Guide, "Deploy Amazon ECS services by replacing tasks" (percents),
 "How the Amazon ECS deployment circuit breaker detects failures", "Service throttle logic",
-"Service event messages"; API reference, DeploymentConfiguration; field-notes.md for what was tried.
+"Service event messages"; API reference, DeploymentConfiguration; docs/ecs-facts.md, "Deployments".
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.scheduler import capacity, lifecycle, rebalancing
-from slpnb.ecs.scheduler.state import Breaker, Definition, Deployment, Service, State, Task
+from slpnb.ecs.scheduler.state import RELEASED, Breaker, Definition, Deployment, Service, State, Task
 
-LONGEST_BACKOFF_SECONDS = 900  # "Service throttle logic": up to 15 minutes between two tries
+LONGEST_BACKOFF_SECONDS = 1620  # "Service throttle logic": up to 27 minutes between two tries
 FIRST_BACKOFF_SECONDS = 10
 IMPAIRED_FAILURES = 3  # failures in a row until ECS says that it cannot start tasks consistently
 TROUBLESHOOTING = "For more information, see the Troubleshooting section."
@@ -42,7 +42,7 @@ def threshold(breaker: Breaker, desired: int) -> int:
 
 
 def backoff_seconds(failures: int) -> float:
-    """The pause before the next try after so many failures in a row: doubling, up to 15 minutes.
+    """The pause before the next try after so many failures in a row: doubling, up to 27 minutes.
 
     AWS documents the cap and that the pause grows ("Service throttle logic"), not the steps.
     """
@@ -164,9 +164,14 @@ class View:
         return self.service.desired - len(self.staying)
 
     @property
+    def existing(self) -> int:
+        """How many count towards maximumPercent: those that are stopping no longer do, those that drain still do."""
+        return sum(task.status not in RELEASED for task in self.tasks)
+
+    @property
     def room(self) -> int:
-        """How many more tasks maximumPercent allows; a stopping one counts until it has stopped."""
-        return self.limits.upper - len(self.tasks)
+        """How many more tasks maximumPercent allows."""
+        return self.limits.upper - self.existing
 
 
 def view(state: State, key: str) -> View:

@@ -3,7 +3,9 @@
 Source of the states: Amazon ECS Developer Guide, "Amazon ECS task lifecycle". A task on EC2
 passes PROVISIONING (only while it waits for capacity), PENDING, RUNNING, then STOPPING and
 STOPPED; ACTIVATING and DEACTIVATING are for target groups, DEPROVISIONING for what awsvpc
-attached. What it takes of its instance is held until it is STOPPED.
+attached. What it takes of its instance counts as free for the next task as soon as it is STOPPING; that one then
+waits in PENDING until the instance really has it (docs/ecs-facts.md, "Deployments"). While its target still
+drains, a task counts as taking all it has: AWS does not say otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from slpnb.ecs.scheduler.state import Instance, State, Status, Task
+from slpnb.ecs import placement
+from slpnb.ecs.scheduler.state import RELEASED, Instance, State, Status, Task
 
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
 FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed
@@ -70,15 +73,27 @@ def _stop(state: State, task: Task, end: dict[str, Any]) -> None:
     elif task.targets and task.status in ("ACTIVATING", "RUNNING"):
         state.set(task, state.clock + drain_seconds(task), status="DEACTIVATING", **end)
     else:
-        state.set(task, state.clock + task.definition.outcome.stop_seconds, status="STOPPING", **end)
+        _begin_stopping(state, task, end)
+
+
+def _begin_stopping(state: State, task: Task, end: Mapping[str, Any]) -> None:
+    """STOPPING: what the task takes is free for the next one to be placed."""
+    _release(state, task)
+    state.set(task, state.clock + task.definition.outcome.stop_seconds, status="STOPPING", **end)
+
+
+def _release(state: State, task: Task) -> None:
+    instance = state.instances.get(task.instance)
+    if instance:
+        state.instances[task.instance] = replace(instance, free=instance.free.release(task.definition.needs))
 
 
 def stopped(state: State, task: Task, exit_code: int | None = None) -> Task:
     """The end: the task gives back what it held, and can be described for about an hour."""
-    if task.instance:
-        instance = state.instances.get(task.instance)
-        if instance and state.placed.get(task.instance, {}).pop(task.id, "absent") is None:
-            state.instances[task.instance] = replace(instance, free=instance.free.release(task.definition.needs))
+    if state.placed.get(task.instance, {}).pop(task.id, "absent") is None:
+        if state.tasks[task.id].status not in RELEASED:
+            _release(state, task)
+        _let_in(state, task.instance)
     code = exit_code if exit_code is not None else task.exit_code
     end = state.set(
         task,
@@ -133,7 +148,29 @@ def _pulled(state: State, task: Task) -> None:
     if outcome.fails:
         stopped(state, replace(task, stop_code="TaskFailedToStart", stopped_reason=outcome.fails))
         return
-    state.set(task, state.clock + outcome.start_seconds, status="ACTIVATING")
+    if _is_crowded(state, task):
+        state.set(task, held=True)
+        return
+    state.set(task, state.clock + outcome.start_seconds, status="ACTIVATING", held=False)
+
+
+def _is_crowded(state: State, task: Task) -> bool:
+    """Whether tasks that are still stopping leave too little of the instance for this one to start."""
+    there = state.on_instance(task.instance)
+    if not any(other.status in RELEASED for other in there):
+        return False
+    left = state.instances[task.instance].room
+    for other in there:
+        if other.status != "PENDING":
+            left = left.take(other.definition.needs)
+    return bool(placement.shortfalls(task.definition.needs, left))
+
+
+def _let_in(state: State, instance: str) -> None:
+    """A task has stopped: those that waited for what it held look again."""
+    for waiting in state.on_instance(instance):
+        if waiting.held:
+            state.put(waiting, state.clock)
 
 
 def _started(state: State, task: Task) -> None:
@@ -189,7 +226,7 @@ def _say_unhealthy(state: State, task: Task) -> None:
 
 
 def _drained(state: State, task: Task) -> None:
-    state.set(task, state.clock + task.definition.outcome.stop_seconds, status="STOPPING")
+    _begin_stopping(state, task, {})
 
 
 def _killed(state: State, task: Task) -> None:
@@ -206,9 +243,19 @@ def _ended(state: State, task: Task) -> None:
 
 
 def _gave_up(state: State, task: Task) -> None:
-    """No capacity came in time: "a task waits 10 to 30 minutes in PROVISIONING, then stops" (field-notes.md)."""
-    reason = "Timeout waiting for capacity from the capacity provider"
-    stopped(state, replace(task, stop_code="TaskFailedToStart", stopped_reason=reason))
+    """No capacity came in time: 10 to 30 minutes (docs/ecs-facts.md, "Capacity providers and managed scaling")."""
+    stopped(state, replace(task, stop_code="TaskFailedToStart", stopped_reason=_lacking(state, task)))
+
+
+def _lacking(state: State, task: Task) -> str:
+    """AWS's reason for a task that never found an instance (docs/ecs-facts.md, "Stopped tasks and their reasons")."""
+    group = state.providers[task.provider].group if task.provider in state.providers else ""
+    there = [one for one in state.instances.values() if one.cluster == task.cluster and one.status == "ACTIVE"]
+    of_provider = [one.free for one in there if not group or one.group == group]
+    if not of_provider:
+        return "TaskFailedToStart: " + ("EMPTY CAPACITY PROVIDER" if group else "NO ACTIVE INSTANCES")
+    found = placement.place(task.definition.needs, of_provider, constraints=task.placement.constraints)
+    return f"TaskFailedToStart: {found.reason if isinstance(found, placement.Failure) else 'AGENT'}"
 
 
 _NEXT: Mapping[str, Callable[[State, Task], None]] = {

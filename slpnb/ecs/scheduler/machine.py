@@ -306,7 +306,7 @@ def why_not_steady(state: State, key: str) -> str:
         return f"{len(waiting)} tasks wait in PROVISIONING: {capacity.limit(state, waiting[0])}"
     if view.missing > 0 and view.room <= 0 and view.leaving and view.healthy <= view.limits.lower:
         return (
-            f"the service may start no task (at most {view.limits.upper} at once, {len(view.tasks)} exist) "
+            f"the service may start no task (at most {view.limits.upper} at once, {view.existing} exist) "
             f"and stop none (at least {view.limits.lower} healthy, {view.healthy} are)"
         )
     return _ends(state, service) or _last_warning(state, service) or "tasks are starting or stopping"

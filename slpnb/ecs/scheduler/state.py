@@ -27,10 +27,11 @@ Status = Literal[
     "DEPROVISIONING",
     "STOPPED",
 ]
+RELEASED = ("STOPPING", "DEPROVISIONING")  # still there, but what they take is free for the next task
 STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")  # ECS counts these as pending
 EVENTS_KEPT = 100  # a service keeps its newest 100 events (DescribeServices, events)
-REPEAT_SECONDS = 6 * 3600  # and suppresses the same warning for up to six hours (field-notes.md)
-STOPPED_KEPT_SECONDS = 3600  # stopped tasks can be described for about an hour (field-notes.md)
+REPEAT_SECONDS = 6 * 3600  # and suppresses the same warning for up to six hours (docs/ecs-facts.md)
+STOPPED_KEPT_SECONDS = 3600  # stopped tasks can be described for about an hour (docs/ecs-facts.md)
 TABLES = ("tasks", "due", "ended", "services", "instances", "groups", "providers", "trackings")  # of a State
 
 
@@ -97,7 +98,8 @@ class Task:
     """One task. When its next change comes by itself is in `State.due`.
 
     ``group`` is "service:name" or "family:name", ``service`` the key of its service or empty.
-    ``moving`` means that another one takes its place in another zone.
+    ``moving`` means that another one takes its place in another zone, ``held`` that it could start but
+    waits for what a stopping task still has.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Task:
     ports: tuple[int, ...] = ()
     health: Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"] = "UNKNOWN"
     moving: bool = False
+    held: bool = False
     placed_at: float | None = None
     started_at: float | None = None
     stopping_at: float | None = None
@@ -270,7 +273,8 @@ class Group:
 class Provider:
     """An Auto Scaling group capacity provider and its managed scaling.
 
-    ``low_since`` is since when its metric is below the target, ``reservation`` the metric itself.
+    ``low_since`` is since when its metric is below the target, ``reservation`` the metric itself,
+    ``scaled_out_at`` when it last asked for more instances.
     """
 
     name: str
@@ -283,6 +287,13 @@ class Provider:
     warmup_seconds: float = 300
     low_since: float | None = None
     reservation: float = 100
+    scaled_out_at: float = -inf
+
+    def going_on(self, known: Provider) -> Provider:
+        """This configuration where the managed scaling of ``known`` stands."""
+        return replace(
+            self, low_since=known.low_since, reservation=known.reservation, scaled_out_at=known.scaled_out_at
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Ecs(Tasks):
             if self.state.groups.get(group.name) != group:
                 self.apply(scheduler.add_group(self.state, group))
             known = self.state.providers.get(name)
-            if known is None or replace(provider, low_since=known.low_since, reservation=known.reservation) != known:
+            if known is None or provider.going_on(known) != known:
                 self.state = scheduler.add_provider(self.state, provider)
 
     def _groups(self) -> Iterator[tuple[str, tuple[Provider, Group]]]:
