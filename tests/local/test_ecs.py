@@ -449,6 +449,32 @@ def test_what_is_not_simulated_says_so(world: World) -> None:
     assert "is not simulated" in world.refused("create_service", **asked, capacityProviderStrategy=strategy)
 
 
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("create_task_set", {"taskDefinition": "web"}),
+        ("describe_task_sets", {}),
+        ("update_task_set", {"taskSet": "one", "scale": {"value": 50, "unit": "PERCENT"}}),
+        ("update_service_primary_task_set", {"primaryTaskSet": "one"}),
+        ("delete_task_set", {"taskSet": "one"}),
+    ],
+)
+def test_task_sets_are_refused_by_name(world: World, operation: str, params: dict[str, Any]) -> None:
+    world.cluster()
+    world.serve(world.define())
+    assert "a task set is not simulated" in world.refused(operation, cluster="web", service="web", **params)
+
+
+def test_a_service_that_is_refused_leaves_nothing_behind(world: World) -> None:
+    world.cluster()
+    wrong = world.define(outcome={"no_such_field": 1})
+    asked = {"cluster": "web", "serviceName": "web", "desiredCount": 1}
+    assert "docker label slpnb.outcome" in world.refused("create_service", taskDefinition=wrong, **asked)
+    answer = world.ecs.describe_services(cluster="web", services=["web"])
+    assert ([one["reason"] for one in answer["failures"]], answer["services"]) == (["MISSING"], [])
+    assert world.serve(world.define())["status"] == "ACTIVE"
+
+
 def test_execute_command_says_that_no_container_runs(world: World) -> None:
     world.cluster()
     world.serve(world.define(), enableExecuteCommand=True)

@@ -9,22 +9,26 @@ image really fails its checks before a deployment is called failed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
-from typing import Any
+from typing import Any, TypeVar
 
 from slpnb.ecs.scheduler import observed
-from slpnb.ecs.scheduler.state import Task
+from slpnb.ecs.scheduler.state import State, Task
 from slpnb.engine import Engine, arguments as container_arguments, leftovers
 from slpnb.local.base import clock
-from slpnb.local.base.inprocess import backend, client
+from slpnb.local.base.inprocess import ACCOUNT, REGION, client
 from slpnb.local.containers import orders, reaper
 from slpnb.local.containers.companions import Companions
 from slpnb.local.containers.images import Images
+from slpnb.local.containers.probes import Probe
 from slpnb.local.containers.tasks import RealTask, Report, Site
+from slpnb.local.ecs.backend import ecs_of
+from slpnb.local.ecs.model import Ecs
+from slpnb.local.ecs.region import Region
 
 PACE = 6.0
 TICK_SECONDS = 0.1
@@ -32,6 +36,7 @@ STRIDE_SECONDS = 5.0  # no jump of the clock is longer before the containers are
 END_SECONDS = 30.0
 WAITING = ("PENDING", "ACTIVATING", "STOPPING")
 Line = tuple[str, str, str, bytes]
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -66,23 +71,24 @@ class Edge:
 
     # What the embedded ECS asks
 
-    def can_run(self, found: Any) -> bool:
-        """Whether every image of a task definition is one that the engine has."""
-        return all(self.images.local(one.get("image", "")) for one in found.container_definitions)
+    def can_run(self, images: Iterable[str]) -> bool:
+        """Whether each of these images is one that the engine has."""
+        return all(self.images.local(image) for image in images)
 
-    def follow(self, ecs: Any) -> None:
+    def follow(self) -> None:
         """Start the containers of tasks that were placed, stop those of tasks that are to stop."""
-        for task in ecs.state.tasks.values():
+        tasks = _region().state.tasks
+        for task in tasks.values():
             if observed.is_observed(task):
-                self._follow_one(ecs, task)
-        for id in [id for id in self.tasks if id not in ecs.state.tasks]:
+                self._follow_one(task)
+        for id in [id for id in self.tasks if id not in tasks]:
             self.tasks.pop(id).abandon()
-        self._balance(ecs)  # before time passes on: a target is drained from the moment that it is deregistered
+        self._balance()  # before time passes on: a target is drained from the moment that it is deregistered
 
-    def _follow_one(self, ecs: Any, task: Task) -> None:
+    def _follow_one(self, task: Task) -> None:
         known = self.tasks.get(task.id)
         if known is None and task.status == "PENDING":
-            self._start(ecs, task)
+            self._start(task)
         elif known is None and task.status == "STOPPING":
             self.reports.put(Report(task.id, "exited"))
         elif known is not None and task.status in ("STOPPING", "DEPROVISIONING"):
@@ -90,10 +96,11 @@ class Edge:
         elif known is not None and task.status == "STOPPED" and not known.over:
             known.abandon()
 
-    def _start(self, ecs: Any, task: Task) -> None:
-        document = orders.whole(ecs, task)
+    def _start(self, task: Task) -> None:
+        ecs = _ecs()
+        document = ecs.definitions.whole(task.definition)
         local = {one["name"]: self.images.local(one.get("image", "")) for one in document["containerDefinitions"]}
-        made = orders.order(ecs, task, local, self.folder)
+        made = orders.order(ecs.region, task, document, local, self.folder)
         if made.refused:
             self.reports.put(Report(task.id, "failed", made.refused))
             return
@@ -102,18 +109,18 @@ class Edge:
 
     # Time
 
-    def holds(self, ecs: Any) -> bool:
+    def holds(self) -> bool:
         """Whether the clock must not jump: a container is on its way, or the front door is."""
         if self.companions.door.starting():
             return True
-        return any(self._is_on_its_way(task) for task in ecs.state.tasks.values() if observed.is_observed(task))
+        return any(self._is_on_its_way(task) for task in _region().state.tasks.values() if observed.is_observed(task))
 
     def _is_on_its_way(self, task: Task) -> bool:
         if task.status in WAITING:
             return True
         return task.status == "RUNNING" and task.health == "UNKNOWN" and bool(self._probes(task))
 
-    def _probes(self, task: Task) -> tuple[Any, ...]:
+    def _probes(self, task: Task) -> tuple[Probe, ...]:
         known = self.tasks.get(task.id)
         return known.order.probes if known else ()
 
@@ -124,7 +131,7 @@ class Edge:
             with self.lock:
                 self.settle()
                 left = end - clock.now()
-                held = self.holds(_ecs())
+                held = self.holds()
                 if left > 0 and not held:
                     clock.advance(min(left, STRIDE_SECONDS))
             if left <= 0:
@@ -142,8 +149,7 @@ class Edge:
 
     def _tick(self, seconds: float) -> None:
         self.settle()
-        ecs = _ecs()
-        if any(self._moves(task) for task in ecs.state.tasks.values()):
+        if any(self._moves(task) for task in _region().state.tasks.values()):
             clock.advance(seconds * self.pace)
 
     def _moves(self, task: Task) -> bool:
@@ -157,35 +163,29 @@ class Edge:
     def settle(self) -> None:
         """Tell the model what was seen since the last time; the lock is held."""
         for report in _all(self.reports):
-            self._hear(_ecs(), report)
-        self._judge(_ecs())
+            _hear(_region(), report)
+        self._judge(_region())
         self._write_log()
-        self._balance(_ecs())
+        self._balance()
 
-    def _hear(self, ecs: Any, report: Report) -> None:
-        task = ecs.state.tasks.get(report.task)
-        if task is None:
-            return
-        ecs.record(task).ends.update(report.ends)
-        ecs.apply(_STEPS[report.kind](ecs.state, report))
-
-    def _judge(self, ecs: Any) -> None:
+    def _judge(self, region: Region) -> None:
         """The verdict of each task's checks, again and again: within a grace period a bad one is not heard."""
         for id, real in list(self.tasks.items()):
-            verdict, task = real.verdict(), ecs.state.tasks.get(id)
+            verdict, task = real.verdict(), region.state.tasks.get(id)
             health = verdict.state
             if task is None or health == "UNKNOWN" or health == task.health:
                 continue
             if health == "HEALTHY" and self.companions.door.starting():
                 continue  # whoever is told that a service is steady may come in at once
-            state = observed.judged(ecs.state, id, health, verdict.reason)
-            if state is not ecs.state:
-                ecs.apply(state)
+            state = observed.judged(region.state, id, health, verdict.reason)
+            if state is not region.state:
+                region.apply(state)
 
-    def _balance(self, ecs: Any) -> None:
+    def _balance(self) -> None:
         """Tell the front door which targets are healthy, and which are to be drained."""
         if self.tasks:
-            self.companions.door.balance(ecs, self.tasks)
+            region = _region()
+            self.companions.door.balance(region.neighbours.elbv2, region.state, self.tasks)
 
     def log(self, group: str, stream: str, time: str, text: bytes) -> None:
         """A line of a container, to be written when time allows."""
@@ -213,8 +213,8 @@ class Edge:
         for task in gone:
             task.join(END_SECONDS)
         self.companions.reset()
-        for queue in (self.reports, self.lines):
-            _all(queue)
+        _all(self.reports)
+        _all(self.lines)
 
     def close(self) -> None:
         """Remove everything of this run, and let go of the engine."""
@@ -240,19 +240,31 @@ class Edge:
         return f"tasks whose image this machine has are containers ({self.engine.described}, whatever the fleet's)"
 
 
-_STEPS: Mapping[str, Callable[[Any, Report], Any]] = {
+_STEPS: Mapping[str, Callable[[State, Report], State]] = {
     "started": lambda state, report: observed.started(state, report.task, checked=report.checked),
     "failed": lambda state, report: observed.failed(state, report.task, report.reason),
     "exited": lambda state, report: observed.exited(state, report.task, report.exit_code),
 }
 
 
-def _ecs() -> Any:
-    return backend("ecs")
+def _hear(region: Region, report: Report) -> None:
+    task = region.state.tasks.get(report.task)
+    if task is not None:
+        region.task_record(task).ends.update(report.ends)
+        region.apply(_STEPS[report.kind](region.state, report))
 
 
-def _all(queue: SimpleQueue[Any]) -> list[Any]:
-    found = []
+def _ecs() -> Ecs:
+    """The embedded ECS, looked up each time: a reset makes it anew."""
+    return ecs_of(ACCOUNT, REGION)
+
+
+def _region() -> Region:
+    return _ecs().region
+
+
+def _all(queue: SimpleQueue[Item]) -> list[Item]:
+    found: list[Item] = []
     while True:
         try:
             found.append(queue.get_nowait())

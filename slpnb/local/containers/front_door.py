@@ -15,12 +15,17 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from moto.elbv2.models import ELBv2Backend, FakeListener
+
+from slpnb.ecs.scheduler.state import State
 from slpnb.engine.arguments import LOOPBACK
 from slpnb.engine.leftovers import remove_container
 from slpnb.local.base.inprocess import client
 from slpnb.local.containers import proxy
 from slpnb.local.containers.addresses import published
-from slpnb.local.containers.proxy import Listener, State
+from slpnb.local.containers.probes import TargetProbe
+from slpnb.local.containers.proxy import Listener, SlotState
+from slpnb.local.containers.tasks import RealTask
 
 READY_SECONDS = 20.0
 ASK_SECONDS = 2.0
@@ -40,28 +45,28 @@ class FrontDoor:
         self._container: Any = None
         self._ports: Mapping[int, int] = {}
         self._slots: dict[Key, int] = {}
-        self._told: dict[Key, State] = {}
+        self._told: dict[Key, SlotState] = {}
         self._lock = threading.RLock()
 
     def starting(self) -> bool:
         """Whether it is on its way."""
         return bool(self.text) and not self.failed and not self.ready.is_set()
 
-    def balance(self, ecs: Any, tasks: Mapping[str, Any]) -> None:
+    def balance(self, elb: ELBv2Backend, state: State, tasks: Mapping[str, RealTask]) -> None:
         """Forward to the healthy targets: open the new ones first, then drain those that go."""
-        listeners = set(_listeners(ecs.other("elbv2")))
-        wanted = dict(_wanted(ecs, tasks)) if listeners else {}
+        listeners = set(_listeners(elb))
+        wanted = dict(_wanted(state, tasks)) if listeners else {}
         if wanted and not self.text:
             self._open(proxy.settings(listeners), _names())
         if not self.ready.is_set():
             return
         with self._lock:
-            for key, (state, address, port) in sorted(wanted.items(), key=lambda item: item[1][0] != "ready"):
-                self._tell(key, state, address, port)
+            for key, (wanted_state, address, port) in sorted(wanted.items(), key=lambda item: item[1][0] != "ready"):
+                self._tell(key, wanted_state, address, port)
             for key in [key for key in self._told if key not in wanted]:
                 self._forget(key)
 
-    def _tell(self, key: Key, state: State, address: str, port: int) -> None:
+    def _tell(self, key: Key, state: SlotState, address: str, port: int) -> None:
         group, _ = key
         if self._told.get(key) == state or (key not in self._told and state != "ready"):
             return
@@ -155,7 +160,7 @@ class FrontDoor:
         }
 
 
-def _listeners(elb: Any) -> Iterator[Listener]:
+def _listeners(elb: ELBv2Backend) -> Iterator[Listener]:
     """The listeners of the first load balancer that forwards somewhere, HTTP and HTTPS on their usual ports."""
     for balancer in elb.load_balancers.values():
         found = [_listener(one) for one in balancer.listeners.values()]
@@ -164,7 +169,7 @@ def _listeners(elb: Any) -> Iterator[Listener]:
             return
 
 
-def _listener(one: Any) -> Listener:
+def _listener(one: FakeListener) -> Listener:
     forwards = [action.data for action in one.default_actions if action.type == "forward"]
     return Listener(one.protocol == "HTTPS", _group(forwards[0]) if forwards else "")
 
@@ -175,15 +180,15 @@ def _group(action: Mapping[str, Any]) -> str:
     return str(action.get("TargetGroupArn") or groups[0].get("TargetGroupArn") or "")
 
 
-def _wanted(ecs: Any, tasks: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[State, str, int]]]:
+def _wanted(state: State, tasks: Mapping[str, RealTask]) -> Iterator[tuple[Key, tuple[SlotState, str, int]]]:
     """Each target of a real task: open while it is healthy, drained as soon as it is not, or is to stop."""
     for id, real in tasks.items():
-        task = ecs.state.tasks.get(id)
+        task = state.tasks.get(id)
         if task is None or task.status == "STOPPED" or not real.address:
             continue
         healthy = task.status == "RUNNING" and task.health == "HEALTHY" and task.desired_status == "RUNNING"
         for probe in real.order.probes:
-            if hasattr(probe, "group"):
+            if isinstance(probe, TargetProbe):
                 yield (probe.group, id), ("ready" if healthy else "drain", real.address, probe.port)
 
 

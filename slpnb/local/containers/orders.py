@@ -22,6 +22,10 @@ from slpnb.local.containers import wording
 from slpnb.local.containers.checks import Rule, container_rule, test_command
 from slpnb.local.containers.probes import CommandProbe, Probe, TargetProbe
 from slpnb.local.containers.tasks import Order
+from slpnb.local.ecs.definitions import Document
+from slpnb.local.ecs.neighbours import BalancedGroup
+from slpnb.local.ecs.records import TaskRecord
+from slpnb.local.ecs.region import Region
 
 EVERYBODY = 0o777
 
@@ -40,18 +44,17 @@ class Credentials:
     password: str
 
 
-def order(ecs: Any, task: Task, images: Mapping[str, str], files: Path) -> Order:
+def order(region: Region, task: Task, document: Document, images: Mapping[str, str], files: Path) -> Order:
     """Everything that a task needs. ``images`` are the engine's, by container; ``files`` holds the file systems."""
-    document = whole(ecs, task)
     ready: dict[str, Any] = {
         "task": task.id,
         "definition": document,
         "images": images,
-        "overrides": _overrides(ecs, task),
+        "overrides": _overrides(region.task_record(task)),
     }
     try:
         values = {one["name"]: _secrets(one) for one in document["containerDefinitions"]}
-        folders = dict(_folders(document, _zone(ecs, task), files))
+        folders = dict(_folders(document, region.zone_of(task), files))
     except CannotPrepare as error:
         return Order(**ready, refused=str(error))
     streams = dict(_streams(document, task.id))
@@ -64,25 +67,12 @@ def order(ecs: Any, task: Task, images: Mapping[str, str], files: Path) -> Order
         unlogged={name: why for name, where in streams.items() if (why := _make_stream(*where))},
         database=_database([text for found in values.values() for _, text in found.values()]),
         drain_seconds=lifecycle.drain_seconds(task),
-        probes=(*_targets(ecs, task), *_commands(document)),
+        probes=(*_targets(region, task), *_commands(document)),
     )
 
 
-def whole(ecs: Any, task: Task) -> dict[str, Any]:
-    """The task definition with what running it needs, which placing it did not."""
-    family, _, revision = task.definition.arn.rpartition("/")[2].partition(":")
-    found = ecs.task_definitions[family][int(revision)]
-    named = {"family": family, "revision": int(revision), "volumes": found.volumes or []}
-    return {**ecs.definition_of(task), **named}
-
-
-def _overrides(ecs: Any, task: Task) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in ecs.record(task).overrides.get("containerOverrides") or ()}
-
-
-def _zone(ecs: Any, task: Task) -> str:
-    one = ecs.state.instances.get(task.instance)
-    return one.room.zone if one else ""
+def _overrides(record: TaskRecord) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in record.overrides.get("containerOverrides") or ()}
 
 
 def _secrets(container: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -124,7 +114,7 @@ def _parameter(reference: str) -> tuple[str, str]:
     return value, value
 
 
-def _folders(document: Mapping[str, Any], zone: str, files: Path) -> Iterator[tuple[str, str]]:
+def _folders(document: Document, zone: str, files: Path) -> Iterator[tuple[str, str]]:
     """A host folder for each volume: one for a file system, whoever mounts it; else the task's own."""
     for volume in document["volumes"]:
         mount = volume.get("efsVolumeConfiguration")
@@ -138,7 +128,7 @@ def _folders(document: Mapping[str, Any], zone: str, files: Path) -> Iterator[tu
             raise CannotPrepare(reason) from error
 
 
-def _own_folder(files: Path, document: Mapping[str, Any], name: str) -> Path:
+def _own_folder(files: Path, document: Document, name: str) -> Path:
     return _folder(files / "volumes" / document["family"] / name, 0, 0, EVERYBODY)
 
 
@@ -191,7 +181,7 @@ def _folder(path: Path, uid: int, gid: int, mode: int) -> Path:
     return path
 
 
-def _streams(document: Mapping[str, Any], task: str) -> Iterator[tuple[str, tuple[str, str]]]:
+def _streams(document: Document, task: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Log group and stream of each container that logs to CloudWatch: prefix/container/task."""
     for container in document["containerDefinitions"]:
         settings = container.get("logConfiguration") or {}
@@ -233,17 +223,16 @@ def _object(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _targets(ecs: Any, task: Task) -> Iterator[Probe]:
+def _targets(region: Region, task: Task) -> Iterator[Probe]:
     """The checks of the target groups that the task's service registers it with."""
-    service = ecs.known_services.get(task.service.replace("/", ":", 1))
-    groups = ecs.other("elbv2").target_groups
+    service, groups = region.services.get(task.service), region.neighbours.target_groups
     for balancer in service.request.get("loadBalancers") or () if service else ():
         group = groups.get(balancer["targetGroupArn"])
         if group is not None:
             yield _target_probe(group, int(balancer["containerPort"]))
 
 
-def _target_probe(group: Any, port: int) -> TargetProbe:
+def _target_probe(group: BalancedGroup, port: int) -> TargetProbe:
     rule = Rule(
         float(group.health_check_interval_seconds or 30),
         float(group.health_check_timeout_seconds or 5),
@@ -255,7 +244,7 @@ def _target_probe(group: Any, port: int) -> TargetProbe:
     return TargetProbe(rule, group.arn, port, group.health_check_path or "/", matcher, tls)
 
 
-def _commands(document: Mapping[str, Any]) -> Iterator[Probe]:
+def _commands(document: Document) -> Iterator[Probe]:
     for container in document["containerDefinitions"]:
         check = container.get("healthCheck")
         if check and container.get("essential", True):

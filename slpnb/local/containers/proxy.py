@@ -17,7 +17,7 @@ from typing import Literal
 SLOTS = 32  # targets of one group at a time, those being drained included
 ADMIN_PORT = 9999
 TLS_PORT, CLEAR_PORT = 443, 80
-State = Literal["ready", "drain", "maint"]
+SlotState = Literal["ready", "drain", "maint"]
 
 GLOBAL = f"""\
 global
@@ -81,7 +81,7 @@ def place(group: str, slot: int, address: str, port: int) -> str:
     return f"set server {backend(group)}/t{slot} addr {address} port {port}"
 
 
-def state(group: str, slot: int, state: State) -> str:
+def state(group: str, slot: int, state: SlotState) -> str:
     """The command that opens a slot, lets it finish what it has begun, or closes it."""
     return f"set server {backend(group)}/t{slot} state {state}"
 

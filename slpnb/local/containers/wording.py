@@ -6,20 +6,12 @@ agent/taskresource/asmsecret; efs-utils (mount_efs); docs/ecs-facts.md, "Stopped
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from slpnb.local.ecs.ended import Ended
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 ESSENTIAL = "Essential container in task exited"
 KILLED = 137  # 128 and SIGKILL: out of memory, or longer than the stop time-out
 DAEMON = "Error response from daemon: "
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a container ended: its exit code, None if it never ran, and the reason that ECS gives for it."""
-
-    exit_code: int | None
-    reason: str = ""
 
 
 def ended(exit_code: int, *, out_of_memory: bool = False, error: str = "") -> Ended:

@@ -1,7 +1,7 @@
 """What moto gets wrong, put right: one module a service, each with subclasses of moto's own classes.
 
 `install` puts them in moto's place. What is corrected, and what AWS does instead, is said where it is
-done; the list comes from docs/ecs-facts.md, "moto". ECS has a module of its own, `slpnb.local.ecs.model`.
+done; the list comes from docs/ecs-facts.md, "moto". ECS has a room of its own, `slpnb.local.ecs`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from slpnb.local.corrections import (
     secretsmanager,
     servicequotas,
 )
-from slpnb.local.ecs import model, replacement
+from slpnb.local.ecs import backend, replacement
 
 SERVICES = (
     acm,
@@ -46,4 +46,4 @@ def install() -> None:
     for service in SERVICES:
         service.install()
     replacement.install()
-    clock.listen(model.advance)
+    clock.listen(backend.advance)

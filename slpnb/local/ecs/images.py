@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from moto.core.exceptions import ServiceException
+from moto.ecr.models import ECRBackend
 
 from slpnb.ecs.scheduler.state import Outcome
 from slpnb.local.base import registry
@@ -24,7 +25,7 @@ PLATFORMS = {"ARM64": "arm64", "X86_64": "amd64"}
 RETRIED = "CannotPullContainerError: pull image manifest has been retried"
 
 
-def fares(outcome: Outcome, image: str, cpu_architecture: str, own: Any) -> Outcome:
+def fares(outcome: Outcome, image: str, cpu_architecture: str, own: ECRBackend) -> Outcome:
     """How a task with this image fares: it fails where the image does. ``own`` is moto's ECR of the account."""
     named = OWN.match(image)
     if outcome.fails or named is None or (named["account"], named["region"]) != (own.account_id, own.region_name):
@@ -43,7 +44,7 @@ def fares(outcome: Outcome, image: str, cpu_architecture: str, own: Any) -> Outc
     return replace(outcome, fails=f"{RETRIED} 5 time(s): {lacks}")
 
 
-def _manifest(own: Any, name: str, what: str) -> Mapping[str, Any] | None:
+def _manifest(own: ECRBackend, name: str, what: str) -> Mapping[str, Any] | None:
     repository = own.repositories.get(name)
     tag, digest = (None, what[1:]) if what[0] == "@" else (what[1:].partition("@")[0], what.partition("@")[2] or None)
     if repository is None:

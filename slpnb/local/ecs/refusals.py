@@ -11,6 +11,8 @@ from typing import Any
 
 from moto.ecs.exceptions import ECSException
 
+from slpnb.local.ecs.neighbours import BalancedGroup
+
 
 def refusal(code: str, message: str) -> ECSException:
     """An error of the ECS API."""
@@ -24,9 +26,7 @@ def invalid(message: str) -> ECSException:
 
 def unsupported(what: str) -> ECSException:
     """What ECS can do and the embedded AWS does not simulate: said, not pretended."""
-    return refusal(
-        "UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs.model)"
-    )
+    return refusal("UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs)")
 
 
 CLUSTER_NOT_FOUND = "Cluster not found."
@@ -66,7 +66,9 @@ def check_network(request: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         raise invalid(NO_NETWORK)
 
 
-def check_load_balancers(request: Mapping[str, Any], definition: Mapping[str, Any], groups: Mapping[str, Any]) -> None:
+def check_load_balancers(
+    request: Mapping[str, Any], definition: Mapping[str, Any], groups: Mapping[str, BalancedGroup]
+) -> None:
     """Each target group exists, is behind a load balancer, and speaks to a port that the container has."""
     if request.get("healthCheckGracePeriodSeconds") is not None and not request.get("loadBalancers"):
         raise invalid(NO_GRACE)

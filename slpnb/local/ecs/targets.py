@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from slpnb.ecs.scheduler.state import State, Task
+from slpnb.ecs.scheduler.state import Task
+from slpnb.local.ecs.definitions import Document, TaskDefinitions
+from slpnb.local.ecs.neighbours import BalancedGroup
+from slpnb.local.ecs.region import Region
 
 Target = tuple[str, str, int]  # target group ARN, instance id or address, port
 INITIAL = ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
@@ -17,29 +20,38 @@ CODES = (
 )
 
 
-def wanted(state: State, places: Mapping[str, list[tuple[str, str, int]]]) -> dict[Target, Task]:
-    """Every target that tasks have now; ``places`` says where each task answers (see `place`)."""
-    return {
-        target: task
-        for task in state.tasks.values()
-        if task.active and task.status in ("ACTIVATING", "RUNNING")
-        for target in places.get(task.id, ())
-    }
+class Targets:
+    """The targets of one account's tasks in one Region; ``registered`` are those that it has registered itself."""
+
+    def __init__(self, region: Region, definitions: TaskDefinitions) -> None:
+        self.region, self.definitions = region, definitions
+        self.registered: dict[Target, Task] = {}
+
+    def follow(self) -> None:
+        """Bring the target groups to what the scheduler's tasks are now."""
+        after = {target: task for task in self.region.state.tasks.values() for target in self._of(task)}
+        _settle(self.region.neighbours.target_groups, self.registered, after)
+        self.registered = after
+
+    def _of(self, task: Task) -> Iterator[Target]:
+        """Where a task answers that is to be reached now: one of a service with load balancers, once it starts."""
+        instance = self.region.state.instances.get(task.instance)
+        if instance is None or not task.targets or not task.active or task.status not in ("ACTIVATING", "RUNNING"):
+            return
+        document, address = self.definitions.document(task.definition), self.region.task_record(task).address
+        for balancer in self.region.services[task.service].request.get("loadBalancers") or ():
+            yield _place(task, balancer, document, address or instance.ec2_id)
 
 
-def place(
-    task: Task, ec2_id: str, address: str, balancers: list[Mapping[str, Any]], definition: Mapping[str, Any]
-) -> Iterator[Target]:
-    """Where a task answers: the address and container port in awsvpc mode, else the instance and host port."""
-    for balancer in balancers:
-        port = int(balancer["containerPort"])
-        if definition["networkMode"] == "awsvpc":
-            yield balancer["targetGroupArn"], address, port
-        else:
-            yield balancer["targetGroupArn"], ec2_id, host_port(task, definition, balancer["containerName"], port)
+def _place(task: Task, balancer: Mapping[str, Any], definition: Document, id: str) -> Target:
+    """The address and container port in awsvpc mode, else the instance and host port; ``id`` is either of the two."""
+    port = int(balancer["containerPort"])
+    if definition["networkMode"] != "awsvpc":
+        port = host_port(task, definition, balancer["containerName"], port)
+    return balancer["targetGroupArn"], id, port
 
 
-def host_port(task: Task, definition: Mapping[str, Any], container: str, port: int) -> int:
+def host_port(task: Task, definition: Document, container: str, port: int) -> int:
     """The host port behind a container port: its own in host mode, the fixed one, or the dynamic one it got."""
     if definition["networkMode"] == "host":
         return port
@@ -52,7 +64,7 @@ def host_port(task: Task, definition: Mapping[str, Any], container: str, port: i
     return port
 
 
-def settle(groups: Mapping[str, Any], before: Mapping[Target, Task], after: Mapping[Target, Task]) -> None:
+def _settle(groups: Mapping[str, BalancedGroup], before: Mapping[Target, Task], after: Mapping[Target, Task]) -> None:
     """Bring the target groups from what was registered to what is wanted, with the health of each."""
     for arn, id, port in before.keys() - after.keys():
         group = groups.get(arn)
@@ -66,7 +78,7 @@ def settle(groups: Mapping[str, Any], before: Mapping[Target, Task], after: Mapp
             _set_health(groups[arn], (id, port), task)
 
 
-def _set_health(group: Any, key: tuple[str, int], task: Task) -> None:
+def _set_health(group: BalancedGroup, key: tuple[str, int], task: Task) -> None:
     if task.health == "HEALTHY":
         group.health.pop(key, None)
     elif task.health == "UNHEALTHY":

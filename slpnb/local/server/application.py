@@ -21,7 +21,6 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from slpnb.local.account import seed
 from slpnb.local.account.snapshot import snapshot
 from slpnb.local.base import clock, registry
-from slpnb.local.base.inprocess import backend
 from slpnb.local.server.front import WAITER_SECONDS, Call, called, is_write, takes_seconds, unknown
 from slpnb.local.server.watch import Attached
 
@@ -79,7 +78,7 @@ class Embedded:
         """What the call takes; nothing while containers hold the clock."""
         if self.containers:
             self.containers.settle()
-        if not self.containers or not self.containers.holds(backend("ecs")):
+        if not self.containers or not self.containers.holds():
             clock.advance(seconds)
 
     def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

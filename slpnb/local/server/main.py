@@ -90,9 +90,9 @@ def _run_containers(embedded: Any, pace: float, port: int) -> None:
         found.close()
         return
     from slpnb.local.containers.edge import PACE, Edge
-    from slpnb.local.ecs.base import Base
+    from slpnb.local.ecs.region import Region
 
-    embedded.containers = Base.containers = Edge(found, embedded.lock, pace or PACE, port)
+    embedded.containers = Region.containers = Edge(found, embedded.lock, pace or PACE, port)
 
 
 def _listen(embedded: Any) -> Any:

@@ -1,0 +1,81 @@
+"""ECS in one account and Region: the tables, the scheduler's state and the clock that its parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol
+
+from moto.core.utils import utcnow
+from moto.ecs.models import AccountSetting, CapacityProvider, Cluster, TaskDefinition
+
+from slpnb.ecs.scheduler.state import State, Task
+from slpnb.local.ecs.neighbours import Neighbours
+from slpnb.local.ecs.records import ServiceRecord, TaskRecord
+
+
+class Containers(Protocol):
+    """Who runs tasks as containers (`slpnb.local.containers.edge.Edge`)."""
+
+    def can_run(self, images: Iterable[str]) -> bool:
+        """Whether all these images are there."""
+
+    def follow(self) -> None:
+        """Bring the containers to what the scheduler's tasks are now."""
+
+
+@dataclass
+class Region:
+    """What there is of ECS in one account and Region.
+
+    The first four tables are moto's own. ``services`` are by the scheduler's key, ``tasks`` by cluster and
+    ARN, as moto's tagging reads them. ``epoch`` is the state's second 0 in real time. ``followers`` carry out
+    what a new state means outside the scheduler, in their order. ``containers`` is None where no container
+    runs: then tasks fare as their outcome says.
+    """
+
+    name: str
+    account_id: str
+    partition: str
+    clusters: dict[str, Cluster]
+    capacity_providers: dict[str, CapacityProvider]
+    task_definitions: dict[str, dict[int, TaskDefinition]]
+    account_settings: dict[str, AccountSetting]
+    services: dict[str, ServiceRecord] = field(default_factory=dict)
+    tasks: dict[str, dict[str, TaskRecord]] = field(default_factory=dict)
+    state: State = field(default_factory=State)
+    epoch: datetime = field(default_factory=utcnow)
+    followers: tuple[Callable[[], None], ...] = ()
+
+    containers: ClassVar[Containers | None] = None
+
+    def __post_init__(self) -> None:
+        self.neighbours = Neighbours(self.account_id, self.name)
+
+    def apply(self, state: State) -> None:
+        """Take over a state, and carry out what it means outside the scheduler."""
+        self.state = state
+        for follow in self.followers:
+            follow()
+
+    def time(self, seconds: float | None) -> datetime | None:
+        """A moment of the scheduler as a timestamp of the API."""
+        return None if seconds is None else self.epoch + timedelta(seconds=seconds)
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of something of ECS."""
+        return f"arn:{self.partition}:ecs:{self.name}:{self.account_id}:{kind}/{name}"
+
+    def task_arn(self, task: Task) -> str:
+        """The long form: cluster and id."""
+        return self.arn("task", f"{task.cluster}/{task.id}")
+
+    def task_record(self, task: Task) -> TaskRecord:
+        """The record of a task of the state; every task has one as soon as its state is applied."""
+        return self.tasks[task.cluster][self.task_arn(task)]
+
+    def zone_of(self, task: Task) -> str:
+        """The Availability Zone of the task's instance; empty where it has none."""
+        one = self.state.instances.get(task.instance)
+        return one.room.zone if one else ""
