@@ -363,7 +363,7 @@ def _alarms(config: Config, _: InstanceType) -> Verdict:
     return ok("alarms", f"they notify {service.alarm_topic}")
 
 
-NOTES = "field-notes.md, What the research notebook contradicts itself in"
+NOTES = "docs/ecs-facts.md, The research notebook's contradictions"
 ELB = "Elastic Load Balancing User Guide for Application Load Balancers"
 ECS = "Amazon ECS Developer Guide"
 CHECKS: tuple[Check, ...] = (
@@ -378,15 +378,15 @@ CHECKS: tuple[Check, ...] = (
     Check(_architecture, NOTES),
     Check(_uploads, NOTES),
     Check(_room, NOTES),
-    Check(_rounding, "field-notes.md, Memory, CPU and placement"),
+    Check(_rounding, "docs/ecs-facts.md, Registered memory"),
     Check(_ami, f"{ECS}, Amazon ECS-optimized Linux AMIs"),
     Check(_zones, f"{ELB}, Subnets for your load balancer"),
     Check(_network_mode, f"{ECS}, Allocate a network interface for an Amazon ECS task"),
     Check(_trunking, f"{ECS}, Increasing Amazon ECS Linux container instance network interfaces"),
     Check(_host_port, f"{ECS}, Task definition parameters, hostPort"),
     Check(_own_check, f"{ECS}, Determine Amazon ECS task health using container health checks"),
-    Check(_health_path, "field-notes.md, EFS and WordPress"),
-    Check(_grace, "field-notes.md, Memory, CPU and placement"),
+    Check(_health_path, "docs/ecs-facts.md, WordPress behind a load balancer"),
+    Check(_grace, "docs/ecs-facts.md, Registered memory"),
     Check(_drain, f"{ELB}, Deregistration delay"),
     Check(_placement, f"{ECS}, Balancing an Amazon ECS service across Availability Zones"),
     Check(_alarms, f"{ECS}, Amazon ECS Container Insights metrics"),

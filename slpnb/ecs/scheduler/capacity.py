@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from math import ceil, inf
+from math import inf
 
 from slpnb.ecs import placement
 from slpnb.ecs.alike import Alike, suits
@@ -287,6 +287,11 @@ def reservation(needed: int, running: int) -> float:
     return 200 if needed else 100
 
 
+def instances_wanted(needed: int, target_percent: int) -> int:
+    """How many instances keep needed / running at the target capacity, rounded up without a float's error."""
+    return -(-needed * 100 // target_percent)
+
+
 def _scale(state: State, provider: Provider, group: Group) -> None:
     have = members(state, group.name)
     needed = instances_needed(state, provider, group)
@@ -294,7 +299,7 @@ def _scale(state: State, provider: Provider, group: Group) -> None:
     low = metric < provider.target_percent
     since = (provider.low_since if provider.low_since is not None else state.clock) if low else None
     state.providers[provider.name] = provider = replace(provider, reservation=metric, low_since=since)
-    wanted = ceil((len(have) or 1) * metric / provider.target_percent)
+    wanted = instances_wanted(needed if have else 2, provider.target_percent)  # from none, two are asked for
     if metric > provider.target_percent and wanted > group.desired:
         _scale_out(state, provider, group, wanted)
     elif since is not None and state.clock - since >= LOW_SECONDS and not _warming(state, provider, have):

@@ -21,7 +21,7 @@ from slpnb.ecs.scheduler.state import RELEASED, Instance, State, Status, Task
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
 FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed
 DETACH_SECONDS = 1  # of a task's network interface
-EPHEMERAL = range(32_768, 61_000)  # host ports that the kernel chooses from (field-notes.md: Linux's own range)
+EPHEMERAL = range(32_768, 61_000)  # host ports that the kernel chooses from (docs/ecs-facts.md, "What a task takes")
 
 
 def advance(state: State) -> None:

@@ -1,7 +1,7 @@
 """Target tracking of a service's average CPU: how many tasks a load asks for.
 
 Source: Application Auto Scaling User Guide, "Target tracking scaling policies"; Amazon ECS
-Developer Guide, "Automatically scale your Amazon ECS service"; field-notes.md. Scaling out needs
+Developer Guide, "Automatically scale your Amazon ECS service"; docs/ecs-facts.md, "Target tracking". Scaling out needs
 3 minutes above the target, scaling in 15 minutes below nine tenths of it; a missing data point
 counts for neither, and nothing scales in during a deployment.
 """
