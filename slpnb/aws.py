@@ -23,7 +23,17 @@ from slpnb.errors import AwsError, GuardError
 RETRIES = BotoConfig(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
 TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
-READING = ("batch_get_", "describe_", "filter_", "get_", "head_", "list_", "lookup_", "simulate_")  # how a read's name begins
+# How a read's name begins
+READING = (
+    "batch_get_",
+    "describe_",
+    "filter_",
+    "get_",
+    "head_",
+    "list_",
+    "lookup_",
+    "simulate_",
+)  # how a read's name begins
 
 
 @dataclass

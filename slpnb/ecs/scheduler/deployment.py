@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.scheduler import capacity, lifecycle, rebalancing
-from slpnb.ecs.scheduler.state import RELEASED, Breaker, Definition, Deployment, Service, State, Task
+from slpnb.ecs.scheduler.state import Breaker, Definition, Deployment, Service, State, Task
+from slpnb.ecs.scheduler.view import View
 
 LONGEST_BACKOFF_SECONDS = 1620  # "Service throttle logic": up to 27 minutes between two tries
 FIRST_BACKOFF_SECONDS = 10
@@ -143,63 +143,12 @@ def _roll_back(state: State, key: str, broken: str, back: Deployment) -> None:
     state.say(key, f"rolling back to deployment {back.id}.")
 
 
-@dataclass(slots=True)
-class View:
-    """A service's tasks, sorted out. ``staying`` are the primary deployment's that may stay."""
-
-    service: Service
-    tasks: list[Task]
-    staying: list[Task]
-    leaving: list[Task]
-    limits: Limits
-
-    @property
-    def healthy(self) -> int:
-        """How many count towards minimumHealthyPercent."""
-        return sum(task.counted for task in self.tasks)
-
-    @property
-    def missing(self) -> int:
-        """How many the primary deployment lacks."""
-        return self.service.desired - len(self.staying)
-
-    @property
-    def existing(self) -> int:
-        """How many count towards maximumPercent: those that are stopping no longer do, those that drain still do."""
-        return sum(task.status not in RELEASED for task in self.tasks)
-
-    @property
-    def room(self) -> int:
-        """How many more tasks maximumPercent allows."""
-        return self.limits.upper - self.existing
-
-
-def view(state: State, key: str) -> View:
-    """Sort a service's tasks out."""
-    service = state.services[key]
-    tasks = state.of_service(key)
-    primary = service.primary.id
-    staying: list[Task] = []
-    leaving: list[Task] = []
-    for task in tasks:
-        if task.active:
-            fit = task.health != "UNHEALTHY" and not task.moving and not _is_draining(state, task)
-            stays = task.deployment == primary and fit
-            (staying if stays else leaving).append(task)
-    allowed = limits(service.desired, service.minimum_healthy_percent, service.maximum_percent)
-    return View(service, tasks, staying, leaving, allowed)
-
-
-def _is_draining(state: State, task: Task) -> bool:
-    return bool(task.instance) and state.instances[task.instance].status == "DRAINING"
-
-
 def _reconcile(state: State, key: str) -> None:
-    _stop_surplus(state, view(state, key))
-    _start_missing(state, view(state, key))
-    _stop_leaving(state, view(state, key))
-    _forget_deployments(state, view(state, key))
-    _settle(state, view(state, key))
+    _stop_surplus(state, View.of(state, key))
+    _start_missing(state, View.of(state, key))
+    _stop_leaving(state, View.of(state, key))
+    _forget_deployments(state, View.of(state, key))
+    _settle(state, View.of(state, key))
 
 
 def _stop_surplus(state: State, view: View) -> None:
@@ -226,28 +175,41 @@ def _zone(state: State, task: Task) -> str:
 
 
 def _start_missing(state: State, view: View) -> None:
-    """Start what the primary deployment lacks, as far as maximumPercent and the throttle allow."""
-    service, primary = view.service, view.service.primary
-    count = min(view.missing, view.room)
-    if count <= 0 or primary.rollout == "FAILED" or state.clock < service.retry_at:
-        return
-    started, failure = _launch(state, service, primary, count)
+    """Start what the primary deployment lacks, then what the replaced one lacks to keep the healthy minimum.
+
+    A task that fails during a deployment is replaced by its own revision, and a scale-out applies to both
+    (docs/ecs-facts.md, "Deployments"). AWS does not say which comes first where there is room for one only.
+    """
+    primary, old = view.service.primary, view.replaced
+    count = min(view.missing, view.room) if primary.rollout != "FAILED" else 0
+    started = _start(state, view, primary, count)
+    if old:
+        _start(state, view, old, min(view.kept - len(view.keeping), view.room - started))
+
+
+def _start(state: State, view: View, deployment: Deployment, count: int) -> int:
+    """Start tasks of a deployment as far as the throttle allows, and say so; how many were started."""
+    service = state.services[view.service.key]
+    if count <= 0 or state.clock < service.retry_at:
+        return 0
+    started, failure = _launch(state, service, deployment, count)
     if failure:
         state.say(service.key, capacity.event(failure), warning=True)
         _throttle(state, service.key, unplaced=True)
-        failed(state, service.key, primary.id)
+        failed(state, service.key, deployment.id)
     if started:
-        sick = sum(_is_sick(view, task) for task in view.leaving)
+        sick = sum(_is_sick(view, task) for task in view.leaving if task.deployment == deployment.id)
         why = f" Amazon ECS replaced {min(sick, len(started))} tasks due to an unhealthy status." if sick else ""
         state.say(service.key, f"has started {len(started)} tasks: {_names(started)}.{why}")
+    return len(started)
 
 
-def _launch(state: State, service: Service, primary: Deployment, count: int) -> tuple[list[Task], Failure | None]:
+def _launch(state: State, service: Service, deployment: Deployment, count: int) -> tuple[list[Task], Failure | None]:
     """Launch tasks up to the first that no instance takes and that may not wait either."""
     started, finder, have = list[Task](), capacity.Finder(), capacity.provided(state, service)
     for _ in range(count):
         provider = capacity.choose(service.strategy, have)
-        task = capacity.fresh(state, service, primary, provider)
+        task = capacity.fresh(state, service, deployment, provider)
         have[provider] += 1
         failure = capacity.launch(state, task, finder)
         if failure:
@@ -264,7 +226,12 @@ def _stop_leaving(state: State, view: View) -> None:
     maximumPercent: replacements start first where it allows).
     """
     coming = any(not task.counted for task in view.staying)
-    free = [task for task in view.leaving if not task.counted and not (coming and _is_sick(view, task))]
+    kept = {task.id for task in view.keeping[: view.kept] if not task.counted}
+    free = [
+        task
+        for task in view.leaving
+        if not task.counted and task.id not in kept and not (coming and _is_sick(view, task))
+    ]
     spare = max(0, view.healthy - view.limits.lower)
     counted = sorted(
         (task for task in view.leaving if _may_go(view, task)), key=lambda task: (task.created_at, task.id)

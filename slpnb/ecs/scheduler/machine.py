@@ -40,6 +40,7 @@ from slpnb.ecs.scheduler.state import (
     Task,
     Tracking,
 )
+from slpnb.ecs.scheduler.view import View
 
 __all__ = [
     "Breaker",
@@ -300,7 +301,7 @@ def why_not_steady(state: State, key: str) -> str:
         return ""
     if service.primary.rollout == "FAILED":
         return service.primary.reason
-    view = deployment.view(state, key)
+    view = View.of(state, key)
     waiting = [task for task in view.tasks if task.status == "PROVISIONING"]
     if waiting:
         return f"{len(waiting)} tasks wait in PROVISIONING: {capacity.limit(state, waiting[0])}"

@@ -360,6 +360,43 @@ def test_a_stopping_task_s_room_is_promised_at_once_and_given_when_it_has_stoppe
     assert scheduler.step(state, 31).tasks[coming.id].status == "RUNNING"
 
 
+def test_a_task_that_fails_during_a_deployment_is_replaced_by_its_own_revision() -> None:
+    """AWS, November 2025 (docs/ecs-facts.md, Deployments): the old keep the minimum until the new are healthy."""
+    state, old = updating(desired=2)
+    state = scheduler.step(scheduler.stop_task(state, old.id), 30)
+    assert revisions(state) == {1: 2, 2: 2}
+    assert old.id not in {task.id for task in state.of_service(KEY)}
+    assert revisions(scheduler.settle(state, KEY).state) == {2: 2}
+
+
+def test_a_scale_out_during_a_deployment_goes_to_both_revisions() -> None:
+    state, _ = updating(desired=2)
+    state = scheduler.step(scheduler.update_service(state, KEY, desired=4), 30)
+    assert revisions(state) == {1: 4, 2: 4}
+    assert revisions(scheduler.settle(state, KEY).state) == {2: 4}
+
+
+def test_a_revision_that_never_completed_is_not_started_again() -> None:
+    """The first deployment's tasks exit at once; the second, which mends them, needs none of them."""
+    state = scheduler.step(scheduler.create_service(world(maximum=8), service(definition(1, exits_after=1), 2)), 5)
+    state = scheduler.update_service(state, KEY, definition=definition(2, healthy_seconds=60))
+    assert revisions(scheduler.step(state, 50)) == {2: 2}
+
+
+def updating(desired: int) -> tuple[State, Task]:
+    """A service whose new revision takes ten minutes to become healthy, and one of its old tasks."""
+    began = scheduler.create_service(world(minimum=4, maximum=8), service(definition(1), desired))
+    state = scheduler.settle(began, KEY).state
+    old = state.of_service(KEY)[0]
+    state = scheduler.update_service(state, KEY, definition=definition(2, healthy_seconds=600))
+    return scheduler.step(state, 20), old
+
+
+def revisions(state: State) -> dict[int, int]:
+    """How many active tasks each revision has."""
+    return dict(Counter(int(task.definition.arn[-1]) for task in state.of_service(KEY) if task.active))
+
+
 # Properties
 
 SEARCH = (Phase.explicit, Phase.reuse, Phase.generate)  # histories are long: shrinking one takes minutes
