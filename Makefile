@@ -1,4 +1,4 @@
-# Two commands do all the set-up they need: make run, make test. Paths are relative, so that the folder may have any name.
+# Two commands set up all they need: make run and make test. Paths are relative, so that the folder may have any name.
 PY := .venv/bin/python
 READY := .venv/.ready
 ENV ?= staging
@@ -21,7 +21,7 @@ run: $(READY) engine ## the notebooks in order, and once more to prove that noth
 test: $(READY) engine lint ## lint, types, tests, every notebook
 	$(PY) -m pytest -n 2 --dist worksteal
 
-image: $(READY) ## the WordPress image, built and started once: for this machine, or ARGS="--architecture arm64"
+image: $(READY) ## the WordPress image, built and started once, for this machine or with ARGS="--architecture arm64"
 	@$(PY) -m slpnb build $(ENV) $(or $(ARGS),--architecture machine)
 
 image-arm64: $(READY) ## the same for arm64, built and started under emulation (qemu-user-static)

@@ -1,4 +1,4 @@
-"""The AWS edge: one session, one place that knows the endpoint, and the guard before writes.
+"""The boundary with AWS: one session, one place that knows the endpoint, and the guard before writes.
 
 Steps read through `Aws.read` and `Aws.pages`, which send nothing that writes; only
 `slpnb.plan.apply` does. No other module asks for a boto3 client.
@@ -41,7 +41,7 @@ class Aws:
     """A guarded view of one account and region.
 
     ``sleep`` is how waiting passes time: the embedded AWS advances its own clock instead.
-    ``simulated`` says in words what stands in for AWS; empty on the real one. ``front_door`` gives
+    ``simulated`` says in words what stands in for AWS; empty on real AWS. ``front_door`` gives
     the address, such as https://127.0.0.1:8443, that stands in for the load balancer; empty when
     there is none: on the real AWS, and where tasks are simulated.
     """
@@ -99,7 +99,7 @@ class Aws:
 
     @cached_property
     def caller(self) -> Mapping[str, str]:
-        """Account and ARN of whoever the credentials belong to."""
+        """Account and ARN that the credentials belong to."""
         return self.read("sts", "get_caller_identity") or {}
 
     @property
@@ -109,7 +109,7 @@ class Aws:
 
     @property
     def region(self) -> str:
-        """The region of the parameters, which the guard has compared with the session's."""
+        """The region in the parameters, which the guard has compared with the session's."""
         return self.config.aws.region
 
     def may_write(self, confirm: str = "") -> tuple[bool, str]:
@@ -122,7 +122,7 @@ class Aws:
         if config.apply is False or (config.apply == "local" and config.backend != "local"):
             return False, f"apply is {str(config.apply).lower()}"
         if config.environment == "production" and "production" not in (confirm, config.confirm):
-            return False, 'production applies only with confirm = "production"'
+            return False, 'production is applied only with confirm = "production"'
         return True, "apply"
 
 
@@ -132,7 +132,7 @@ def _demand_reading(operation: str) -> None:
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) -> Aws:
-    """Open the account that the parameters name, or refuse: the account and the region must be theirs.
+    """Open the account that the parameters name, or refuse: account and region must match.
 
     With an ``endpoint_url`` (the embedded AWS) the credentials are placeholders, so that no
     real ones are ever sent there. Raises `GuardError`.
@@ -146,7 +146,7 @@ def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) 
 
 @cache
 def _embedded_session(region: str) -> boto3.Session:
-    """One a region: a session reads each service's model once, 0.2 s for EC2's alone."""
+    """One per region: a session reads each service's model once, 0.2 s for EC2's alone."""
     return boto3.Session("embedded", "embedded", region_name=region)
 
 
@@ -154,7 +154,7 @@ def _guard(aws: Aws) -> None:
     wanted, source = aws.config.aws.account_id, f"params/{aws.config.environment}.yaml: aws"
     if not wanted:
         raise GuardError(
-            f"{source}.account_id is empty; give the twelve digits of the account, so that no other is touched"
+            f"{source}.account_id is empty; set it to the account's twelve digits, so that no other account is touched"
         )
     if aws.session.region_name not in (None, aws.region):
         raise GuardError(f"{source}.region is {aws.region}, but the session's region is {aws.session.region_name}")
@@ -173,7 +173,7 @@ def explain(error: ClientError) -> str:
 
 
 def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags as a dict, whether the service says Key/Value, key/value or TagKey/TagValue."""
+    """Tags as a dict, whether the service uses Key/Value, key/value or TagKey/TagValue."""
     return dict(_tag_pairs(tags or ()))
 
 

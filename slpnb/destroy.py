@@ -1,7 +1,7 @@
 """99_destroy: everything of this environment that the kit made, in dependency order, and nothing else.
 
 What the kit made carries its tags; each step's own ``observe`` finds it, and its own kinds know
-how to delete it. This module only puts the steps in reverse and refuses what must not go.
+how to delete it. This module only reverses the steps and refuses to delete what must stay.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def observe(aws: Aws) -> Observed:
 
 
 def count(have: Observed) -> pd.DataFrame:
-    """What there is to destroy: step (index), how many, their names. Pure."""
+    """What there is to destroy: step (index), number of resources, their names. Pure."""
     rows = [(name, *_made_in(name, have)) for name in reversed(STEPS)]
     return pd.DataFrame(rows, columns=["step", "resources", "names"]).set_index("step")
 
@@ -52,7 +52,7 @@ def plan(aws: Aws) -> Plan:
 
 
 def refusals(config: Config, have: Observed) -> Verdicts:
-    """What must not go: production without its own confirmation, a file system that holds data. Pure."""
+    """What must not be deleted: production without its own confirmation, a file system that holds data. Pure."""
     return Verdicts.of([_confirmed(config), *_data(config, have)])
 
 
@@ -73,7 +73,7 @@ def _data(config: Config, have: Observed) -> Iterator[Verdict]:
         elif config.destroy.delete_data:
             yield ok("uploads", f"{held}, and destroy.delete_data is true")
         else:
-            yield ng("uploads", f"{held}: they go only with destroy.delete_data true")
+            yield ng("uploads", f"{held}: deleted only with destroy.delete_data true")
 
 
 def absent(aws: Aws) -> Verdicts:

@@ -39,7 +39,7 @@ def _file_system(config: Config) -> Resource:
         "backups": efs.backups,
         "policy": POLICY,
     }
-    reason = "every task sees the same uploads; throughput said explicitly, since the API's default is bursting"
+    reason = "every task sees the same uploads; throughput set explicitly, since the API's default is bursting"
     return Resource("file-system", "file system", efs.name, attributes, reason, config.tags(STEP, efs.name))
 
 
@@ -64,7 +64,7 @@ def _mount_targets(config: Config) -> Iterator[Resource]:
             "security_groups": [Ref("security-group/efs", step=network.STEP)],
         }
         yield Resource(
-            f"mount-target/{zone}", "mount target", zone, attributes, "a zone without one is a mount time-out"
+            f"mount-target/{zone}", "mount target", zone, attributes, "in a zone without one, the mount times out"
         )
 
 
@@ -178,7 +178,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
-    """Read everything back from AWS, then ask of each zone whether a task there could mount the uploads."""
+    """Read everything back from AWS, then check for each zone whether a task there could mount the uploads."""
     have = observe(aws)
     return plans.verify(want, have) + mountable(aws.config, have)
 
@@ -217,7 +217,7 @@ def _mountable_from(zone: str, config: Config, have: Observed) -> Verdict:
 
 
 def without_nfs(have: Observed) -> Observed:
-    """The same facts with port 2049 closed: what the preflight says then is worth knowing beforehand. Pure."""
+    """The same facts with port 2049 closed, to show what the preflight then says. Pure."""
     group = have.get("security-group/efs")
     if group is None:
         return have
@@ -225,7 +225,7 @@ def without_nfs(have: Observed) -> Observed:
 
 
 def admits_nfs(config: Config, have: Observed) -> bool:
-    """Whether the EFS group admits TCP 2049 from the group of whoever mounts."""
+    """Whether the EFS group admits TCP 2049 from the group that mounts."""
     group, source = have.get("security-group/efs"), have.get(f"security-group/{config.mounts_from}")
     if group is None or source is None:
         return False
@@ -285,7 +285,7 @@ def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> li
 
 
 def _delete_file_system(found: Found) -> list[Call]:
-    # AWS answers while the file system is still going: wait until it is gone, so that absent means absent.
+    # AWS returns while the file system is still being deleted: wait until it is gone, so that absent means absent.
     gone = Wait("describe_file_systems", {"MaxItems": 1000}, f"FileSystems[?FileSystemId=='{found.id}'] | length(@)", 0)
     params = {"FileSystemId": found.id}
     return [Call("efs", "delete_file_system", params, wait=gone, gone=MISSING, retry=("FileSystemInUse",))]
@@ -328,7 +328,7 @@ def _update_mount_target(resource: Resource, found: Found, _changed: frozenset[s
 
 
 def _delete_mount_target(found: Found) -> list[Call]:
-    # EFS refuses to delete a file system while a mount target is still going: wait until it is gone.
+    # EFS refuses to delete a file system while a mount target is still being deleted: wait until it is gone.
     file_system = {"FileSystemId": found.attributes["file_system"]}
     left = f"MountTargets[?MountTargetId=='{found.id}'] | length(@)"
     gone = Wait("describe_mount_targets", file_system, left, 0)

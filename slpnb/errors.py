@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class SlpnbError(Exception):
-    """Something the user can act on. ``str(error)`` is one clear sentence."""
+    """An error that the user can act on. ``str(error)`` is one clear sentence."""
 
     exit_code: ClassVar[int] = 1
 
@@ -31,7 +31,7 @@ class Refusal(SlpnbError):  # noqa: N818 - it is the kit's product, not an error
 
 
 class GuardError(SlpnbError):
-    """The caller is not whom the parameters name: another account or another region."""
+    """The caller is not the one that the parameters name: another account or another region."""
 
     exit_code = 4
 
@@ -43,7 +43,7 @@ class AwsError(SlpnbError):
 
 
 class VerificationError(SlpnbError):
-    """What was applied does not read back from AWS as wanted."""
+    """What AWS holds after applying is not what was wanted."""
 
     exit_code = 6
 

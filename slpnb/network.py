@@ -1,6 +1,6 @@
 """20_network: the existing VPC, and the security groups of load balancer, instances, tasks and EFS.
 
-Rules name the group that traffic comes from, never an address range, but for the load
+Rules name the group that traffic comes from, never an address range, except for the load
 balancer's ports and one optional SSH address. Source: Amazon VPC User Guide ("Security group
 rules"), Amazon ECS Developer Guide ("Dynamic host port mapping"), docs/ecs-facts.md, "EFS".
 """
@@ -57,9 +57,9 @@ def _group(config: Config, role: str) -> Resource:
 
 
 WHY = {
-    "load-balancer": "the only group that the world reaches: HTTPS, and HTTP to redirect it",
-    "instances": "the instances take traffic from the load balancer alone",
-    "tasks": "in awsvpc mode each task has an address of its own, reached from the load balancer alone",
+    "load-balancer": "the only group open to the internet: HTTPS, and HTTP to redirect it",
+    "instances": "the instances take traffic only from the load balancer",
+    "tasks": "in awsvpc mode each task has its own address, open only to the load balancer",
     "efs": "the file system admits only those who mount it",
 }
 
@@ -100,7 +100,7 @@ def _sorted(rules: Iterator[Rule] | list[Rule]) -> list[Rule]:
 
 
 def observe(aws: Aws) -> Observed:
-    """The VPC and subnets of the parameters, and this environment's security groups."""
+    """The VPC and subnets in the parameters, and this environment's security groups."""
     return {**find_vpc(aws), **find_subnets(aws), **find_security_groups(aws)}
 
 
@@ -119,7 +119,7 @@ def find_vpc(aws: Aws) -> dict[str, Found]:
     vpcs = aws.pages("ec2", "describe_vpcs", "Vpcs", Filters=[{"Name": "tag:Name", "Values": [wanted.vpc_name]}])
     if len(vpcs) != 1:
         raise Refusal(
-            f"{len(vpcs)} VPCs are named {wanted.vpc_name} (network.vpc_name) in {aws.region}; there must be one"
+            f"{len(vpcs)} VPCs are named {wanted.vpc_name} (network.vpc_name) in {aws.region}; exactly one is needed"
         )
     vpc = vpcs[0]
     if vpc["CidrBlock"] != wanted.vpc_cidr:
@@ -189,7 +189,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
-    """Read the groups back, then look for any port that the world could reach and should not."""
+    """Read the groups back, then look for any port that the world can reach and should not."""
     have = observe(aws)
     return plans.verify(want, have) + Verdicts.of(
         _exposure(found) for found in have.values() if found.kind == "security group"
@@ -244,7 +244,7 @@ def _permission(rule: Rule) -> dict[str, Any]:
 def _update_group(resource: Resource, found: Found, _changed: frozenset[str]) -> list[Call]:
     want, have = resource.attributes["ingress"], found.attributes["ingress"]
     excess = [rule for rule in have if rule not in want]
-    # First what is excess: a rule whose description alone changed would be refused as a duplicate.
+    # First remove what is too much: a rule whose description alone changed would be refused as a duplicate.
     params = {"GroupId": found.id, "IpPermissions": [_permission(rule) for rule in excess]}
     revoke = [Call("ec2", "revoke_security_group_ingress", params, gone=SEEN)] if excess else []
     return revoke + _authorize(found.id, [rule for rule in want if rule not in have])

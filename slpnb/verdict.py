@@ -1,4 +1,4 @@
-"""Verdicts: what was checked, what was seen, and whether the runbook may go on."""
+"""Verdicts: what was checked, what was seen, and whether the runbook may continue."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def ok(subject: str, seen: str) -> Verdict:
 
 
 def ng(subject: str, seen: str) -> Verdict:
-    """The check fails: the runbook must not go on."""
+    """The check fails: the runbook must not continue."""
     return Verdict("NG", subject, seen)
 
 
 def warn(subject: str, seen: str) -> Verdict:
-    """The check holds today, but will bite; ``seen`` says when."""
+    """The check holds today, but will cause trouble; ``seen`` says when."""
     return Verdict("WARN", subject, seen)
 
 
@@ -73,17 +73,17 @@ class Verdicts:
         return tuple(item for item in self.items if item.status == "NG")
 
     def problems(self) -> Verdicts:
-        """Only what fails or will bite."""
+        """Only what fails or will cause trouble."""
         return Verdicts(tuple(item for item in self.items if item.status in ("NG", "WARN")))
 
     def demand(self, error: type[SlpnbError] = Refusal) -> Verdicts:
-        """Return these verdicts, or raise ``error`` with every failed check in its sentence."""
+        """Return these verdicts, or raise ``error`` with every failed check in its message."""
         if self.failed:
             raise error("; ".join(self._failures()))
         return self
 
     def _failures(self) -> Iterator[str]:
-        """What was seen, once, with all that it was seen of."""
+        """Each finding once, with all the subjects that it applies to."""
         for seen in dict.fromkeys(item.seen for item in self.failed):
             yield f"{', '.join(item.subject for item in self.failed if item.seen == seen)}: {seen}"
 

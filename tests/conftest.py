@@ -1,4 +1,4 @@
-"""The embedded AWS for the tests of the edges: one process a test worker, freshly seeded for each test."""
+"""The embedded AWS for the tests of the edges: one process per test worker, freshly seeded for each test."""
 
 from __future__ import annotations
 

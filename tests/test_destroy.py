@@ -26,7 +26,7 @@ def test_staging_may_go_and_production_needs_its_own_confirmation():
 
 
 def test_a_file_system_that_holds_data_stays_unless_told():
-    with pytest.raises(Refusal, match=r"uploads holds 1,048,576 bytes: they go only with destroy.delete_data true"):
+    with pytest.raises(Refusal, match=r"uploads holds 1,048,576 bytes: deleted only with destroy.delete_data true"):
         verdicts(size=1_048_576).demand()
     assert verdicts(size=1_048_576, delete_data=True)
     assert verdicts(size=destroy.EMPTY_FILE_SYSTEM_BYTES)

@@ -20,7 +20,7 @@ def again(aws, **given):
     return connect(load(given={"apply": True, **given}), endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
-def test_the_file_system_is_encrypted_and_its_throughput_said_aloud(uploads):
+def test_the_file_system_is_encrypted_and_its_throughput_set_explicitly(uploads):
     (system,) = uploads.client("efs").describe_file_systems(CreationToken="staging-slp-saas-test-uploads")[
         "FileSystems"
     ]

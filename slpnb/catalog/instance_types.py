@@ -49,7 +49,7 @@ Source = Literal["live", "measured", "sibling", "formula"]
 class InstanceType:
     """One EC2 instance type.
 
-    ``nominal_mib`` is what it is sold with, ``cpu_units`` what the ECS agent registers (1024 a
+    ``nominal_mib`` is what it is sold with, ``cpu_units`` what the ECS agent registers (1024 per
     logical CPU), ``interfaces`` the network interfaces without and ``branch_interfaces`` those
     that ENI trunking adds, ``gpus`` the NVIDIA GPUs (ECS counts no others), ``burstable`` that its
     CPU above a baseline is paid for with credits, ``zones`` the availability zones of us-east-1
@@ -74,7 +74,7 @@ class InstanceType:
 
     @property
     def cpu_units(self) -> int:
-        """What the ECS agent registers: 1024 units a logical CPU."""
+        """What the ECS agent registers: 1024 units per logical CPU."""
         return self.vcpus * CPU_UNITS_PER_VCPU
 
     @property
@@ -101,8 +101,8 @@ class RegisteredMemory:
         how = {
             "live": "as ECS reports it",
             "measured": f"measured, {self.boots} boot{'s' if self.boots > 1 else ''}",
-            "sibling": "from the measured sizes of its family",
-            "formula": "estimated, nothing of its family was measured",
+            "sibling": "derived from measured sizes of its family",
+            "formula": "estimated; no size of its family was measured",
         }[self.source]
         share = 100 * self.value_mib / self.nominal_mib
         return f"{self.value_mib} MiB   {how}   at least {self.at_least_mib}   ({share:.1f} % of {self.nominal_mib})"
@@ -148,7 +148,7 @@ def types() -> Mapping[str, InstanceType]:
     try:
         return {name: _type(row) for name, row in merged.items()}
     except (KeyError, ValueError) as error:
-        raise ParameterError(f"{own_file()}: a row lacks a column or holds no number: {error}") from error
+        raise ParameterError(f"{own_file()}: a row lacks a column or a number: {error}") from error
 
 
 def own_file() -> Path:
@@ -167,7 +167,7 @@ def reload() -> None:
 def table() -> pd.DataFrame:
     """Every type as a row (index: name), with registered memory, its safe bound and its source.
 
-    MiB, CPU units and US dollars an hour; shared among callers, so copy it before changing it.
+    MiB, CPU units and US dollars per hour; shared among callers, so copy it before changing it.
     """
     import pandas as pd
 
@@ -202,7 +202,7 @@ class Boots:
 def errors() -> pd.DataFrame:
     """How the estimates do on measured types that they have not seen.
 
-    One row a rule: "sibling" estimates each type from the rest of its family, "formula" each
+    One row per rule: "sibling" estimates each type from the rest of its family, "formula" each
     type as if nothing of its family had been measured (leave one family out). ``holds_percent``
     is the share whose bound is not above the lowest boot; the other columns are MiB that the
     bound leaves unused, and by how much the worst one is too high.
@@ -326,6 +326,6 @@ def _type(row: Mapping[str, str]) -> InstanceType:
 
 
 def _nearest(name: str) -> list[str]:
-    """Names a reader may have meant: the same family or size first, in the order of likeness."""
+    """Names a reader may have meant: the same family or size first, in order of similarity."""
     squeezed = re.sub(r"[^a-z0-9.-]", "", name.lower())
     return difflib.get_close_matches(squeezed, types(), n=3, cutoff=0.6)

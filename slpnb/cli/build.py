@@ -24,27 +24,27 @@ ARCHITECTURES = ("amd64", "arm64")
     "--architecture",
     type=click.Choice(("parameters", "machine", *ARCHITECTURES, "all")),
     default="parameters",
-    help="Build for this one, or all. Default: task.architecture of the parameters.",
+    help="Architecture to build for, or all. Default: task.architecture.",
 )
-@click.option("--version", default="", help="What /VERSION.txt answers. Default: image.tag of the parameters.")
-@click.option("--push", is_flag=True, help="Then push it, as an index, and print its digest for image.digest.")
+@click.option("--version", default="", help="Version that /VERSION.txt reports. Default: image.tag.")
+@click.option("--push", is_flag=True, help="Then push it as an index, and print the digest to put into image.digest.")
 @click.option(
     "--registry",
     default="",
     metavar="HOST/NAME",
-    help="Push there, such as 127.0.0.1:5000/slp-saas. Default: the parameters' ECR repository.",
+    help="Where to push, such as 127.0.0.1:5000/slp-saas. Default: the ECR repository in the parameters.",
 )
-@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: ECR of the account of the parameters.")
-@click.option("--apply/--plan", "apply", default=None, help="Push to ECR, or only say what would be pushed.")
-@click.option("--confirm", default="", metavar="production", help="Production is only planned without it.")
+@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: ECR of the account in the parameters.")
+@click.option("--apply/--plan", "apply", default=None, help="Push to ECR, or only show what would be pushed.")
+@click.option("--confirm", default="", metavar="production", help="Without it, production is only planned.")
 @click.option(
-    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Lay a parameter over the files."
+    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a parameter from the files."
 )
 def build(environment: str, architecture: str, version: str, push: bool, registry: str, **options: Any) -> None:
-    """Build the WordPress image with Docker, Podman or Finch, look into it, start and stop it once.
+    """Build the WordPress image with Docker, Podman or Finch, inspect it, and start and stop it once.
 
     \b
-    slpnb build                          for the architecture of staging's parameters
+    slpnb build                          for the architecture in staging's parameters
     slpnb build --architecture machine   for this machine, to run it here
     slpnb build --push --architecture all --backend aws --apply
     slpnb build --push --registry 127.0.0.1:5000/slp-saas
@@ -71,7 +71,7 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
 
 
 def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, ...]:
-    """The architectures to build for, this machine's first: it fails in seconds where another takes minutes."""
+    """The architectures to build for, this machine's first: it fails within seconds, another takes minutes."""
     from slpnb.image.building import WORDS
 
     words = {"parameters": WORDS[parameters.task.architecture], "machine": found.architecture}
@@ -80,7 +80,7 @@ def _asked(architecture: str, found: Engine, parameters: Config) -> tuple[str, .
 
 
 def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: str) -> dict[str, str]:
-    """Build, look into and start the image for each architecture; the names by architecture."""
+    """Build, inspect and start the image for each architecture; returns the names by architecture."""
     from slpnb.image import building, emulation
     from slpnb.task.smoke import smoke
 
@@ -103,7 +103,7 @@ def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: s
 
 
 def _target(parameters: Config, registry: str, tag: str) -> tuple[Target, Login | None] | None:
-    """Where to push and how to log in there, asked for before anything is built; None when nothing may be pushed."""
+    """Where to push and how to log in there, resolved before anything is built; None when nothing may be pushed."""
     from slpnb import runbook
     from slpnb.image import pushing as push
 

@@ -1,4 +1,4 @@
-"""What the catalogue knows, in words: for ``slpnb catalog``."""
+"""What the catalogue knows, as text for ``slpnb catalog``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from slpnb.fleet import monthly
 
 
 def facts(name: str) -> dict[str, str]:
-    """What is known of a type, by label. Raises `ParameterError` with near matches for an unknown one."""
+    """What is known about a type, by label. Raises `ParameterError` with near matches for an unknown one."""
     one, memory = catalog.instance_type(name), catalog.registered_memory(name)
     how, _, _ = repr(memory).partition("   at least")
     price = "not sold on demand" if one.usd_per_hour is None else f"{one.usd_per_hour:.4f} an hour"
@@ -37,13 +37,13 @@ def _awsvpc(one: catalog.InstanceType) -> str:
 
 
 def errors() -> str:
-    """The table of `catalog.errors`, and what it says in a sentence a rule."""
+    """The table of `catalog.errors`, and what it says, one sentence per rule."""
     table = catalog.errors()
     lines = [table.to_string(), ""]
     for rule, row in table.iterrows():
         share = f"{row['holds']:.0f} of {row['types']:.0f} types ({row['holds_percent']:.2f} %)"
         spare = f"leaves {row['median_unused_mib']:.0f} MiB unused at the median"
         lines.append(
-            f"{rule}: the bound holds for {share}, {spare}, is {row['worst_excess_mib']:.0f} MiB above at worst"
+            f"{rule}: the bound holds for {share}, {spare}, is {row['worst_excess_mib']:.0f} MiB too high at worst"
         )
     return "\n".join(lines)

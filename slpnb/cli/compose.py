@@ -9,12 +9,12 @@ from slpnb.task.compose import COMPOSE, DATABASE_IMAGE, FILES
 
 @click.command()
 @click.argument("environment", type=click.Choice(("staging", "production")), default="staging", metavar="[ENVIRONMENT]")
-@click.option("--file", "name", type=click.Choice(FILES), default=COMPOSE, help=f"Which one. Default: {COMPOSE}.")
-@click.option("--database", default=DATABASE_IMAGE, metavar="IMAGE", help=f"MariaDB's. Default: {DATABASE_IMAGE}.")
+@click.option("--file", "name", type=click.Choice(FILES), default=COMPOSE, help=f"Which file. Default: {COMPOSE}.")
+@click.option("--database", default=DATABASE_IMAGE, metavar="IMAGE", help=f"MariaDB image. Default: {DATABASE_IMAGE}.")
 def compose(environment: str, name: str, database: str) -> None:
     """Print the Compose file that runs the task definition of ENVIRONMENT (staging) on this machine.
 
-    Image, memory, read-only root, tmpfs, capabilities, health check, stop time-out and environment are
+    Image, memory, read-only root, tmpfs, capabilities, health check, stop timeout and environment are
     the task definition's. Needs no engine and no account.
 
     \b

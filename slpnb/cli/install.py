@@ -1,4 +1,4 @@
-"""``slpnb install``: WordPress and its network, installed by a one-off task of the service's own image."""
+"""``slpnb install``: installs WordPress and its network by a one-off task of the service's own image."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import click
 
 @click.command()
 @click.argument("environment", type=click.Choice(("staging", "production")), metavar="ENVIRONMENT")
-@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: the account of the parameters.")
+@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: the account in the parameters.")
 @click.option("--apply/--plan", "apply", default=None, help="Run the task, or only show it. Default: show it.")
-@click.option("--confirm", default="", metavar="production", help="Production is only planned without it.")
+@click.option("--confirm", default="", metavar="production", help="Without it, production is only planned.")
 @click.option(
-    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Lay a parameter over the files."
+    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a parameter from the files."
 )
 def install(environment: str, **options: Any) -> None:
-    """Install WordPress and make its network: a one-off task of the registered task definition, once after 80_service.
+    """Install WordPress and its network by a one-off task of the registered task definition; once, after 80_service.
 
-    Run again it changes nothing. It writes to the database that the secrets name. A run with containers
-    (slpnb run) has done it already, in its own.
+    Running it again changes nothing. It writes to the database that the secrets name. A run with containers
+    (slpnb run) has already done this, in its own database.
 
     \b
     slpnb install staging --backend aws            the task, as it would be run

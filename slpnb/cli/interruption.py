@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM, taken where they do no harm.
+"""Ctrl-C and SIGTERM, handled where they do no harm.
 
-An exception that a signal raises inside an import can leave Python's import lock held for ever: it is
+An exception that a signal raises inside an import can leave Python's import lock held forever: it is
 acquired a step before the ``try`` that releases it (CPython 3.11, Lib/importlib/_bootstrap.py,
 ``_get_module_lock``). Every other thread that imports anything then waits, and whoever waits for such a
 thread never ends.

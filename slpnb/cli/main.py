@@ -25,13 +25,13 @@ WIDTH = 200  # of a table that goes to a file or a pipe
 EPILOG = """\b
 Exit codes
     0  finished
-    1  failed: something the kit has no sentence for
+    1  failed: an error that the kit did not foresee
     2  a parameter or an option is wrong; nothing was started
     3  refused: AWS would have accepted it and left it stuck
-    4  the caller is not the account or region of the parameters
+    4  the credentials are for another account or region than the parameters name
     5  AWS denied, throttled or failed a call
-    6  what was applied does not read back as wanted
-  130  interrupted; --resume goes on from there
+    6  what AWS holds afterwards is not what was applied
+  130  interrupted; --resume continues from there
 """
 environment = click.argument("environment", type=click.Choice(ENVIRONMENTS), metavar="ENVIRONMENT")
 
@@ -53,7 +53,7 @@ class Sentences(click.Group):
 def main() -> None:
     """Move a WordPress multisite SaaS to Amazon ECS, notebook by notebook, proving each step first.
 
-    Without options everything happens on an embedded AWS: no account, nothing to pay.
+    Without options, everything runs on an embedded AWS: no account needed, nothing to pay.
 
     \b
     slpnb run staging                             the whole runbook
@@ -61,29 +61,29 @@ def main() -> None:
     slpnb run production --confirm production     three zones, alarms, protection
     slpnb run staging --backend aws --plan        what it would do in your account
     slpnb commands 30_efs staging                 the same as AWS CLI commands
-    slpnb size --memory 2560 --cpu 2048           which types take a task, at what price
+    slpnb size --memory 2560 --cpu 2048           which types fit a task, and at what price
     """
 
 
 def parameter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options by which every command that reads parameters is told about them."""
+    """The options shared by all commands that read parameters."""
     for option in (
         click.option(
             "--params",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="Folder of base.yaml, staging.yaml and production.yaml. Default: params/.",
+            help="Folder with base.yaml, staging.yaml and production.yaml. Default: params/.",
         ),
         click.option(
             "--set",
             "assignments",
             multiple=True,
             metavar="SECTION.KEY=VALUE",
-            help="Lay a parameter over the files, such as task.memory_mib=3584. Repeatable.",
+            help="Override a parameter from the files, such as task.memory_mib=3584. Repeatable.",
         ),
         click.option(
             "--backend",
             type=click.Choice(["local", "aws"]),
-            help="local: the embedded AWS. aws: the account of the parameters. Default: the files'.",
+            help="local: the embedded AWS. aws: the account in the parameters. Default: as in the files.",
         ),
     ):
         command = option(command)
@@ -115,19 +115,19 @@ def writing_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command(epilog=EPILOG)
 @environment
-@click.option("--from", "first", default="", metavar="NOTEBOOK", help="Begin here: 50_cluster, or just 50 or cluster.")
+@click.option("--from", "first", default="", metavar="NOTEBOOK", help="Start here: 50_cluster, or just 50 or cluster.")
 @click.option(
-    "--to", default="", metavar="NOTEBOOK", help="End here. 99_destroy runs only when named by --to or --only."
+    "--to", default="", metavar="NOTEBOOK", help="Stop after this one. 99_destroy runs only if named by --to or --only."
 )
-@click.option("--only", multiple=True, metavar="NOTEBOOK", help="This one only. Repeatable.")
-@click.option("--resume", is_flag=True, help="Go on after the last notebook that finished in the last run.")
+@click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run only this one. Repeatable.")
+@click.option("--resume", is_flag=True, help="Continue after the last notebook that finished in the previous run.")
 @click.option(
     "--containers/--simulate",
     default=True,
-    help="On the embedded AWS: tasks as real containers where this machine has an engine, or simulated ones.",
+    help="On the embedded AWS: run tasks as real containers if this machine has an engine, or simulate them.",
 )
-@click.option("--again", is_flag=True, help="Then run it all once more on the same AWS: nothing may be left to do.")
-@click.option("--confirm", default="", metavar="production", help="Production is only planned without it.")
+@click.option("--again", is_flag=True, help="Then run it all again on the same AWS, where nothing may be left to do.")
+@click.option("--confirm", default="", metavar="production", help="Without it, production is only planned.")
 @writing_options
 @parameter_options
 def run(
@@ -147,9 +147,9 @@ def run(
     runs/ENVIRONMENT/latest points there. All parameters are checked before anything starts.
 
     On the embedded AWS each run begins with an account that holds only what the company
-    already has. A run that begins later (--from, --only, --resume) has the earlier steps
+    already has. When a run starts later (--from, --only, --resume), the earlier steps are
     applied there first, by the same code but without their notebooks; on a real account it
-    finds what they made. --resume takes the last run's parameters, with --set laid over them.
+    finds what they made. --resume takes the previous run's parameters; --set overrides them.
 
     \b
     slpnb run staging --from cluster --to 60_sizing
@@ -163,7 +163,7 @@ def run(
     if not resume:
         order = runner.Order(environment, runner.choose(first, to, only), given, **places)
     elif first or to or only:
-        raise click.UsageError("--resume goes on where the last run stopped: leave --from, --to and --only out")
+        raise click.UsageError("--resume continues where the last run stopped: leave out --from, --to and --only")
     else:
         order = runner.resume(environment, given, **places)
     _execute(order, options["open_report"])
@@ -172,7 +172,7 @@ def run(
 @main.command(epilog=EPILOG)
 @environment
 @click.option(
-    "--confirm", default="", metavar="TEXT", help='"destroy staging" or "destroy production": asked for otherwise.'
+    "--confirm", default="", metavar="TEXT", help='"destroy staging" or "destroy production"; prompted for if left out.'
 )
 @click.option("--delete-data", is_flag=True, help="Also delete a file system that holds data.")
 @writing_options
@@ -180,8 +180,8 @@ def run(
 def destroy(environment: str, confirm: str, delete_data: bool, **options: Any) -> None:
     """Remove everything that the kit made for ENVIRONMENT, and nothing else.
 
-    It runs the notebook 99_destroy: counted before, in dependency order, absent after. On the
-    embedded AWS, which begins empty, the steps are applied first and then destroyed.
+    It runs the notebook 99_destroy: counts first, deletes in dependency order, checks that all is gone. On the
+    embedded AWS, which starts empty, the steps are applied first and then destroyed.
 
     \b
     slpnb destroy staging
@@ -204,12 +204,12 @@ def destroy(environment: str, confirm: str, delete_data: bool, **options: Any) -
 def _ask(expected: str) -> str:
     """Have the words typed; without a terminal they must be given. Raises `click.UsageError`."""
     if not sys.stdin.isatty():
-        raise click.UsageError(f'nobody to ask: give --confirm "{expected}", or --plan to see what would go')
+        raise click.UsageError(f'no terminal: give --confirm "{expected}", or --plan to see what would be deleted')
     if (
-        click.prompt(f'Everything that the kit made goes. Type "{expected}"', default="", show_default=False)
+        click.prompt(f'Everything that the kit made will be deleted. Type "{expected}"', default="", show_default=False)
         != expected
     ):
-        raise click.UsageError("not confirmed, nothing was done")
+        raise click.UsageError("not confirmed: nothing was done")
     return expected
 
 
@@ -219,7 +219,7 @@ def _ask(expected: str) -> str:
 def status(environment: str, **options: Any) -> None:
     """What exists of each step of ENVIRONMENT, read from AWS, compared with the parameters.
 
-    On backend local this is the embedded AWS that JupyterLab uses at the moment, if it runs.
+    On backend local this is the embedded AWS that JupyterLab is using, if one is running.
     """
     from slpnb import runbook
     from slpnb.cli.status import table
@@ -253,7 +253,7 @@ def commands(step: str, environment: str, **options: Any) -> None:
 
 @main.command()
 @environment
-@click.option("--section", help="Only this one, such as task.")
+@click.option("--section", help="Only this section, such as task.")
 @parameter_options
 def params(environment: str, section: str | None, **options: Any) -> None:
     """The parameters of ENVIRONMENT: value, meaning, and the file each comes from."""
@@ -281,11 +281,11 @@ main.add_command(catalog)
 @click.argument("environment", type=click.Choice(ENVIRONMENTS), default="staging", metavar="[ENVIRONMENT]")
 @parameter_options
 def refresh_catalog(environment: str, **options: Any) -> None:
-    """Read an account's own instance types, prices and registered memory into a file that wins over the shipped ones.
+    """Read an account's instance types, prices and registered memory into a file that overrides the shipped data.
 
-    ENVIRONMENT (staging) only says which account, and what its cluster reserves. The file is the
-    one that SLPNB_CATALOG names, else ~/.config/slpnb/catalog.csv; delete it to go back. What
-    the account does not say stays as it was.
+    ENVIRONMENT (staging) only selects the account, and what its cluster reserves. The file is the
+    one that SLPNB_CATALOG names, else ~/.config/slpnb/catalog.csv; delete it to undo this. What
+    the account does not report stays as it was.
 
     \b
     slpnb catalog refresh --backend aws
@@ -307,7 +307,7 @@ def refresh(names: tuple[str, ...]) -> None:
 
 
 def _given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """What the options lay over the params files; an option that was not given lays nothing."""
+    """What the options override in the params files; an option that was not given overrides nothing."""
     from slpnb import config
 
     return config.given(options["assignments"], backend=options["backend"], apply=options.get("apply"), **more)
@@ -325,7 +325,7 @@ def _config(environment: str, options: Mapping[str, Any]) -> Config:
 
 
 def _execute(order: Order, open_report: bool) -> None:
-    """Run an order, say where its report is and how it came out, and end with its exit code."""
+    """Execute a run, print where its report is and how it came out, and exit with its code."""
     from rich.console import Console
 
     from slpnb import runner

@@ -19,8 +19,8 @@ WIDTH = 160  # of a table that goes to a file or a pipe
 NOT_MET = 1
 EPILOG = """\b
 Exit codes
-    0  every type named takes the task, holds --tasks of them, and an update finishes
-    1  one of them does not, or no type at all takes the task; what is short is said with its number
+    0  every named type fits the task, the group holds --tasks of them, and an update finishes
+    1  some type does not, or no type fits the task at all; the output says by how much
     2  an option is wrong, or a type is unknown
 """
 
@@ -36,20 +36,20 @@ def _options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Ca
 
 task_options = _options(
     click.option("--memory", "memory_mib", type=int, metavar="MIB", help="Memory of the task."),
-    click.option("--cpu", "cpu_units", type=int, metavar="UNITS", help="CPU of the task; 1024 are a vCPU."),
+    click.option("--cpu", "cpu_units", type=int, metavar="UNITS", help="CPU of the task; 1024 units are one vCPU."),
     click.option(
         "--container-memory",
         "container_memory_mib",
         type=int,
         metavar="MIB",
-        help="Hard limit of its container. Counts where the task has no memory of its own.",
+        help="Hard limit of its container. Used if the task itself has no memory size.",
     ),
     click.option(
         "--container-reservation",
         "container_reservation_mib",
         type=int,
         metavar="MIB",
-        help="Soft limit of its container. Counts before the hard one.",
+        help="Soft limit of its container. Takes precedence over the hard limit.",
     ),
     click.option("--gpus", type=click.IntRange(min=0), default=0, metavar="N", help="NVIDIA GPUs."),
     click.option(
@@ -64,7 +64,7 @@ task_options = _options(
 )
 
 service_options = _options(
-    click.option("--tasks", type=int, default=1, show_default=True, metavar="N", help="Tasks that run."),
+    click.option("--tasks", type=int, default=1, show_default=True, metavar="N", help="Number of tasks to run."),
     click.option(
         "--zones",
         default="2",
@@ -75,7 +75,7 @@ service_options = _options(
     click.option(
         "--reserve", "reserved_mib", type=int, default=0, metavar="MIB", help="ECS_RESERVED_MEMORY of the instances."
     ),
-    click.option("--trunking", is_flag=True, help="The account opted in to ENI trunking."),
+    click.option("--trunking", is_flag=True, help="The account has opted in to ENI trunking."),
     click.option(
         "--min-healthy",
         "minimum_healthy_percent",
@@ -95,7 +95,7 @@ service_options = _options(
         help="maximumPercent of an update.",
     ),
     click.option(
-        "--max-instances", type=int, metavar="N", help="The group ends there. Default: as many as the update needs."
+        "--max-instances", type=int, metavar="N", help="Maximum of the group. Default: as many as the update needs."
     ),
 )
 
@@ -107,29 +107,29 @@ service_options = _options(
     "types",
     multiple=True,
     metavar="TYPES",
-    help="Instance types, with commas or repeated. Default: see above.",
+    help="Instance types, comma-separated or repeated. Default: see above.",
 )
 @service_options
 @click.option("--json", "form", flag_value="json", help="JSON instead of tables.")
-@click.option("--csv", "form", flag_value="csv", help="CSV instead of tables, a line a type.")
+@click.option("--csv", "form", flag_value="csv", help="CSV instead of tables, one line per type.")
 def size(types: Sequence[str], form: str | None, **given: Any) -> None:
-    """Does a task fit an instance type, how often, and does its service survive an update and a zone?
+    """Does a task fit an instance type, how many times, and does its service survive an update and a lost zone?
 
     Counts as the ECS agent does, with the memory that a type really registers (less than it is
     sold with) and not what free shows on the instance. Without --type it lists the ten cheapest
-    types that take the task. Dollars are on demand, us-east-1, 730 hours a month.
+    types that fit the task. Dollars are on demand, us-east-1, for 730 hours per month.
 
     \b
     The first attempt asked for 8 GiB on a c6i.large, which registers 3812 MiB:
       slpnb size --memory 8192 --cpu 2048 --type c6i.large
-    3.5 GiB fit it, but not beside a reserve of 256 MiB:
+    3.5 GiB fits, but not next to a reserve of 256 MiB:
       slpnb size --memory 3584 --cpu 2048 --type c6i.large
       slpnb size --memory 3584 --cpu 2048 --type c6i.large --reserve 256
-    2.5 GiB fit, but an update hangs while the group ends at one instance:
+    2.5 GiB fits, but an update hangs while the group is limited to one instance:
       slpnb size --memory 2560 --cpu 2048 --type c6i.large --max-instances 1
     Two types side by side, for five tasks, as JSON:
       slpnb size --memory 2560 --cpu 2048 --type c6i.large,c6g.xlarge --tasks 5 --json
-    The "1 vGPU" of the second attempt, and what would have one:
+    The "1 vGPU" of the second attempt, and the types that would have one:
       slpnb size --memory 2560 --cpu 2048 --gpus 1 --type c6i.large
       slpnb size --memory 2560 --cpu 2048 --gpus 1
     """
@@ -171,7 +171,7 @@ def _names(types: Iterable[str]) -> list[str]:
     """The type names of all --type options. Raises `click.BadParameter` for an empty one."""
     names = [name.strip() for text in types for name in text.split(",")]
     if not all(names):
-        raise click.BadParameter("a name is empty; must be such as c6i.large,c6g.xlarge", param_hint="--type")
+        raise click.BadParameter("a name is empty; give names such as c6i.large,c6g.xlarge", param_hint="--type")
     return names
 
 
@@ -210,15 +210,15 @@ def _cell(value: Any) -> Any:
     return "; ".join(map(str, value)) if isinstance(value, list) else value
 
 
-INSTANCE = ("type", "fits", "sold with", "registers", "largest task", "tasks", "one more lacks", "USD an hour")
-FLEET = ("type", "instances", "USD a month", "an update", "runs meanwhile", "a zone lost")
-NUMBERS = {"sold with", "registers", "tasks", "USD an hour", "instances", "USD a month"}
+INSTANCE = ("type", "fits", "sold with", "registers", "largest task", "tasks", "limited by", "USD per hour")
+FLEET = ("type", "instances", "USD per month", "update", "running meanwhile", "loss of a zone")
+NUMBERS = {"sold with", "registers", "tasks", "USD per hour", "instances", "USD per month"}
 
 
 def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -> None:
     from slpnb.fleet import size as sizes
 
-    click.echo(f"One task takes {sizes.described(needs)}; an instance of each type:\n")
+    click.echo(f"One task takes {sizes.described(needs)}; per instance of each type:\n")
     _print_table(INSTANCE, (_instance_row(one) for one in found))
     fitting = [one for one in found if one.fits]
     if fitting:
@@ -249,8 +249,8 @@ def _fleet_row(one: Answer) -> Sequence[str]:
         return *fleet, "", "", ""
     after, lost = one.update, one.lost
     finishes = "hangs" if after.stuck else f"finishes on {_count(after.instances, 'instance')}"
-    lowest = _count(after.lowest, "task") if after.lowest else "none: down meanwhile"
-    left = f"{lost.survive} run on, {lost.placed} start at once, {lost.wait} wait" if lost else ""
+    lowest = _count(after.lowest, "task") if after.lowest else "none: downtime"
+    left = f"{lost.survive} keep running, {lost.placed} restart at once, {lost.wait} wait" if lost else ""
     return *fleet, finishes, lowest, left
 
 
@@ -272,13 +272,13 @@ def _print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
 
 @click.group()
 def catalog() -> None:
-    """The catalogue of instance types: memory that registers, interfaces, prices."""
+    """The catalogue of instance types: registered memory, network interfaces, prices."""
 
 
 @catalog.command("show")
 @click.argument("types", nargs=-1, required=True, metavar="TYPE...")
 def show(types: Sequence[str]) -> None:
-    """What is known of each TYPE, and how: memory that registers, CPU, interfaces, zones, price.
+    """What is known about each TYPE, and from where: registered memory, CPU, interfaces, zones, price.
 
     \b
     slpnb catalog show c6i.large c6g.xlarge
@@ -291,7 +291,7 @@ def show(types: Sequence[str]) -> None:
 
 @catalog.command("errors")
 def errors() -> None:
-    """How far the memory estimates are off on measured types that they have not seen.
+    """How far off the memory estimates are, on measured types that they have not seen.
 
     sibling: each type from the rest of its family. formula: each type as if nothing of its
     family had been measured. A bound holds when the type registered at least that much.

@@ -12,7 +12,7 @@ from slpnb.runbook.steps import STEPS, step
 
 
 def table(aws: Aws) -> pd.DataFrame:
-    """One row a step: how many resources the kit made, what the plan would do, and their names."""
+    """One row per step: how many resources the kit made, what the plan would do, and their names."""
     return pd.DataFrame([_row(name, aws) for name in STEPS], columns=["step", "exists", "plan", "resources"])
 
 

@@ -50,7 +50,7 @@ def _delete_cluster(found: Found) -> list[Call]:
 
 def _deregister(found: Found) -> list[Call]:
     # ECS forgets an instance that is terminated, unless its agent had lost its connection before: be sure.
-    # One that it has forgotten already is answered with InvalidParameterException.
+    # For one that it has already forgotten, it answers InvalidParameterException.
     params = {"cluster": found.facts["cluster"], "containerInstance": found.id, "force": True}
     gone = ("InvalidParameterException", "ClusterNotFoundException")
     return [Call("ecs", "deregister_container_instance", params, gone=gone)]
@@ -134,7 +134,7 @@ def _int(value: Any) -> int | None:
 
 
 def _true(value: Any) -> bool:
-    """EC2 answers booleans; some that speak its protocol answer their text."""
+    """EC2 answers with booleans; some implementations of its protocol answer with their text."""
     return str(value).lower() == "true"
 
 
@@ -180,7 +180,7 @@ def _create_group(resource: Resource) -> list[Call]:
     started = Wait("describe_auto_scaling_groups", ask, enough, True, timeout_seconds=BOOT_SECONDS, hint=hint)
     # A role that 40_secrets has only just made may not have reached Auto Scaling: it then says ValidationError.
     make = Call("autoscaling", "create_auto_scaling_group", params, wait=started, retry=("ValidationError",))
-    # Creating a group answers nothing: its ARN has to be asked for.
+    # Creating a group returns nothing: its ARN has to be looked up.
     return [
         make,
         Call("autoscaling", "describe_auto_scaling_groups", ask, {"id": "AutoScalingGroups[0].AutoScalingGroupARN"}),
@@ -230,7 +230,7 @@ def _unprotect(found: Found) -> Iterator[Call]:
 
 
 def _delete_group(found: Found) -> list[Call]:
-    """Lift the protection, ask for no instance, then delete by force: what terminates is not waited for twice."""
+    """Lift the protection, scale to zero, then force the deletion: terminating instances are not waited for twice."""
     name = {"AutoScalingGroupName": found.name}
     none = name | {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0, "NewInstancesProtectedFromScaleIn": False}
     left = "length(AutoScalingGroups)"
@@ -276,7 +276,7 @@ def _tie(resource: Resource, others: Sequence[str]) -> Call:
     }
     enough = f"clusters[0].registeredContainerInstancesCount >= `{resource.once['instances_to_wait_for']}`"
     ask = {"clusters": [cluster]}
-    hint = f"an instance that runs and does not register has {CAUSES}"
+    hint = f"an instance that runs without registering has {CAUSES}"
     wait = Wait("describe_clusters", ask, enough, True, timeout_seconds=BOOT_SECONDS, hint=hint)
     return Call("ecs", "put_cluster_capacity_providers", params, wait=wait, retry=BUSY)
 
@@ -292,7 +292,7 @@ def _update_provider(resource: Resource, found: Found, changed: frozenset[str]) 
 
 
 def _delete_provider(found: Found) -> list[Call]:
-    """Termination protection first, or the group's instances could not go; then out of the cluster; then away."""
+    """Lift termination protection first, or the instances could not be terminated; then detach; then delete."""
     name = {"name": found.name}
     lift = name | {"autoScalingGroupProvider": {"managedTerminationProtection": "DISABLED"}}
     ask = {"capacityProviders": [found.name]}

@@ -47,16 +47,16 @@ class Refreshed:
     changes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        said = f"{self.path}: {self.types} types, {self.priced} prices, memory of {self.live} as registered"
+        said = f"{self.path}: {self.types} types, {self.priced} prices, registered memory of {self.live}"
         more = f"... and {len(self.changes) - SHOWN} more"
         listed = [*self.changes[:SHOWN], *([more] if len(self.changes) > SHOWN else [])]
-        return "\n".join([said, *self.notes, *(listed or ["nothing that the catalogue did not say already"])])
+        return "\n".join([said, *self.notes, *(listed or ["nothing new"])])
 
 
 def refresh(aws: Aws) -> Refreshed:
     """Write the account's own figures into the user's own file (`catalog.own_file`).
 
-    Raises `ParameterError` where that would be no file, or one of figures that nobody measured: the
+    Raises `ParameterError` where that would be no file, or one of figures that were never measured: the
     embedded AWS is only written where ``SLPNB_CATALOG`` names a file for it. Raises `AwsError` when
     the account does not answer; then the file stays as it was.
     """
@@ -66,7 +66,7 @@ def refresh(aws: Aws) -> Refreshed:
     before = catalog.types(), _memory(memory)
     found = kept(rows(aws, costs, memory), _file(path))
     if not found:
-        raise AwsError("ec2 describe_instance_types: no type at all, so the file stays as it is")
+        raise AwsError("ec2 describe_instance_types: no instance types returned, so the file is left unchanged")
     write(path, as_csv(found)[0])
     catalog.reload()
     changes = changed(*before, catalog.types(), _memory(memory))
@@ -76,11 +76,11 @@ def refresh(aws: Aws) -> Refreshed:
 def _target(aws: Aws) -> Path:
     path = catalog.own_file()
     if path.exists() and not path.is_file():
-        raise ParameterError(f"{path}, which SLPNB_CATALOG names, is no file that can be written")
+        raise ParameterError(f"{path}, which SLPNB_CATALOG names, is not a writable file")
     if aws.simulated and not os.environ.get("SLPNB_CATALOG"):
         raise ParameterError(
-            "the embedded AWS knows no more than the shipped catalogue: ask an account with --backend aws, "
-            "or name a file to try it with SLPNB_CATALOG"
+            "the embedded AWS knows no more than the shipped catalogue: query an account with --backend aws, "
+            "or name a file in SLPNB_CATALOG to try it"
         )
     return path
 
@@ -103,7 +103,7 @@ def write(path: Path, text: str) -> None:
 
 
 def rows(aws: Aws, costs: Mapping[str, float], memory: Mapping[str, int]) -> Iterator[Row]:
-    """One row a type that the region offers; what is not known stays empty, and the shipped figure then counts."""
+    """One row per type offered in the region; unknown values stay empty, and the shipped figure is then used."""
     zones: dict[str, list[str]] = {}
     for offer in aws.pages(
         "ec2", "describe_instance_type_offerings", "InstanceTypeOfferings[]", LocationType="availability-zone"
@@ -134,7 +134,7 @@ def registered(aws: Aws) -> tuple[dict[str, int], list[str]]:
             if believable(name, total, own=is_own):
                 found[name] = min(total, found.get(name, total))
             else:
-                doubts.append(f"{name}: an instance registers {mib} MiB, which its reserve may explain: left out")
+                doubts.append(f"{name}: an instance registers {mib} MiB, possibly because of its reserve: left out")
     return others | own, sorted(set(doubts))
 
 
@@ -163,7 +163,7 @@ def _instances(aws: Aws, cluster: str) -> Iterator[tuple[str, int]]:
 
 
 def prices(price_list: Iterable[str]) -> dict[str, float]:
-    """US dollars an hour by type, of the price list's JSON documents."""
+    """US dollars per hour by type, from the price list's JSON documents."""
     found = {}
     for document in map(json.loads, price_list):
         for term in document["terms"].get("OnDemand", {}).values():
@@ -177,7 +177,7 @@ def prices(price_list: Iterable[str]) -> dict[str, float]:
 def _prices(aws: Aws) -> tuple[dict[str, float], list[str]]:
     """Linux, on demand, shared tenancy; without access to the price list prices are kept, and that is said."""
     if aws.region != PRICES_FROM:
-        return {}, [f"prices are kept: they are those of {PRICES_FROM}, not of {aws.region}"]
+        return {}, [f"prices are kept: they are for {PRICES_FROM}, not for {aws.region}"]
     wanted = {
         "regionCode": aws.region,
         "operatingSystem": "Linux",
@@ -189,7 +189,7 @@ def _prices(aws: Aws) -> tuple[dict[str, float], list[str]]:
     try:
         listed = aws.pages("pricing", "get_products", "PriceList[]", ServiceCode="AmazonEC2", Filters=filters)
     except AwsError as error:
-        return {}, [f"prices are kept: the price list was not answered ({error})"]
+        return {}, [f"prices are kept: the price list could not be read ({error})"]
     return prices(listed), []
 
 
@@ -230,7 +230,7 @@ def changed(
     new_types: Mapping[str, InstanceType],
     new_memory: Mapping[str, int],
 ) -> list[str]:
-    """What the catalogue says otherwise than before, a line a type, sorted; memory is the safe bound in MiB."""
+    """What the catalogue now says differently, one line per type, sorted; memory is the safe bound in MiB."""
     lines = []
     for name in sorted(new_types.keys() | types.keys()):
         if name not in types or name not in new_types:

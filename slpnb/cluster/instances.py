@@ -1,4 +1,4 @@
-"""The container instances of the cluster: what each registers, what it should, and why one may be missing.
+"""The container instances of the cluster: what each registers, what it should register, and why one may be missing.
 
 Source of the rules: docs/ecs-facts.md, "Registered memory", Amazon ECS Developer Guide
 ("Amazon ECS container instances", "Amazon ECS interface VPC endpoints", "Increasing Amazon ECS
@@ -20,10 +20,10 @@ from slpnb.plan import Found, Observed
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 CAUSES = (
-    "no way to ECS (public address, route, NAT), an instance profile without the ECS policy, "
+    "no route to ECS (public address, route, NAT), an instance profile without the ECS policy, "
     "another cluster's name in its user data, or an AMI without the ECS agent"
 )
-# What an instance without a way to the internet needs: the agent's three, ECR's two, and the logs ("Amazon ECS
+# What an instance without a route to the internet needs: the agent's three, ECR's two, and the logs ("Amazon ECS
 # interface VPC endpoints"); image layers come from S3, through a gateway endpoint of the route table.
 ENDPOINTS = ("ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "s3")
 BATCH = 100  # DescribeContainerInstances takes no more at once
@@ -138,7 +138,7 @@ def _missing(running: Iterable[str], registered: Iterable[Registered]) -> set[st
 
 
 def check(aws: Aws, group: str, registered: Sequence[Registered]) -> Verdicts:
-    """One verdict an instance, one for each that never registered, and one for the number of them."""
+    """One verdict per instance, one for each that never registered, and one for the number of them."""
     running = in_service(aws, group)
     return judge(aws.config, registered, running, _activity(aws, group, len(running)))
 
@@ -164,7 +164,7 @@ def judge(config: Config, registered: Sequence[Registered], running: Mapping[str
 
 
 def unregistered(running: Mapping[str, str], registered: Sequence[Registered]) -> Verdicts:
-    """One failed verdict for each instance in service (its zone by its id) that ECS does not know. Pure."""
+    """One failed verdict for each instance in service (its zone by its id) that ECS does not know of. Pure."""
     missing = sorted(running[instance] for instance in _missing(running, registered))
     why = f"in service, but not an ACTIVE container instance: {CAUSES}"
     return Verdicts.of(ng(f"instance in {zone}", why) for zone in missing)
@@ -186,7 +186,7 @@ def _judge_one(config: Config, number: int, one: Registered) -> Verdict:
         return ng(subject, f"{one.status}, its agent is {agent}: no task is placed on it")
     if one.memory_mib < least or one.cpu_units < units:
         seen = f"registers {one.memory_mib} MiB and {one.cpu_units} CPU units"
-        return ng(subject, f"{seen}, its type should give at least {least} MiB and {units}")
+        return ng(subject, f"{seen}, its type should register at least {least} MiB and {units}")
     if one.architecture != config.task.architecture:
         return ng(subject, f"is {one.architecture}, the task definition asks for {config.task.architecture}")
     return ok(subject, f"ACTIVE, {one.architecture}, registers {one.memory_mib} MiB (at least {least} expected)")
@@ -196,7 +196,7 @@ def _judge_one(config: Config, number: int, one: Registered) -> Verdict:
 
 
 def find_routes(aws: Aws) -> dict[str, Found]:
-    """For each zone of the parameters where its subnet's default route leads, and which endpoints it reaches."""
+    """For each zone in the parameters, where its subnet's default route leads, and which endpoints it reaches."""
     subnets = network.find_subnets(aws)
     vpc = [{"Name": "vpc-id", "Values": [network.find_vpc(aws)["vpc"].id]}]
     tables = aws.pages("ec2", "describe_route_tables", "RouteTables", Filters=vpc)
@@ -263,7 +263,7 @@ def reachable(config: Config, have: Observed) -> Verdicts:
 
 
 def _reachable_from(config: Config, have: Observed, zone: str, subnet: str) -> Verdict:
-    subject, routes = f"way to ECS from {zone}", have.get(f"routes/{subnet}")
+    subject, routes = f"route to ECS from {zone}", have.get(f"routes/{subnet}")
     if routes is None:
         return ng(subject, f"the routes of {subnet} are not known")
     default, endpoints = routes.attributes["default"], routes.attributes["endpoints"]
@@ -280,10 +280,10 @@ def _reachable_from(config: Config, have: Observed, zone: str, subnet: str) -> V
 def _through_the_gateway(config: Config, subject: str) -> Verdict:
     if not config.cluster.public_ip:
         return ng(
-            subject, "the route leads to an internet gateway, but cluster.public_ip is false: no address to use it"
+            subject, "the route leads to an internet gateway, but cluster.public_ip is false: no address to use it with"
         )
     if config.task.network_mode == "awsvpc":
-        why = "but awsvpc tasks get none: WordPress itself reaches nothing outside the VPC without NAT"
+        why = "but awsvpc tasks get none: WordPress itself cannot leave the VPC without NAT"
         return warn(subject, f"instances have a public address and an internet gateway, {why}")
     return ok(subject, "public address and a route to an internet gateway")
 
@@ -316,4 +316,4 @@ def _trunks(facts: catalog.InstanceType, have: Observed) -> Verdict:
         return ng(subject, f"{facts.name} does not support it")
     if found is None or found.attributes["value"] not in ("enabled", "on"):
         return ng(subject, "cluster.awsvpc_trunking is true, but the account has not opted in (awsvpcTrunking)")
-    return ok(subject, f"the account has opted in, {facts.branch_interfaces} branch interfaces an instance")
+    return ok(subject, f"the account has opted in, {facts.branch_interfaces} branch interfaces per instance")

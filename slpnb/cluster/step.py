@@ -34,7 +34,7 @@ def desired(config: Config) -> Wanted:
 
 def _cluster(config: Config) -> Resource:
     name, attributes = config.cluster.name, {"container_insights": config.cluster.container_insights}
-    reason = "before the instances, whose agents look for it when they boot"
+    reason = "made before the instances, whose agents look for it at boot"
     return Resource("cluster", "ECS cluster", name, attributes, reason, config.tags(STEP, name))
 
 
@@ -52,7 +52,7 @@ def _launch_template(config: Config) -> Resource:
         "tags": config.tags(STEP, name),
         "default_version": "the latest",
     }
-    reason = "what a new instance starts from; after a change, instances that run already keep the old version"
+    reason = "what a new instance starts from; after a change, running instances keep the old version"
     return Resource("launch-template", "launch template", name, attributes, reason, config.tags(STEP, name))
 
 
@@ -89,7 +89,7 @@ def _group(config: Config) -> Resource:
         "capacity_rebalance": False,
         "AmazonECSManaged": "propagated",
     }
-    reason = f"{len(config.zones)} zones; how many instances between min and max is for managed scaling to say"
+    reason = f"{len(config.zones)} zones; managed scaling decides how many instances, between min and max"
     return Resource("auto-scaling-group", "Auto Scaling group", name, attributes, reason, config.tags(STEP, name))
 
 
@@ -109,7 +109,7 @@ def _provider(config: Config) -> Resource:
         "cluster": Ref("cluster"),
         "default_strategy": {"base": 0, "weight": 1},
     }
-    reason = "the cluster's default strategy: a service with none never makes the group grow"
+    reason = "the cluster's default strategy: a service without one never makes the group grow"
     tags, once = config.tags(STEP, name), {"instances_to_wait_for": cluster.min_instances}
     return Resource("capacity-provider", "capacity provider", name, attributes, reason, tags, once)
 
@@ -135,7 +135,7 @@ def observe(aws: Aws) -> Observed:
 
 
 def find_cluster(aws: Aws) -> dict[str, Found]:
-    """The ECS cluster of the parameters."""
+    """The ECS cluster in the parameters."""
     name = aws.config.cluster.name
     include = ["TAGS", "SETTINGS", "ATTACHMENTS"]
     answer = aws.read("ecs", "describe_clusters", clusters=[name], include=include) or {}
@@ -265,11 +265,11 @@ def registered(aws: Aws) -> pd.DataFrame:
 
 
 def preflight(config: Config, have: Observed) -> Verdicts:
-    """What would keep instances from starting or from reaching ECS, from facts, before anything is made. Pure."""
+    """What would keep instances from starting or from reaching ECS, judged from facts before anything is made. Pure."""
     return instances.suitable(config, have) + instances.reachable(config, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
-    """Read everything back, then wait for the instances and hold each against what its type should register."""
+    """Read everything back, then wait for the instances and compare each with what its type should register."""
     found = instances.settle(aws, group_name(aws.config))
     return plans.verify(want, observe(aws)) + instances.check(aws, group_name(aws.config), found)

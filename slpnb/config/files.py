@@ -45,7 +45,7 @@ class Config(Parameters):
 
     @property
     def prefix(self) -> str:
-        """What the environment's derived names begin with."""
+        """The prefix of the environment's derived names."""
         return self.secrets.prefix
 
     def tags(self, step: str, name: str) -> dict[str, str]:
@@ -67,12 +67,12 @@ class Config(Parameters):
 
 
 def params_dir() -> Path:
-    """Where the params files are: ``SLPNB_PARAMS``, or the repository's own folder."""
+    """Where the params files are: ``SLPNB_PARAMS``, or the repository's folder."""
     return Path(os.environ.get("SLPNB_PARAMS") or PARAMS)
 
 
 def load(environment: str | None = None, given: Mapping[str, Any] | None = None, folder: Path | None = None) -> Config:
-    """Lay base.yaml, <environment>.yaml and ``given`` over each other, and check everything.
+    """Merge base.yaml, <environment>.yaml and ``given``, the later ones winning, and check everything.
 
     ``given`` is what papermill injected or ``--set`` passed: nested mappings by section, and
     may name the environment. Raises `ParameterError`: one sentence with file and key.
@@ -123,9 +123,9 @@ def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
 
 
 def given(assignments: Iterable[str], **options: Any) -> dict[str, Any]:
-    """What a command's options lay over the files: assignments (`parse_assignment`), then those that were given. Pure.
+    """What a command's options override: assignments (`parse_assignment`), then those that were given. Pure.
 
-    An option that is None or empty lays nothing. Raises `ParameterError` for an assignment that is none.
+    An option that is None or empty overrides nothing. Raises `ParameterError` for a malformed assignment.
     """
     laid: dict[str, Any] = {}
     for assignment in assignments:
@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"params/{path.name}: line {line} is not YAML: {getattr(error, 'problem', error)}"
         ) from error
     if not isinstance(content, dict):
-        raise ParameterError(f"params/{path.name}: must be sections such as 'task:', not {type(content).__name__}")
+        raise ParameterError(f"params/{path.name}: needs sections such as 'task:', not {type(content).__name__}")
     return content
 
 
@@ -199,7 +199,7 @@ def _sentence(error: ErrorDetails, sources: Mapping[str, str], main_file: str) -
 
 
 def _is_branch(part: str) -> bool:
-    """Pydantic adds the branch of a union to the location of an error."""
+    """Whether a part of an error's location is the branch of a union, which pydantic adds."""
     return part in ("bool", "float", "int") or part.startswith(("literal[", "constrained-", "function-"))
 
 

@@ -1,4 +1,4 @@
-"""The parameters of the runbook, typed: one section a notebook, units in the names.
+"""The parameters of the runbook, typed: one section per notebook, units in the names.
 
 The description of each field is what the notebooks and the JSON schema show. What the models
 cannot say about one field alone (two settings that contradict each other) is in `RULES`.
@@ -30,20 +30,20 @@ class Section(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """A meaning is one line wherever it is shown, however the source wraps it."""
+        """Join each description into one line, however the source wraps it."""
         for field in cls.model_fields.values():
             field.description = " ".join((field.description or "").split()) or None
 
 
 class AwsSection(Section):
-    """Which account, and by which credentials."""
+    """Which account, and with which credentials."""
 
     account_id: Annotated[str, Field(pattern=r"^(\d{12})?$")] = ""
     """twelve digits, in quotes; on backend aws it must be the caller's account"""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-east-1"
-    """region of everything in this environment"""
+    """region for everything in this environment"""
     profile: str = ""
-    """profile of ~/.aws/config; empty: the default chain of credentials"""
+    """profile in ~/.aws/config; empty: the default credential chain"""
 
 
 class StartSection(Section):
@@ -57,13 +57,13 @@ class ImageSection(Section):
     """10_image: the repository and the image in it."""
 
     repository: Name
-    """ECR repository; made by the kit"""
+    """ECR repository; created by the kit"""
     tag: Annotated[str, Field(pattern=r"^[\w][\w.-]{0,127}$")]
-    """version of the image, as /VERSION.txt answers it; tags are immutable"""
+    """version of the image, as /VERSION.txt reports it; tags are immutable"""
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    """the image itself: what the task definition runs, so that a tag cannot change under it"""
+    """digest of the image that the task definition runs, so that moving a tag cannot change it"""
     keep_images: Annotated[int, Field(ge=1, le=1000)] = 20
-    """images that the lifecycle policy keeps"""
+    """number of images that the lifecycle policy keeps"""
     encryption: Literal["AES256", "KMS"] = "AES256"
     """how ECR encrypts the layers; fixed at creation"""
 
@@ -82,26 +82,26 @@ class NetworkSection(Section):
     security_group: Name = "MySLP-ECS-Services"
     """group of the load balancer: HTTPS, and HTTP for the redirect, from anywhere"""
     http_from_cidr: str = "0.0.0.0/0"
-    """who may open ports 443 and 80 of the load balancer"""
+    """who may connect to ports 443 and 80 of the load balancer"""
     ports_open: list[Literal[80, 443]] = [80, 443]
-    """ports of the load balancer's group; nothing else is ever open to the world"""
+    """ports that the load balancer's group opens; nothing else is ever open to the world"""
     ssh_from_cidr: str = ""
-    """one address (a /32) that may open port 22 of the instances; empty: nobody"""
+    """one address (a /32) that may connect to port 22 of the instances; empty: none"""
     nfs_from: Literal["auto", "instances", "tasks", "nobody"] = "auto"
-    """whose group may open port 2049 of the file system; auto: whoever mounts it in the task's network mode"""
+    """whose group may connect to port 2049 of the file system; auto: whoever mounts it in the task's network mode"""
 
 
 class EfsSection(Section):
     """30_efs: the shared uploads."""
 
     name: Name
-    """Name tag of the file system; made by the kit"""
+    """Name tag of the file system; created by the kit"""
     vpc_name: str = ""
-    """VPC of the mount targets; empty: network.vpc_name. EFS mounts only inside one VPC"""
+    """VPC of the mount targets; empty: network.vpc_name. EFS can only be mounted within its VPC"""
     throughput_mode: Literal["elastic", "bursting", "provisioned"] = "elastic"
-    """said explicitly: the API's own default is bursting, the console's elastic"""
+    """set explicitly: the API's default is bursting, the console's is elastic"""
     provisioned_mibps: Annotated[float, Field(ge=1, le=3414)] | None = None
-    """MiB/s, with throughput mode provisioned only"""
+    """MiB/s, only with throughput mode provisioned"""
     performance_mode: Literal["generalPurpose", "maxIO"] = "generalPurpose"
     """fixed at creation"""
     archive_after_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 30
@@ -113,9 +113,9 @@ class EfsSection(Section):
     gid: Annotated[int, Field(ge=0, le=65_534)] = 33
     """POSIX group of the access point"""
     directory: Annotated[str, Field(pattern=r"^/[\w./-]*$")] = "/uploads"
-    """directory of the file system that the access point shows as its root"""
+    """directory of the file system that the access point presents as its root"""
     permissions: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "0755"
-    """mode of that directory when the access point creates it"""
+    """permissions of that directory, set when the access point creates it"""
 
 
 class SecretsSection(Section):
@@ -124,7 +124,7 @@ class SecretsSection(Section):
     kms_alias: Annotated[str, Field(pattern=r"^alias/[\w/-]+$")]
     """alias of the key that encrypts this environment's secrets"""
     prefix: Name
-    """names of secrets and roles begin with it"""
+    """prefix of the names of secrets and roles"""
     database_instance: Name
     """identifier of the existing RDS instance; never changed by the kit"""
     database_name: Annotated[str, Field(pattern=r"^\w{1,64}$")] = "wordpress"
@@ -132,7 +132,7 @@ class SecretsSection(Section):
     database_user: Annotated[str, Field(pattern=r"^\w{1,32}$")] = "wordpress"
     """MySQL user of the service; its password is generated, once"""
     recovery_days: Annotated[int, Field(ge=7, le=30)] = 7
-    """days in which a deleted secret or key can be recovered"""
+    """days during which a deleted secret or key can be recovered"""
 
 
 class ClusterSection(Section):
@@ -145,29 +145,29 @@ class ClusterSection(Section):
     ami_parameter: str = ""
     """SSM parameter of the AMI; empty: the ECS-optimized Amazon Linux 2023 of the task's architecture"""
     min_instances: Count = 1
-    """the group never goes below"""
+    """minimum size of the group"""
     max_instances: Annotated[int, Field(ge=1, le=5000)] = 3
-    """the group never goes above"""
+    """maximum size of the group"""
     reserved_memory_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 256
-    """ECS_RESERVED_MEMORY: kept from tasks for the agent, Docker and the kernel"""
+    """ECS_RESERVED_MEMORY: withheld from tasks for the agent, Docker and the kernel"""
     target_capacity_percent: Annotated[int, Field(ge=1, le=100)] = 100
     """managed scaling: how full the instances may be"""
     instance_warmup_seconds: Annotated[int, Field(ge=0, le=10_000)] = 300
-    """managed scaling: time until a new instance counts"""
+    """managed scaling: time until a new instance counts as capacity"""
     termination_protection: bool = False
     """managed termination protection: instances with tasks are not scaled in"""
     root_volume_gib: Annotated[int, Field(ge=30, le=16_384)] = 30
     """encrypted gp3 volume of each instance; the AMI's snapshot needs 30"""
     public_ip: bool = True
-    """instances get a public address: how they reach ECR and ECS in public subnets without NAT"""
+    """instances get a public address, by which they reach ECR and ECS from public subnets without NAT"""
     container_insights: Literal["enabled", "enhanced", "disabled"] = "enabled"
     """CloudWatch Container Insights"""
     awsvpc_trunking: bool = False
-    """the account opted in to ENI trunking: more tasks an instance in network mode awsvpc"""
+    """the account has opted in to ENI trunking: more tasks per instance in network mode awsvpc"""
 
 
 class SizingSection(Section):
-    """60_sizing: what the parameters' choice is compared with."""
+    """60_sizing: what the choice in the parameters is compared with."""
 
     candidates: Annotated[list[str], Field(min_length=1)] = [
         "c6i.large",
@@ -188,15 +188,15 @@ class ContainerHealthCheck(Section):
         "CMD-SHELL",
         "curl -fsS http://127.0.0.1/healthz/deep || exit 1",
     ]
-    """CMD or CMD-SHELL, then the words"""
+    """CMD or CMD-SHELL, then the command's words"""
     interval_seconds: Annotated[int, Field(ge=5, le=300)] = 30
     """time between two checks"""
     timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
-    """time until a check has failed"""
+    """time after which a check has failed"""
     retries: Annotated[int, Field(ge=1, le=10)] = 3
     """failures until the container is UNHEALTHY"""
     start_period_seconds: Annotated[int, Field(ge=0, le=300)] = 60
-    """failures in this time do not count"""
+    """failures during this time do not count"""
 
 
 class TaskSection(Section):
@@ -224,7 +224,7 @@ class TaskSection(Section):
     container_port: Annotated[int, Field(ge=1, le=65_535)] = 80
     """port on which nginx listens"""
     container_protocol: Literal["HTTP", "HTTPS"] = "HTTP"
-    """what it speaks there"""
+    """protocol that it speaks there"""
     host_port: Port = 0
     """port of the instance in bridge mode; 0: a free one for each task"""
     uploads_volume: Literal["efs", "ebs", "host"] = "efs"
@@ -234,15 +234,15 @@ class TaskSection(Section):
     uploads_path: Annotated[str, Field(pattern=r"^/")] = "/var/www/html/wp-content/uploads"
     """where the container mounts it"""
     read_only_root: bool = True
-    """the container's own disk cannot be written; uploads and tmpfs can"""
+    """the container's own file system is read-only; uploads and tmpfs are writable"""
     stop_timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 60
     """time between SIGTERM and SIGKILL, for requests in flight"""
     cron_minutes: Annotated[int, Field(ge=0, le=60)] = 5
-    """how often WordPress does what is due, on all sites, in one container at a time; 0: never"""
+    """how often WordPress runs due cron events, on all sites, in one container at a time; 0: never"""
     open_files: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
     """ulimit nofile"""
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
-    """CloudWatch Logs keeps the container's log"""
+    """how long CloudWatch Logs keeps the container's log"""
     health_check: ContainerHealthCheck = ContainerHealthCheck()
     """the container's own health check"""
 
@@ -251,11 +251,11 @@ class HealthCheck(Section):
     """The load balancer's health check of a target."""
 
     path: Annotated[str, Field(pattern=r"^/")] = "/VERSION.txt"
-    """answered by nginx itself whatever the Host: a multisite would redirect"""
+    """path that nginx itself answers whatever the Host header: a multisite would redirect"""
     interval_seconds: Annotated[int, Field(ge=5, le=300)] = 30
     """time between two checks"""
     timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 5
-    """time until a check has failed"""
+    """time after which a check has failed"""
     healthy_count: Annotated[int, Field(ge=2, le=10)] = 5
     """successes until a target is healthy"""
     unhealthy_count: Annotated[int, Field(ge=2, le=10)] = 2
@@ -270,15 +270,15 @@ class ServiceSection(Section):
     vpc_name: str = ""
     """VPC of load balancer and tasks; empty: network.vpc_name"""
     desired_tasks: Count = 1
-    """copies at first; afterwards auto scaling decides"""
+    """initial number of tasks; afterwards auto scaling decides"""
     min_tasks: Count = 1
-    """auto scaling never goes below"""
+    """minimum number of tasks for auto scaling"""
     max_tasks: Annotated[int, Field(ge=1, le=5000)] = 5
-    """auto scaling never goes above"""
+    """maximum number of tasks for auto scaling"""
     minimum_healthy_percent: Annotated[int, Field(ge=0, le=100)] = 100
-    """of the desired tasks, kept running during a deployment (rounded up)"""
+    """share of the desired tasks kept running during a deployment (rounded up)"""
     maximum_percent: Annotated[int, Field(ge=100, le=400)] = 200
-    """of the desired tasks, allowed during a deployment (rounded down)"""
+    """share of the desired tasks allowed during a deployment (rounded down)"""
     circuit_breaker: bool = True
     """give up a deployment whose tasks keep failing, and roll back"""
     placement: Literal["az_balanced_spread", "az_balanced_binpack", "binpack", "one_per_instance"] = (
@@ -290,7 +290,7 @@ class ServiceSection(Section):
     target_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,32}$")]
     """target group"""
     target_protocol: Literal["HTTP", "HTTPS"] = "HTTP"
-    """what the load balancer speaks to the container: TLS ends at the load balancer"""
+    """protocol from the load balancer to the container: TLS ends at the load balancer"""
     tls_policy: str = "ELBSecurityPolicy-TLS13-1-2-2021-06"
     """security policy of the HTTPS listener"""
     certificate_domain: str
@@ -300,31 +300,31 @@ class ServiceSection(Section):
     multisite: Literal["subdomain", "subdirectory"] = "subdomain"
     """sites of the network: names below host_name, or paths of it; fixed once installed"""
     hosted_zone: str
-    """existing Route 53 zone of that name"""
+    """existing Route 53 zone that holds that name"""
     health_check: HealthCheck = HealthCheck()
     """the load balancer's health check"""
     health_check_grace_seconds: Seconds = 120
-    """time in which failing health checks do not stop a new task; AWS's default is 0"""
+    """time during which failing health checks do not stop a new task; AWS's default is 0"""
     deregistration_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     """time for requests in flight when a target leaves; AWS's default is 300"""
     scaling_policy: Name
     """target tracking policy"""
     cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
-    """ECSServiceAverageCPUUtilization to hold"""
+    """ECSServiceAverageCPUUtilization to maintain"""
     cooldown_seconds: Seconds = 300
-    """between two scaling activities, out or in"""
+    """time between two scaling activities, out or in"""
     deletion_protection: bool = False
-    """of the load balancer"""
+    """deletion protection of the load balancer"""
     alarms: bool = False
-    """CloudWatch alarms on unhealthy targets, errors, and capacity that does not come"""
+    """CloudWatch alarms on unhealthy targets, errors, and missing capacity"""
     alarm_topic: str = ""
-    """existing SNS topic that the alarms notify, by name; empty: nobody"""
+    """name of an existing SNS topic that the alarms notify; empty: none"""
     stable_timeout_minutes: Annotated[int, Field(ge=1, le=120)] = 30
     """how long the runbook waits for the requested revision"""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Under which visitors come: the host name and, for a network on subdomains, all names below it."""
+        """The names that visitors use: the host name and, for a network on subdomains, all names below it."""
         return (self.host_name, f"*.{self.host_name}") if self.multisite == "subdomain" else (self.host_name,)
 
 
@@ -341,13 +341,13 @@ class Parameters(Section):
     """Everything a run needs to know."""
 
     environment: Literal["staging", "production"]
-    """which params file lies over base.yaml"""
+    """which params file overrides base.yaml"""
     backend: Literal["local", "aws"] = "local"
-    """local: the embedded AWS; aws: the account of the aws section"""
+    """local: the embedded AWS; aws: the account in the aws section"""
     apply: bool | Literal["local"] = "local"
     """true: write; false: plan only; local: write on the embedded AWS only"""
     confirm: Literal["", "production"] = ""
-    """production applies only with confirm: production"""
+    """production is applied only with confirm: production"""
     aws: AwsSection = AwsSection()
     start: StartSection = StartSection()
     image: ImageSection
@@ -367,7 +367,7 @@ class Parameters(Section):
 
     @property
     def mounts_from(self) -> Literal["instances", "tasks"]:
-        """Who opens port 2049: the instance's volume driver, or in awsvpc mode the task's own ENI."""
+        """Who connects to port 2049: the instance's volume driver, or in awsvpc mode the task's own ENI."""
         return "tasks" if self.task.network_mode == "awsvpc" else "instances"
 
 
@@ -448,7 +448,7 @@ def _zones(p: Parameters) -> Iterator[Contradiction]:
 
 
 def _types(p: Parameters) -> Iterator[Contradiction]:
-    from slpnb.catalog import instance_type  # here, so that a mistake elsewhere is told without reading the catalogue
+    from slpnb.catalog import instance_type  # here: other mistakes are reported without reading the catalogue
 
     named = [("cluster.instance_type", p.cluster.instance_type)]
     for key, name in [*named, *(("sizing.candidates", name) for name in p.sizing.candidates)]:

@@ -1,7 +1,7 @@
-"""Placing many tasks of one kind, one after another: the same choices as `placement.place`, looked up once.
+"""Placing many tasks of one kind, one after another: the same choices as `placement.place`, computed once.
 
 `placement.place` looks at every instance for every task, so that a thousand tasks on a thousand
-instances are a million looks. A placed task changes one instance only. Here the others keep what
+instances take a million checks. A placed task changes one instance only. Here the others keep what
 was found about them, and the best of them is at the top of a heap. Pure.
 """
 
@@ -54,7 +54,7 @@ class Alike:
             self._offer(one)
 
     def place(self) -> Instance | Failure:
-        """The instance for one more task, as it is before taking it, which it then does; or why there is none."""
+        """Take one more task; returns the instance as it was before taking it, or why there is none."""
         tops = [(self._key(values, heap[0][0]), heap[0][1], values) for values, heap in self._heaps.items() if heap]
         if not tops:
             self._failure = self._failure or self._refused()
@@ -75,7 +75,7 @@ class Alike:
             counts[value] += tasks
 
     def _offer(self, one: Instance) -> None:
-        """Put an instance into its heap, if it takes one more task; `placement.place` is the judge."""
+        """Put an instance into its heap if it takes one more task, as decided by `placement.place`."""
         found = placement.place(self._needs, (one,), constraints=self._constraints, running=self._running)
         if isinstance(found, Instance):
             heapq.heappush(self._heaps.setdefault(self._values(one), []), (self._own(one), one.id))
@@ -84,7 +84,7 @@ class Alike:
         return tuple(placement.value_of(one, name) for name in self._shared)
 
     def _own(self, one: Instance) -> Key:
-        """What the instance itself brings to the order; 0 where the count of its values will stand."""
+        """The instance's own part of the order; 0 where the count of its values will go."""
         return tuple(self._part(rule, one) for rule in self._strategy)
 
     def _part(self, rule: Rule, one: Instance) -> int:

@@ -40,11 +40,11 @@ _SUBJECT = re.compile(r"attribute:[\w./-]+|ec2InstanceId|agentConnected|runningT
 
 @cache
 def parse(expression: str) -> Predicate:
-    """An expression as a test of one instance. Raises `ParameterError` with what is not understood."""
+    """An expression as a test of one instance. Raises `ParameterError` naming what is not understood."""
     parser = _Parser(expression)
     predicate = parser.either()
     if parser.rest:
-        raise parser.error(f"{parser.rest[0]!r} is left over")
+        raise parser.error(f"unexpected {parser.rest[0]!r}")
     return predicate
 
 
@@ -127,7 +127,7 @@ class _Parser:
 
     def _next(self, what: str) -> str:
         if not self.rest:
-            raise self.error(f"ends where {what} should be")
+            raise self.error(f"ends where {what} is expected")
         return self.rest.pop(0)
 
     def _skip(self, token: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many tasks a deployment must leave healthy (``lower``) and may have at once (``upper``)."""
+    """How many tasks a deployment must keep healthy (``lower``) and may run at once (``upper``)."""
 
     lower: int
     upper: int

@@ -1,4 +1,4 @@
-"""Which container instance a task goes to, or why none; and how often a task fits a type.
+"""Which container instance a task goes to, or why none; and how many times a task fits a type.
 
 ECS filters instances by resources, then by constraints (binding), and orders what remains by
 the strategies (best effort): "How Amazon ECS places tasks on container instances". Pure and
@@ -149,7 +149,7 @@ def _look(
 
 
 def _closest(refused: Sequence[Seen]) -> Failure:
-    """The instance that got furthest through ECS's filters, then the one short by least."""
+    """The instance that got furthest through ECS's filters, then the one that is short by the least."""
 
     def distance(one: Seen) -> tuple[int, float, str]:
         return len(one[1]), sum(item.short / max(1, item.asked) for item in one[1]), one[0].id
@@ -191,7 +191,7 @@ def _choose(
     running: Mapping[str, int],
     rng: random.Random,
 ) -> Instance:
-    """Narrow the candidates strategy by strategy; what is left is a tie."""
+    """Narrow down the candidates strategy by strategy; what remains is a tie."""
     for rule in strategy:
         kind, name = rule["type"], rule.get("field", "")
         if kind == "random":
@@ -229,7 +229,7 @@ def value_of(one: Instance, name: str) -> str:
 
 
 def how_many(needs: TaskNeeds, one: Instance) -> tuple[int, tuple[Resource, ...]]:
-    """How many copies of a task an instance takes, and the resources that stop the next one."""
+    """How many copies of a task an instance takes, and the resources that limit it."""
     short = shortfalls(needs, one)
     if short:
         return 0, tuple(dict.fromkeys(item.resource for item in short))
@@ -239,7 +239,7 @@ def how_many(needs: TaskNeeds, one: Instance) -> tuple[int, tuple[Resource, ...]
         ("gpus", needs.gpus, one.gpus),
         ("enis", needs.enis, one.enis),
         ("ports", needs.dynamic_ports, one.dynamic_ports),
-        # a static host port is there once
+        # a static host port exists only once
         ("ports", len(needs.tcp_ports + needs.udp_ports), len(needs.tcp_ports + needs.udp_ports)),
     ]
     counts = [(free // asked, resource) for resource, asked, free in asked_and_free if asked]
@@ -254,7 +254,7 @@ class Fit:
     Amounts are MiB against the safe lower bound of what the type registers, less the reserve
     and less the daemons. ``largest_mib`` is the largest task that fits, ``count`` how many of
     this one do, ``binds`` the resources that stop one more, ``spare`` what the instance has left
-    beside ``count`` of them.
+    next to ``count`` of them.
     """
 
     needs: TaskNeeds
@@ -277,7 +277,7 @@ class Fit:
 
     @property
     def short_mib(self) -> int:
-        """MiB that are missing for one task; 0 when its memory fits."""
+        """MiB that one task lacks; 0 when its memory fits."""
         return max(0, self.needs.memory_mib - self.left_mib)
 
     @property
@@ -287,7 +287,7 @@ class Fit:
 
     @property
     def binding(self) -> str:
-        """The resources that stop one more task, in words."""
+        """The resources that rule out one more task, in words."""
         return " and ".join(WORDS[resource] for resource in self.binds)
 
     def __repr__(self) -> str:
@@ -303,7 +303,7 @@ class Fit:
         if self.short_mib:
             lines.append(f"largest task that fits: {self.largest_mib} MiB")
         if not self.short:
-            lines.append(f"tasks an instance: {self.count}; what stops one more: {self.binding}")
+            lines.append(f"tasks per instance: {self.count}; limited by: {self.binding}")
         return "\n".join(lines)
 
 

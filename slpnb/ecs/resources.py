@@ -1,4 +1,4 @@
-"""What a task takes of a container instance, what an instance has left, and where that falls short.
+"""What a task takes from a container instance, what an instance has left, and where that falls short.
 
 The rules are the ECS agent's own (amazon-ecs-agent: agent/api/task/task.go, ``ToHostResources``,
 and ecs-agent/api/ecs/client/ecs_client.go). Pure: an `Instance` never changes, taking a task
@@ -32,7 +32,7 @@ Attribute = tuple[str, str]  # name, value; a value of "" asks only that the nam
 
 @dataclass(frozen=True)
 class TaskNeeds:
-    """What one task takes: MiB, CPU units (1024 a vCPU), host ports, interfaces, GPUs, attributes.
+    """What one task takes: MiB, CPU units (1024 per vCPU), host ports, interfaces, GPUs, attributes.
 
     ``tcp_ports`` and ``udp_ports`` are static host ports, ``dynamic_ports`` how many free ones
     are drawn, ``enis`` is 1 in network mode awsvpc, ``member_of`` are the task definition's own
@@ -108,7 +108,7 @@ class Shortfall:
     """One resource that an instance lacks for a task.
 
     ``asked`` and ``free`` are in the resource's own unit; for ports they count the ports asked
-    for and those of them that are free, for an attribute they are 1 and 0; ``what`` says which.
+    for and how many of them are free, for an attribute they are 1 and 0; ``what`` says which.
     """
 
     resource: Resource
@@ -118,7 +118,7 @@ class Shortfall:
 
     @property
     def short(self) -> int:
-        """By how much: the number that would do is ``free + short``."""
+        """By how much: ``free + short`` would be enough."""
         return self.asked - self.free
 
     def __str__(self) -> str:
@@ -226,7 +226,7 @@ def eni_tasks(facts: catalog.InstanceType, trunking: bool = False) -> int:
 
 
 def needs(config: Config) -> TaskNeeds:
-    """What one task of the parameters takes."""
+    """What one task takes, by the parameters."""
     task = config.task
     bridge, host = task.network_mode == "bridge", task.network_mode == "host"
     static = (task.container_port,) if host else (task.host_port,) if bridge and task.host_port else ()

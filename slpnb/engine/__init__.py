@@ -1,4 +1,4 @@
-"""The container engine of this machine: Docker, Podman or Finch, found and spoken to through Docker's SDK."""
+"""The container engine of this machine: Docker, Podman or Finch, found and used through Docker's SDK."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A container definition as the arguments that an engine makes a container with. Pure.
+"""A container definition as the arguments with which an engine creates a container. Pure.
 
 Sources: Amazon ECS Developer Guide, "Amazon ECS task definition parameters for Amazon EC2";
 amazon-ecs-agent, agent/api/task/task.go (dockerHostConfig); Docker Engine API, ContainerCreate.
@@ -57,7 +57,7 @@ def create(definition: Definition, container: Definition, around: Surroundings) 
         "working_dir": merged.get("workingDirectory") or None,
         "environment": _environment(container, around),
         "labels": labels(around.run, "task", {TASK_LABEL: around.task, **(container.get("dockerLabels") or {})}),
-        "healthcheck": {"test": ["NONE"]},  # the kit asks itself: Podman leaves the asking to systemd
+        "healthcheck": {"test": ["NONE"]},  # the kit runs the check itself: Podman leaves that to systemd
         "detach": True,
     }
     parts = (_sizes(definition, merged), _network(definition, container, around), _security(container, around))
@@ -149,7 +149,7 @@ def _security(container: Definition, around: Surroundings) -> dict[str, Any]:
 
 
 def _ulimits(container: Definition, around: Surroundings) -> Iterator[dict[str, Any]]:
-    """What is asked for, within what the machine allows; what it limits is always said."""
+    """What is requested, within what the machine allows; limits of the machine are always stated."""
     asked = {one["name"]: (one["softLimit"], one["hardLimit"]) for one in container.get("ulimits") or ()}
     for name in sorted({*asked, *around.most}):
         soft, hard = asked.get(name) or (around.most[name], around.most[name])

@@ -1,4 +1,4 @@
-"""The container engine of this machine: Docker, Podman or Finch, found and spoken to through Docker's SDK.
+"""The container engine of this machine: Docker, Podman or Finch, found and used through Docker's SDK.
 
 ``SLPNB_ENGINE`` names one (docker, podman, finch) or opts out (none); without it the first that answers is
 taken. Docker and Finch run as services. Podman needs none: where its socket is not there, the kit runs ``podman
@@ -25,8 +25,8 @@ from slpnb.errors import ParameterError
 CHOICE_VARIABLE = "SLPNB_ENGINE"
 NAMES = ("docker", "podman", "finch")
 IMAGE = "localhost/slpnb-wordpress"  # what the kit builds, tagged with its version
-LABEL = "org.slpnb"  # on everything that the kit makes in an engine; its value is the run's id
-TIMEOUT_SECONDS = 120  # of one request: a stop takes as long as the container's stop time-out
+LABEL = "org.slpnb"  # on everything that the kit creates in an engine; its value is the run's id
+TIMEOUT_SECONDS = 120  # of one request: a stop takes as long as the container's stop timeout
 READY_SECONDS = 20.0
 SOCKETS = {
     "docker": ("/var/run/docker.sock", "~/.docker/run/docker.sock"),
@@ -46,9 +46,9 @@ log_driver = "k8s-file"
 default_ulimits = ["nofile={nofile}:{nofile}", "nproc={nproc}:{nproc}"]
 """
 LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-PLENTY = 16_384  # for a container; less where this process may not have as much
-# The service ends when the pipe to it does: with the process that holds the other end, killed or not.
-# One that does not end when asked to, with requests still open, is killed after a while.
+PLENTY = 16_384  # for a container; less where this process is allowed less
+# The service ends when its pipe closes: with the process that holds the other end, killed or not.
+# One that does not end when told to, with requests still open, is killed after a while.
 UNTIL_LEFT = """\
 trap "" INT; "$@" & pid=$!
 cat >/dev/null
@@ -81,7 +81,7 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Let go of the engine, and end the service if it was started for this one. Twice is as once."""
+        """Release the engine, and end the service if it was started for this one. Calling it twice does no harm."""
         self._closing.close()
 
     @property
@@ -91,7 +91,7 @@ class Engine:
 
     @property
     def has_init(self) -> bool:
-        """Whether it has an init process to put into a container; Podman's is a package of its own."""
+        """Whether it has an init process to add to a container; for Podman that is a separate package."""
         return self.name != "podman" or shutil.which("catatonit") is not None
 
     @property
@@ -103,14 +103,14 @@ class Engine:
 def find(choice: str | None = None) -> Engine | None:
     """The engine of this machine, or None; ``choice`` defaults to ``SLPNB_ENGINE``.
 
-    Raises `ParameterError` for a name that is no engine's, and for a named one that does not answer:
-    whoever asked for it must not get another one, or none, unawares.
+    Raises `ParameterError` for an unknown engine, and for a named one that does not answer:
+    whoever asked for it must not silently get another one, or none.
     """
     asked = (os.environ.get(CHOICE_VARIABLE, "") if choice is None else choice).strip().lower()
     if asked == "none":
         return None
     if asked and asked not in NAMES:
-        raise ParameterError(f"{CHOICE_VARIABLE} is {asked}; it may be {', '.join(NAMES)} or none")
+        raise ParameterError(f"{CHOICE_VARIABLE} is {asked}; it must be {', '.join(NAMES)} or none")
     found = next((engine for name in ((asked,) if asked else NAMES) if (engine := _FIND[name]())), None)
     if asked and found is None:
         raise ParameterError(f"{CHOICE_VARIABLE} is {asked}, which does not answer on this machine")
@@ -127,13 +127,13 @@ def why_none(choice: str | None = None) -> str:
     except ParameterError as error:
         return str(error)
     if engine is None:
-        return "no container engine answers: neither Docker, Podman nor Finch"
+        return "no container engine responds: not Docker, Podman or Finch"
     engine.close()
     return ""
 
 
 def _find_service(name: str) -> Engine | None:
-    """An engine whose socket is there already: Docker's or Finch's own, or a Podman socket unit's."""
+    """An engine whose socket already exists: Docker's or Finch's own, or a Podman socket unit's."""
     named = os.environ.get("DOCKER_HOST", "") if name == "docker" else ""
     paths = [os.path.expandvars(os.path.expanduser(path)) for path in SOCKETS[name]]  # noqa: PTH111
     sockets = [named] if named else [f"unix://{path}" for path in paths if Path(path).is_socket()]
@@ -146,7 +146,7 @@ def _find_service(name: str) -> Engine | None:
 
 
 def _find_podman() -> Engine | None:
-    """Podman, by the socket that is there or one of our own."""
+    """Podman, by an existing socket or one of our own."""
     running = _find_service("podman")
     if running or shutil.which("podman") is None:
         return running
@@ -168,12 +168,12 @@ _FIND: dict[str, Callable[[], Engine | None]] = {
 
 
 def _client_command(name: str, socket: str) -> tuple[str, ...]:
-    """Docker's client is told the socket; Podman's and Finch's find their own way."""
+    """Docker's client is given the socket; Podman's and Finch's find it by themselves."""
     return ("docker", "--host", socket) if name == "docker" else (name,)
 
 
 def _podman_command(folder: Path) -> tuple[str, ...]:
-    """Podman; as root without systemd with settings that work there, unless the user has said which."""
+    """Podman; as root without systemd, with settings that work there, unless the user has chosen some."""
     plain = os.geteuid() != 0 or Path("/run/systemd/system").is_dir() or shutil.which("runc") is None
     if plain or os.environ.get("CONTAINERS_CONF"):
         return ("podman",)
@@ -183,7 +183,7 @@ def _podman_command(folder: Path) -> tuple[str, ...]:
 
 
 def _most() -> dict[str, int]:
-    """What a container may be given of the resource limits: plenty, but no more than this process has itself."""
+    """The resource limits that a container may be given: plenty, but no more than this process has itself."""
     hard = {name: resource.getrlimit(kind)[1] for name, kind in LIMITS.items()}
     return {name: PLENTY if most == resource.RLIM_INFINITY else min(PLENTY, most) for name, most in hard.items()}
 
@@ -208,7 +208,7 @@ def _serve(folder: Path, command: Sequence[str]) -> Iterator[None]:
 
 
 def _await(connect: Callable[[], Engine | None], socket: Path) -> Engine | None:
-    """Try until the service answers; a service that never does is given up after `READY_SECONDS`."""
+    """Try until the service answers; give up after `READY_SECONDS`."""
     import time
 
     end = time.monotonic() + READY_SECONDS
@@ -221,7 +221,7 @@ def _await(connect: Callable[[], Engine | None], socket: Path) -> Engine | None:
 
 def _connect(name: str, socket: str, command: tuple[str, ...], closing: ExitStack) -> Engine | None:
     """The engine behind a socket, if one answers there."""
-    import docker  # 0.2 s that only those pay who look for an engine
+    import docker  # takes 0.2 s: only for those who look for an engine
     from docker.errors import DockerException
 
     try:

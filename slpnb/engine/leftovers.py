@@ -1,4 +1,4 @@
-"""What a run makes in a container engine, and how all of it goes: at its end, or when it is found dead.
+"""What a run creates in a container engine, and how it is removed: at its end, or when it is found dead.
 
 Everything carries the label `slpnb.engine.LABEL` with the run's id, which names the process it
 belongs to. Whoever starts next removes what runs of dead processes left.
@@ -23,13 +23,13 @@ PREFIX = "slpnb-run-"
 
 
 def run_id(pid: int | None = None) -> str:
-    """The id of the runs of a process: its number and when it started, so that no later one is taken for it."""
+    """The id of a process's runs: its pid and start time, so that no later process is taken for it."""
     process = psutil.Process(pid or os.getpid())
     return f"{process.pid}-{int(process.create_time() * 100)}"
 
 
 def is_dead(run: str) -> bool:
-    """Whether the process of a run is gone. What is no run's id belongs to somebody else, and lives."""
+    """Whether the process of a run is gone. Anything that is not a run's id belongs to someone else, and is alive."""
     number, _, since = run.partition("-")
     if not (number.isdigit() and since.isdigit()):
         return False
@@ -41,9 +41,9 @@ def is_dead(run: str) -> bool:
 
 
 def folder(run: str) -> Path:
-    """Where a run keeps its files: only this user's, and gone with the run."""
+    """Where a run keeps its files: private to this user, and removed with the run."""
     made = path(run)
-    made.mkdir(mode=0o711, exist_ok=True)  # passed through by a container's user, listed by nobody else
+    made.mkdir(mode=0o711, exist_ok=True)  # passed through by a container's user, listed by no one else
     return made
 
 
@@ -53,7 +53,7 @@ def path(run: str) -> Path:
 
 
 def remove(engine: Engine, run: str) -> None:
-    """Containers, networks and volumes of a run, and its folder. What is gone already is no error."""
+    """Remove a run's containers, networks and volumes, and its folder. What is already gone is not an error."""
     everything = {"filters": {"label": f"{LABEL}={run}"}}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(remove_container, engine.client.containers.list(all=True, sparse=True, **everything)))
@@ -67,7 +67,7 @@ def remove(engine: Engine, run: str) -> None:
 def remove_container(container: Any) -> None:
     """Remove a container, killed if it runs, with its volumes.
 
-    Not killed first: Podman waits 20 s for the word of a monitor that died with the process before.
+    Not killed first: Podman waits 20 s to hear from a monitor that died with the earlier process.
     """
     with suppress(*engine_errors()):
         container.remove(force=True, v=True)

@@ -1,4 +1,4 @@
-"""Whether an engine that answers can also start containers, tried with the smallest there is.
+"""Whether an engine that answers can also start containers, tested with the smallest possible one.
 
 An engine inside a container, or without its network tools, answers every question and starts nothing.
 So one program of this machine, with the libraries that it needs, is started once with what every task
@@ -24,7 +24,7 @@ MEMORY = "64m"
 
 
 def why_not(engine: Engine) -> str:
-    """Why containers do not start here, in one sentence; empty when one did, or when there is nothing to try with."""
+    """Why containers do not start here, in one sentence; empty when one did, or when there is nothing to test with."""
     from docker.errors import DockerException
 
     rootfs = _rootfs()
@@ -38,8 +38,8 @@ def why_not(engine: Engine) -> str:
         finally:
             engine.client.images.remove(image, force=True)
     except (DockerException, OSError) as error:
-        return f"{engine.described} answers but starts no container: {' '.join(str(error).split())}"
-    return f"{engine.described} starts a container, and {PROGRAM} ends in it with {code}" if code else ""
+        return f"{engine.described} answers but cannot start a container: {' '.join(str(error).split())}"
+    return f"{engine.described} starts a container, and {PROGRAM} exits in it with code {code}" if code else ""
 
 
 def _run(engine: Engine, image: str) -> int:

@@ -1,4 +1,4 @@
-"""A fleet of container instances under one service, and what it holds."""
+"""A fleet of container instances under one service, and how many tasks it holds."""
 
 from . import remedies as remedies, replay as replay
 from .group import (

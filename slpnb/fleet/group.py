@@ -1,4 +1,4 @@
-"""A fleet of container instances under one service, and what it holds."""
+"""A fleet of container instances under one service, and how many tasks it holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOURS_A_MONTH = 730
 class Fleet:
     """Instances of one type over availability zones, behind one capacity provider.
 
-    ``instances`` run now, ``max_instances`` is as far as managed scaling may grow the group;
+    ``instances`` run now, ``max_instances`` is how far managed scaling may grow the group;
     ``reserved_mib`` is ECS_RESERVED_MEMORY, ``template`` the placement template by the
     console's name, ``daemons`` the tasks that run on every instance.
     """
@@ -38,7 +38,7 @@ class Fleet:
         if not 0 <= self.instances <= self.max_instances or not self.zones:
             raise ParameterError(
                 f"a fleet of {self.instances} instances of at most {self.max_instances} in {len(self.zones)} zones "
-                "cannot be"
+                "is impossible"
             )
 
     def empty(self) -> list[Instance]:
@@ -62,7 +62,7 @@ class Fleet:
         return min(count, 1) if self.template == "one_per_instance" else count
 
     def holding(self, needs: TaskNeeds, tasks: int) -> int:
-        """How many instances so many tasks need; one more than the most when none takes even one."""
+        """How many instances that many tasks need; one more than the maximum when no instance takes even one."""
         if not tasks:
             return 0
         each = self.per_instance(needs)
@@ -70,7 +70,7 @@ class Fleet:
 
 
 def fleet(config: Config) -> Fleet:
-    """The fleet of the parameters, at its smallest."""
+    """The fleet in the parameters, at its smallest."""
     cluster = config.cluster
     return Fleet(
         type_name=cluster.instance_type,
@@ -84,7 +84,7 @@ def fleet(config: Config) -> Fleet:
 
 
 def steady(needs: TaskNeeds, fleet: Fleet, desired: int, target_capacity_percent: int = 100) -> Fleet:
-    """The fleet as managed scaling leaves it with so many tasks running.
+    """The fleet as managed scaling leaves it with that many tasks running.
 
     Managed scaling keeps needed / running at the target capacity, within the group's limits.
     """
@@ -104,12 +104,12 @@ def fit(config: Config) -> Fit:
 
 
 def running(config: Config, tasks: int | None = None) -> Fleet:
-    """The fleet that managed scaling keeps for so many tasks (by default the desired count)."""
+    """The fleet that managed scaling keeps for that many tasks (by default the desired count)."""
     count = config.service.desired_tasks if tasks is None else tasks
     return steady(placement.needs(config), fleet(config), count, config.cluster.target_capacity_percent)
 
 
 def monthly(type_name: str, instances: float) -> float | None:
-    """US dollars a month (730 hours) of on-demand instances in us-east-1; None where there is no price."""
+    """US dollars per month (730 hours) of on-demand instances in us-east-1; None where there is no price."""
     price = catalog.instance_type(type_name).usd_per_hour
     return None if price is None else round(price * HOURS_A_MONTH * instances, 2)

@@ -1,8 +1,8 @@
-"""The cheapest fleets that hold a service, and what each guarantee costs.
+"""The cheapest fleets that can hold a service, and what each guarantee costs.
 
 How many instances of a type a guarantee takes follows from how many tasks one instance takes, by
 ECS's rules (`slpnb.fleet.rollout` names their sources). Those numbers only propose: what is recommended
-has been played through `slpnb.fleet.rollout` first.
+has been simulated by `slpnb.fleet.rollout` first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.int64]
 KINDS: Mapping[str, str] = {
     "run": "that many tasks run",
-    "update": "a rolling update of them finishes, within the deployment's percentages, on instances that are there",
+    "update": "a rolling update of them finishes, within the deployment's percentages, on existing instances",
     "zone": "any one zone fails, and all of them run on what is left, without waiting for a new instance",
 }
 FRONTIER_STEPS = 20
@@ -106,7 +106,7 @@ class Constraints:
         return {"minimum": self.minimum_tasks, "maximum": self.maximum_tasks}
 
     def fleet(self, type_name: str, instances: int) -> Fleet:
-        """So many instances of a type, with no room to grow: what a guarantee may count on."""
+        """That many instances of a type, with no room to grow: what a guarantee may count on."""
         own = self.reserved_mib, self.trunking, self.template, self.daemons
         return Fleet(type_name, instances, instances, self.zones, *own)
 
@@ -119,7 +119,7 @@ class Recommendation:
     for all of them together: ``type``, ``instances``, ``usd_month`` of the cheapest fleet, and
     ``extra_usd_month`` over merely running the tasks of that level.
 
-    ``fleets``: one row a type (index), the cheapest first, for all guarantees together:
+    ``fleets``: one row per type (index), the cheapest first, for all guarantees together:
     ``architecture``, ``each`` (tasks an instance takes), ``binds`` (what stops one more),
     ``instances``, ``holds`` (tasks in all), ``usd_month``, ``usd_task_month`` (by the maximum).
 
@@ -143,7 +143,7 @@ class Recommendation:
         kept = [through[name] for name in KINDS if name in self.constraints.guarantees and name in through]
         return " ".join(
             [
-                f"{best.instances} x {best.type_name} at {self.fleets['usd_month'].iloc[0]:,.2f} USD a month",
+                f"{best.instances} x {best.type_name} at {self.fleets['usd_month'].iloc[0]:,.2f} USD per month",
                 f"hold {low if low == high else f'{low} to {high}'} task{'' if high == 1 else 's'}",
                 " and ".join(kept),
             ]
@@ -163,7 +163,7 @@ def recommend(needs: TaskNeeds, constraints: Constraints, *, rows: int = 20) -> 
 def constraints(config: Config) -> Constraints:
     """Those of the parameters: the service's tasks and percentages, the cluster's zones and placement.
 
-    A service that may go down to no task at all is held at one.
+    A service that may scale to zero is kept at one task.
     """
     service, cluster = config.service, config.cluster
     return Constraints(
@@ -180,7 +180,7 @@ def constraints(config: Config) -> Constraints:
 
 
 def keeps(needs: TaskNeeds, fleet: Fleet, guarantee: str, tasks: int, constraints: Constraints) -> bool:
-    """Whether a fleet keeps a guarantee of KINDS, played through by `slpnb.fleet.rollout`."""
+    """Whether a fleet keeps a guarantee of KINDS, as simulated by `slpnb.fleet.rollout`."""
     if guarantee == "zone":
         return not zone_lost(needs, fleet, tasks)["wait"].any()
     low, high = constraints.minimum_healthy_percent, constraints.maximum_percent
@@ -236,7 +236,7 @@ class _Choice:
         if affordable.empty:
             least = within.iloc[0]
             raise Refusal(
-                f"no fleet at {cheap:,.2f} USD a month or less can {_words(asked, self.constraints)}: "
+                f"no fleet at {cheap:,.2f} USD per month or less can {_words(asked, self.constraints)}: "
                 f"the cheapest that can is {least['instances']} x {least.name} at {least['usd_month']:,.2f} USD"
             )
         return affordable
@@ -267,7 +267,7 @@ def instances(each: Numbers, guarantee: str, tasks: int, constraints: Constraint
 
 
 def _possible(constraints: Constraints) -> None:
-    """What no fleet of any size can do."""
+    """Refuse what no fleet of any size can do."""
     for level, tasks in constraints.levels.items():
         allowed = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
         if "update" in constraints.guarantees and allowed.forbid:
@@ -324,7 +324,7 @@ def _offered(constraints: Constraints) -> list[str]:
 
 
 def _guarantees(choice: _Choice) -> pd.DataFrame:
-    """One row a guarantee and level, and one for all; see `Recommendation.guarantees`."""
+    """One row per guarantee and level, and one for all together; see `Recommendation.guarantees`."""
     levels = choice.constraints.levels
     rows, running = [], {tasks: choice.fleets((("run", tasks),), 1) for tasks in levels.values()}
     singles = [(tasks, name, ((name, tasks),)) for tasks in sorted(running) for name in choice.constraints.guarantees]

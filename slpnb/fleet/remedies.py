@@ -1,4 +1,4 @@
-"""What would make a task work that does not fit, or cannot be updated in place: ways out, by price."""
+"""Ways to make a task work that does not fit or cannot be updated in place, by price."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _enis(table: pd.DataFrame, trunking: bool) -> pd.Series[int]:
 
 @dataclass(frozen=True)
 class Way:
-    """One way out: the fleet, the task and the percentages that it would take, all else as it is."""
+    """One way out: the fleet, the task and the percentages that it needs, everything else unchanged."""
 
     words: str
     needs: TaskNeeds
@@ -99,7 +99,7 @@ def _row(way: Way, desired: int) -> dict[str, object]:
         "task_mib": way.needs.memory_mib,
         "reserve_mib": way.fleet.reserved_mib,
         "holds": way.fleet.per_instance(way.needs),
-        "update": "stuck" if update.stuck else "finishes" if update.lowest else "finishes, down meanwhile",
+        "update": "stuck" if update.stuck else "finishes" if update.lowest else "finishes, with downtime",
         "instances": update.instances,
         "usd_month": monthly(way.fleet.type_name, update.instances),
     }
@@ -117,7 +117,7 @@ def _update(way: Way, desired: int) -> Rollout:
 
 def _ways(config: Config) -> Iterator[Way]:
     service, group, found = config.service, fleet(config), fit(config)
-    words, now = "as the parameters have it", (service.minimum_healthy_percent, service.maximum_percent)
+    words, now = "as in the parameters", (service.minimum_healthy_percent, service.maximum_percent)
     as_is = Way(words, found.needs, group, *now)
     yield as_is
     yield from _smaller(as_is, found) if found.short else _same_type(as_is, service.desired_tasks)

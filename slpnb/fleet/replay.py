@@ -1,7 +1,7 @@
-"""A service played through the scheduler model: what each task does from second to second, and what ECS says.
+"""A service simulated by the scheduler model: what each task does from second to second, and what ECS says.
 
 The model is `slpnb.ecs.scheduler.machine`. Here its states become tables that a notebook shows: one row for
-the tasks that fare alike, one line for each of ECS's service events, in ECS's own words. Seconds
+the tasks with the same timeline, one line for each of ECS's service events, in ECS's own words. Seconds
 count from the beginning of what is replayed; ids are replaced by numbers in order of appearance.
 """
 
@@ -44,7 +44,7 @@ PHASES: Mapping[str, str] = {
     "starting": "PENDING, ACTIVATING, or RUNNING without a passed check",
     "healthy": "RUNNING, and its checks pass",
     "unhealthy": "RUNNING, and its checks fail",
-    "draining": "DEACTIVATING: the load balancer lets its requests end",
+    "draining": "DEACTIVATING: the load balancer lets its requests finish",
     "stopping": "STOPPING or DEPROVISIONING",
     "stopped": "STOPPED",
 }
@@ -69,7 +69,7 @@ class Events:
 
 @dataclass(frozen=True, repr=False)
 class Replay:
-    """What became of a service: the last state, and when each task changed.
+    """What happened to a service: the last state, and when each task changed.
 
     ``state`` is the last one, ``key`` the service's key in it, ``begun`` its clock when the replay
     began, ``first`` whether the service starts, rather than is updated. ``lives`` has the seconds at
@@ -101,7 +101,7 @@ class Replay:
 
     @property
     def seconds(self) -> int:
-        """How long it took, or how long it was watched."""
+        """How long it took, or how long it was observed."""
         return round(self.state.clock - self.begun)
 
     @property
@@ -126,7 +126,7 @@ class Replay:
         return Events(tuple((round(one.at - self.begun), _renamed(one.message, self.names)) for one in told))
 
     def table(self) -> pd.DataFrame:
-        """One row for all tasks that fare alike (index: task), with the second at which each phase began.
+        """One row for all tasks with the same timeline (index: task), with the second at which each phase began.
 
         ``tasks`` is how many they are; a phase that a task never enters is empty. Phases: PHASES.
         """
@@ -204,7 +204,7 @@ def service(first: Definition, name: str = "web", *, template: str = "az_balance
 
 
 def beside(state: State, needs: TaskNeeds, family: str = "other") -> State:
-    """The cluster with a task of somebody else already running on it (RunTask)."""
+    """The cluster with someone else's task already running on it (RunTask)."""
     task = Task("", "cluster", definition(needs, family=family), f"family:{family}")
     return scheduler.step(scheduler.run_tasks(state, [task])[0], BOOT_SECONDS)
 
@@ -213,7 +213,7 @@ def beside(state: State, needs: TaskNeeds, family: str = "other") -> State:
 
 
 def start(state: State, service: Service, limit_seconds: float = LIMIT_SECONDS) -> Replay:
-    """Create a service and let time pass until it is steady, failed for good, or the limit is over."""
+    """Create a service and let time pass until it is steady, has failed for good, or the limit is reached."""
     return _Recorder(scheduler.create_service(state, service), service.key).follow(limit_seconds)
 
 

@@ -1,4 +1,4 @@
-"""What a deployment, or the loss of a zone, does to a fleet: ECS's rules played through on a copy.
+"""What a deployment, or the loss of a zone, does to a fleet: ECS's rules simulated on a copy.
 
 The rules are those of "Amazon ECS deployment types, Rolling update" (the healthy minimum rounds
 up, the maximum rounds down) and of cluster auto scaling (a task that finds no room waits for one
@@ -50,7 +50,7 @@ class Hosts:
         return max((one.memory_mib for one in self.instances.values()), default=0)
 
     def start(self, revision: Counter[str]) -> placement.Failure | None:
-        """Place one task, on one more instance if it must and the group may grow."""
+        """Place one task, on one more instance if need be and the group may grow."""
         found = self._place()
         if isinstance(found, placement.Failure) and len(self.instances) < self.fleet.max_instances:
             fresh = self._next()
@@ -117,7 +117,7 @@ class Rollout:
     """A rolling update, step by step.
 
     ``least`` and ``most`` are how many tasks the percentages allow; ``stuck`` says why it stops
-    short, with the number, and is empty when it finishes; ``failure`` is ECS's own reason;
+    short, with the numbers, and is empty when it finishes; ``failure`` is ECS's own reason;
     ``incomplete`` says that not even the tasks to be replaced all found room.
     """
 
@@ -148,7 +148,7 @@ class Rollout:
         return min((step.old + step.new for step in self.steps), default=self.desired)
 
     def table(self) -> pd.DataFrame:
-        """One row a step (index), with the counts of tasks after it and the memory that it looked for."""
+        """One row per step (index), with the counts of tasks after it and the memory that it looked for."""
         names = [field.name for field in fields(Step)]
         return pd.DataFrame([astuple(step) for step in self.steps], columns=names).set_index("number")
 
@@ -234,7 +234,7 @@ def why(hosts: Hosts, failure: placement.Failure) -> str:
     if placement.shortfalls(hosts.needs, hosts.fleet.launch(0)):
         growth = "even on an empty instance"
     else:
-        growth = f"and the group ends at {limit} instance{'' if limit == 1 else 's'}"
+        growth = f"and the group is limited to {limit} instance{'' if limit == 1 else 's'}"
     return f"{'; '.join(short) or failure.words}, {growth} ({failure.reason})"
 
 
@@ -251,7 +251,7 @@ def deployment(config: Config, tasks: int | None = None) -> Rollout:
 
 
 def zone_lost(needs: TaskNeeds, fleet: Fleet, desired: int) -> pd.DataFrame:
-    """What losing each zone leaves: one row a zone (index).
+    """What is left after losing each zone: one row per zone (index).
 
     ``tasks`` ran on the fleet, ``survive`` it, ``placed`` find room at once on the other zones'
     instances, ``wait`` until the Auto Scaling group has launched instances there.

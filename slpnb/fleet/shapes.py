@@ -1,6 +1,6 @@
 """Task shapes as a table, and how many copies of each every instance takes, all at once.
 
-The table's columns are `placement.TaskNeeds`'s own (COLUMNS below): a row a shape or a service.
+The table's columns are `placement.TaskNeeds`'s own (COLUMNS below): one row per shape or service.
 The counting is `placement.how_many`'s rule on whole arrays; the tests hold the two equal.
 """
 
@@ -20,8 +20,8 @@ from slpnb.ecs.resources import ARCHITECTURE, ATTRIBUTE_ENI, Attribute, Instance
 from slpnb.errors import ParameterError
 
 COLUMNS: Mapping[str, str] = {
-    "memory_mib": "MiB that one task takes; the only column that must be there",
-    "cpu_units": "CPU units, 1024 a vCPU",
+    "memory_mib": "MiB that one task takes; the only required column",
+    "cpu_units": "CPU units, 1024 per vCPU",
     "gpus": "GPUs",
     "enis": "1 in network mode awsvpc",
     "tcp_ports": "static host ports, a sequence or one number",
@@ -55,7 +55,7 @@ def needs(shapes: pd.DataFrame, also: Iterable[str] = ()) -> dict[Any, TaskNeeds
         raise ParameterError(f"task shapes: {f'column {missing[0]} is missing' if missing else 'there are none'}")
     twice = shapes.index[shapes.index.duplicated()]
     if len(twice):
-        raise ParameterError(f"task shapes: {twice[0]!r} is there twice")
+        raise ParameterError(f"task shapes: {twice[0]!r} appears twice")
     return {name: _row(name, row) for name, row in zip(shapes.index, shapes.to_dict("records"), strict=True)}
 
 
@@ -93,7 +93,7 @@ def _ports(name: Any, column: str, value: Any) -> tuple[int, ...]:
     numbers = sorted(whole(name, column, port) for port in ports)
     wrong = [port for port in numbers if not 1 <= port <= 65535]
     if wrong or len(set(numbers)) < len(numbers):
-        what = f"{wrong[0]} is no port from 1 to 65535" if wrong else "the same port twice"
+        what = f"{wrong[0]} is not a port from 1 to 65535" if wrong else "the same port twice"
         raise ParameterError(f"task shape {name!r}: {column}: {what}")
     return tuple(numbers)
 
@@ -154,7 +154,7 @@ def _allowed(
     refuses: Callable[[Instance, Any], bool],
     copies: int,
 ) -> Counts:
-    """``copies`` where an instance has what a shape asks for, 0 where not; asked once for each distinct wish."""
+    """``copies`` where an instance has what a shape asks for, else 0; evaluated once for each distinct request."""
     wishes = [asks(task) for task in shapes]
     ratios = np.full((len(instances), len(shapes)), PLENTY, np.int32)
     for wish in dict.fromkeys(wish for wish in wishes if wish):

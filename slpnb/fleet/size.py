@@ -1,4 +1,4 @@
-"""The answer of ``slpnb size``: one task on some instance types, and what becomes of a service of it there.
+"""The answer of ``slpnb size``: one task on some instance types, and what happens to its service there.
 
 Pure: sizes and names in, records out. A fleet of one type holds a service by how many copies of
 the task an instance takes and by nothing else, so what an update or the loss of a zone does follows
@@ -65,13 +65,13 @@ def _check_memory(whole: int | None, hard: int | None, soft: int | None) -> None
     named = {"memory": whole, "container memory": hard, "container reservation": soft}
     given = {name: value for name, value in named.items() if value is not None}
     if not given:
-        raise ParameterError("the task has no memory: give its own, or its container's")
+        raise ParameterError("the task has no memory: set the task's, or its container's")
     for name, value in given.items():
         if value < MINIMUM_MEMORY_MIB:
             raise ParameterError(f"{name} {value} MiB: ECS accepts no less than {MINIMUM_MEMORY_MIB} MiB")
     if hard and soft and hard < soft:
         raise ParameterError(
-            f"container memory {hard} MiB is the hard limit, and below the soft one: container reservation {soft} MiB"
+            f"container memory {hard} MiB is the hard limit, but below the soft limit: container reservation {soft} MiB"
         )
     largest = max(hard or 0, soft or 0)
     if whole and largest > whole:
@@ -83,13 +83,13 @@ def _check_cpu(units: int | None) -> None:
         return
     largest = max(catalog.types().values(), key=lambda one: (one.cpu_units, one.name))
     if units < 1:
-        raise ParameterError(f"cpu {units}: must be above 0 (1024 units are a vCPU); leave it out to reserve none")
+        raise ParameterError(f"cpu {units}: must be above 0 (1024 units are one vCPU); leave it out to reserve none")
     if units > largest.cpu_units:
         raise ParameterError(
             f"cpu {units}: the largest type of the catalogue, {largest.name}, has {largest.cpu_units} CPU units"
         )
     if units > MOST_CPU_UNITS:
-        raise ParameterError(f"cpu {units}: ECS accepts no more than {MOST_CPU_UNITS} CPU units (192 vCPU) a task")
+        raise ParameterError(f"cpu {units}: ECS accepts no more than {MOST_CPU_UNITS} CPU units (192 vCPU) per task")
 
 
 def _check_port(port: int | None, network_mode: str) -> None:
@@ -98,12 +98,12 @@ def _check_port(port: int | None, network_mode: str) -> None:
     if port is None:
         return
     if network_mode not in ("bridge", "host"):
-        raise ParameterError(f"host port {port}: a task in network mode {network_mode} takes none of the instance")
+        raise ParameterError(f"host port {port}: a task in network mode {network_mode} uses no host port")
     if not 1 <= port <= 65_535:
         raise ParameterError(f"host port {port}: must be 1 to 65535")
     if port in RESERVED_TCP_PORTS:
         taken = ", ".join(map(str, sorted(RESERVED_TCP_PORTS)))
-        raise ParameterError(f"host port {port}: the ECS agent keeps {taken} from tasks on every instance")
+        raise ParameterError(f"host port {port}: the ECS agent reserves {taken} on every instance")
 
 
 def zones(text: str) -> tuple[str, ...]:
@@ -120,16 +120,16 @@ def zones(text: str) -> tuple[str, ...]:
     for name in names:
         _check_zone(name)
     if len(set(names)) < len(names):
-        raise ParameterError(f"zones {text}: each once")
+        raise ParameterError(f"zones {text}: list each only once")
     return names
 
 
 def _check_zone(name: str) -> None:
     known = _known_zones()
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", name):
-        raise ParameterError(f"zone {name!r} is none: must be a name such as us-east-1a, or a number of zones")
+        raise ParameterError(f"zone {name!r} is not a zone: must be a name such as us-east-1a, or a number of zones")
     if name not in known and any(zone[:-1] == name[:-1] for zone in known):
-        raise ParameterError(f"zone {name!r} is not in the catalogue, which knows {', '.join(sorted(known))}")
+        raise ParameterError(f"zone {name!r} is not in the catalogue, which has {', '.join(sorted(known))}")
 
 
 def _known_zones() -> set[str]:
@@ -173,7 +173,7 @@ class Service:
         return limits(self.tasks, self.minimum_healthy_percent, self.maximum_percent)
 
     def instances(self, tasks: int, each: int) -> int:
-        """How many instances so many tasks get, ``each`` on one, within the group's limit."""
+        """How many instances that many tasks get, ``each`` on one, within the group's limit."""
         wanted = -(-tasks // each)
         return wanted if self.max_instances is None else min(wanted, self.max_instances)
 
@@ -204,7 +204,7 @@ def update(service: Service, each: int, binding: str = "") -> Update:
         why = f"at least {least} and at most {most} tasks may run, so none may stop and none may start"
     else:
         where = f"on at most {running} instance{'' if running == 1 else 's'}"
-        why = f"no room for a new task beside the {tasks} {where} ({binding}), and none may stop before it runs"
+        why = f"no room for a new task next to the {tasks} {where} ({binding}), and none may stop before it runs"
     return Update(running, tasks, why)
 
 
@@ -234,7 +234,7 @@ def _without(zone: int, tasks: int, held: list[int], room: list[int]) -> tuple[i
 
 
 def _spread(tasks: int, room: list[int]) -> list[int]:
-    """So many tasks over zones with so much room, as evenly as it goes."""
+    """The tasks over the zones with room for them, as evenly as possible."""
     held = [0] * len(room)
     for _ in range(tasks):
         open_zones = (zone for zone in range(len(room)) if held[zone] < room[zone])
@@ -244,7 +244,7 @@ def _spread(tasks: int, room: list[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class Answer:
-    """One type: whether a task fits, and what becomes of the service (None where not even one task fits)."""
+    """One type: whether a task fits, and what happens to the service (None where not even one task fits)."""
 
     fit: Fit
     service: Service
@@ -260,7 +260,7 @@ class Answer:
 
     @property
     def holds(self) -> bool:
-        """So many instances as there may be take all the tasks."""
+        """The instances that are allowed take all the tasks."""
         return self.fits and self.instances * self.fit.count >= self.service.tasks
 
     @property
@@ -280,7 +280,7 @@ class Answer:
         found += [f"not offered in {', '.join(self.missing_zones)}"] if self.missing_zones else []
         if self.fits and not self.holds:
             most = self.instances * self.fit.count
-            found.append(f"{self.service.tasks} tasks asked, max instances {self.instances} take {most}")
+            found.append(f"{self.service.tasks} tasks asked, but a group of at most {self.instances} holds {most}")
         stuck = self.update.stuck if self.holds and self.update else ""
         return found + ([f"a rolling update hangs: {stuck}"] if stuck else [])
 
@@ -327,7 +327,7 @@ def _cheapest(needs: TaskNeeds, service: Service) -> Iterator[Answer]:
 
 
 def nothing_fits(needs: TaskNeeds, service: Service) -> str:
-    """Why `answers` has none, with the type that comes nearest."""
+    """Why `answers` is empty, with the type that comes closest."""
     from slpnb.fleet.packing import services as packing
 
     empty = packing.empties(packing.candidates(), service.reserved_mib, service.trunking)

@@ -1,11 +1,11 @@
-"""A day's traffic through the scheduler model: tasks, instances, headroom and dollars, against fixed fleets.
+"""A day's traffic simulated by the scheduler model: tasks, instances, headroom and cost, against fixed fleets.
 
 The trace says what is asked of the service minute by minute. The model (`slpnb.ecs.scheduler.machine`) follows
 it as ECS would: target tracking sets the desired count, managed scaling the instances, both with
 their delays, so what comes out is late where AWS would be late. The rules and their sources are in
 `slpnb.ecs.scheduler.tracking` and `slpnb.ecs.scheduler.capacity`.
 
-Units: MiB, CPU units (1024 a vCPU), US dollars on demand in us-east-1.
+Units: MiB, CPU units (1024 per vCPU), US dollars on demand in us-east-1.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def read(path: Path | str) -> pd.DataFrame:
     try:
         return table.assign(minute=pd.to_datetime(table["minute"])).set_index("minute")
     except ValueError as error:
-        raise ParameterError(f"{path}: column minute holds what is no time: {error}") from error
+        raise ParameterError(f"{path}: column minute holds something that is not a time: {error}") from error
 
 
 def sample(busiest: int = 12_000) -> pd.DataFrame:
     """An invented weekday of a store locator: quiet at night, busy at noon and in the evening, one sudden rush.
 
-    ``busiest`` is about how many requests a minute the evening has; the rush at 15:00 has as many.
+    ``busiest`` is about how many requests per minute the evening has; the rush at 15:00 has as many.
     """
     minute = np.arange(1440)
     noon, evening = (np.exp(-(((minute - at) / width) ** 2)) for at, width in ((750, 110), (1200, 130)))
@@ -87,7 +87,7 @@ def loads(trace: pd.DataFrame, cpu_milliseconds: float | None = None) -> pd.Seri
         raise ParameterError("the trace holds cpu_units already: leave cpu_milliseconds out")
     if column == "requests" and (cpu_milliseconds is None or not 0 < cpu_milliseconds < float("inf")):
         given = f", not {cpu_milliseconds}" if cpu_milliseconds is not None else ""
-        raise ParameterError(f"a trace of requests needs cpu_milliseconds above 0{given}: what one costs of a vCPU")
+        raise ParameterError(f"a trace of requests needs cpu_milliseconds above 0{given}: a request's vCPU time")
     factor = 1.0 if cpu_milliseconds is None else cpu_milliseconds * UNITS_A_MILLISECOND
     return pd.Series(values * factor, index=minutes, name="load_units")
 
@@ -101,13 +101,13 @@ def _minutes(index: pd.Index[Any]) -> pd.DatetimeIndex:
         raise ParameterError(f"row {int(index.isna().argmax()) + 1} of the trace has no time")
     odd = index[index != index.floor("min")]
     if len(odd):
-        raise ParameterError(f"the trace has a row at {odd[0]}, which is no whole minute")
+        raise ParameterError(f"the trace has a row at {odd[0]}, which is not a whole minute")
     _check_order(index)
     return index
 
 
 def _check_order(index: pd.DatetimeIndex) -> None:
-    """Disorder first: sorting is the answer to it, and would make no gap of it."""
+    """Check the order first: the remedy is sorting, which may also close an apparent gap."""
     for before, after in pairwise(index):
         if after == before:
             raise ParameterError(f"the trace has {before} twice")
@@ -124,7 +124,7 @@ def _column(trace: pd.DataFrame) -> str:
     found = [name for name in COLUMNS if name in trace.columns]
     if len(found) != 1:
         have = ", ".join(map(str, trace.columns)) or "none"
-        raise ParameterError(f"the trace must have either a column requests or cpu_units; its columns are {have}")
+        raise ParameterError(f"the trace must have a column requests or a column cpu_units; its columns are {have}")
     return found[0]
 
 
@@ -163,14 +163,14 @@ class Scaling:
             )
 
     def asked(self, load_units: float, cpu_units: int) -> int:
-        """How many tasks a steady load settles at."""
+        """The number of tasks that a steady load settles at."""
         wanted = ceil(load_units / (cpu_units * self.target_percent / 100))
         return max(self.minimum_tasks, min(self.maximum_tasks, wanted))
 
 
 @dataclass(frozen=True, repr=False)
 class Day:
-    """What became of a trace, minute by minute.
+    """What happened under a trace, minute by minute.
 
     ``minutes`` has a row for each (index) with ``load_units`` asked, ``desired`` tasks at its end,
     the fewest ``tasks`` that ran in it, ``capacity_units`` of those, ``used_percent`` and
@@ -189,7 +189,7 @@ class Day:
         return len(self.minutes) / 60
 
     def by_hour(self, hours: int = 1) -> pd.DataFrame:
-        """One row for so many hours (index): load, range of tasks, most instances, least headroom, dollars."""
+        """One row per ``hours`` hours (index): load, range of tasks, most instances, least headroom, dollars."""
         groups = self.minutes.groupby(pd.DatetimeIndex(self.minutes.index).floor(f"{hours}h"))
         return groups.agg(
             load_units=("load_units", "mean"),
@@ -265,7 +265,7 @@ def play(
     check_seconds: float = 0,
     **service: Any,
 ) -> Day:
-    """Play a trace through the scheduler model, beginning steady at what its first minute asks for.
+    """Simulate a trace with the scheduler model, starting steady at what its first minute asks for.
 
     ``fleet`` is the group at its smallest, and how far it may grow; ``target_capacity_percent`` and
     ``warmup_seconds`` are managed scaling's, ``service`` more fields of `scheduler.Service`. Raises
@@ -273,7 +273,7 @@ def play(
     """
     asked = loads(trace, cpu_milliseconds)
     if not needs.cpu_units:
-        raise ParameterError("the task reserves no CPU: target tracking has nothing to measure its load by")
+        raise ParameterError("the task reserves no CPU: target tracking has nothing to measure its load against")
     state = replay.cluster(fleet, target_percent=target_capacity_percent, warmup_seconds=warmup_seconds)
     definition = replay.definition(needs, check_seconds=check_seconds)
     desired = min(scaling.asked(float(asked.iloc[0]), needs.cpu_units), _room(needs, fleet, scaling))
@@ -289,7 +289,7 @@ def play(
 
 
 def _room(needs: TaskNeeds, fleet: Fleet, scaling: Scaling) -> int:
-    """How many tasks the group can ever hold, but no fewer than the service insists on."""
+    """How many tasks the group can ever hold, but no fewer than the service's minimum."""
     return max(scaling.minimum_tasks, fleet.per_instance(needs) * fleet.max_instances)
 
 

@@ -1,4 +1,4 @@
-"""10_image: the repository, and the image in it that everything else will run."""
+"""10_image: the repository, and the image in it that everything else runs."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
 """Do image, task definition, AMI and instance type agree on the CPU architecture?
 
-AWS checks each of the four on its own, when it is used, and says least where it matters most: an
+AWS checks each of the four on its own, when it is used, and says the least where it matters most: an
 image of the wrong architecture is pulled and started, and its container dies with one line in the
 log. Pure. Source: docs/ecs-facts.md, "Stopped tasks and their reasons", Amazon ECS Developer Guide
 ("Working with 64-bit ARM workloads on Amazon ECS"), OCI image specification 1.1 ("Image Index").
@@ -19,7 +19,7 @@ EXAMPLE = {"arm64": "c6g.xlarge", "x86_64": "c6i.xlarge"}
 
 @dataclass(frozen=True)
 class Sides:
-    """What each of the four is for.
+    """The architectures that the four sides are for.
 
     ``image`` are the platforms of the image, such as ``("linux/amd64", "linux/arm64")``; None when
     it could not be read, and ``image_unknown`` says why: then the check is skipped, or fails when
@@ -48,7 +48,7 @@ class Sides:
 
 
 def with_image(sides: Sides, *image: str) -> Sides:
-    """The same with another image, one of a single manifest: to ask what would be said of it."""
+    """The same with another image, one with a single manifest: to see what the check would say of it."""
     return replace(sides, image=image, image_is_index=False)
 
 
@@ -58,7 +58,7 @@ def other_platform(sides: Sides) -> str:
 
 
 def agree(sides: Sides) -> Verdicts:
-    """One verdict for each of the four, each held against the task definition, which says what shall run.
+    """One verdict for each of the four, each compared with the task definition, which says what is to run.
 
     A failed one names all four, what AWS would do, and what to change.
     """
@@ -86,7 +86,7 @@ def _platform(entry: dict[str, Any]) -> str:
 
 
 def _task(sides: Sides) -> Verdict:
-    return ok("task definition", f"{sides.task} (task.architecture): what the other three are held against")
+    return ok("task definition", f"{sides.task} (task.architecture): the other three are checked against it")
 
 
 def _image(sides: Sides) -> Verdict:
@@ -94,7 +94,7 @@ def _image(sides: Sides) -> Verdict:
     if sides.image is None:
         return (ng if sides.image_missing else skip)("image", sides.image_unknown)
     if platform in sides.image:
-        index = f", in its index beside {', '.join(others)}" if (others := _others(sides, platform)) else ""
+        index = f", in its index next to {', '.join(others)}" if (others := _others(sides, platform)) else ""
         return ok("image", f"{platform}{index}")
     what = _not_pulled(platform) if sides.image_is_index else _dies()
     change = f"build and push it for {platform} (docker buildx build --platform {platform})"
@@ -106,7 +106,7 @@ def _others(sides: Sides, platform: str) -> list[str]:
 
 
 def _or_follow(sides: Sides) -> str:
-    """The other way out: let the task and the instances be what the image is for."""
+    """The other way out: match the task and the instances to the image."""
     for architecture, platform in PLATFORM.items():
         if platform in (sides.image or ()):
             return f", or set task.architecture to {architecture} and cluster.instance_type to {EXAMPLE[architecture]}"
@@ -129,7 +129,7 @@ def _dies() -> str:
 
 def _ami(sides: Sides) -> Verdict:
     if sides.ami is None:
-        what = f"{sides.ami_name} names none: no instance could be launched; correct cluster.ami_parameter"
+        what = f"{sides.ami_name} names no AMI: no instance could be launched; correct cluster.ami_parameter"
         return ng("AMI", what)
     if sides.ami == sides.task:
         return ok("AMI", f"{sides.ami}: {sides.ami_name}")
@@ -150,7 +150,7 @@ def _instance(sides: Sides) -> Verdict:
 def _wrong_instance(sides: Sides) -> str:
     if sides.ami == sides.instance:
         return (
-            f"the task would never be placed: ECS would say of each {sides.instance_type} that it "
+            f"the task would never be placed: ECS would report for each {sides.instance_type} that it "
             "'is missing an attribute required by your task'"
         )
-    return "no instance would be launched: EC2 refuses an AMI of another architecture than the instance type's"
+    return "no instance would be launched: EC2 refuses an AMI whose architecture is not the instance type's"

@@ -1,8 +1,8 @@
-"""The image, built on this machine: for the architecture asked for, and looked into.
+"""The image, built on this machine for the requested architecture, and inspected.
 
-What an image's manifest says of its architecture is what the builder was told; what the ELF header of
-its entry point says is what the CPU will meet. Both are read, and a disagreement is refused: it is
-what ends on an instance as ``exec format error``. Sources: OCI image specification 1.1 ("Image
+The architecture in an image's manifest is what the builder was told; the one in the ELF header of
+its entry point is what the CPU will see. Both are read, and a disagreement is refused: it is
+what ends in ``exec format error`` on an instance. Sources: OCI image specification 1.1 ("Image
 Configuration"), elf(5), docker/README.md, docs/ecs-facts.md, "Stopped tasks and their reasons".
 """
 
@@ -29,7 +29,7 @@ from slpnb.verdict import Verdict, ok
 
 BASE = "localhost/slpnb-base:bookworm"
 BASE_VARIABLE = "SLPNB_BASE"
-WORDS = {"x86_64": "amd64", "arm64": "arm64"}  # the parameters' word, and an image's
+WORDS = {"x86_64": "amd64", "arm64": "arm64"}  # the parameters' term, and an image's
 MACHINES = {0x3E: "amd64", 0xB7: "arm64"}  # e_machine of an ELF header (elf(5): EM_X86_64, EM_AARCH64)
 ELF_BYTES = 20
 STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: .*|^#\d+ \[.*")  # Podman's, and BuildKit's plain progress
@@ -43,7 +43,7 @@ class BuildError(SlpnbError):
 
 @dataclass(frozen=True)
 class Image:
-    """An image in an engine. ``manifest`` and ``entry_point`` are architectures in an image's words."""
+    """An image in an engine. ``manifest`` and ``entry_point`` are architectures in an image's terms."""
 
     name: str
     identity: str
@@ -75,7 +75,7 @@ def demand_agreement(asked: str, image: Image) -> None:
     if asked == image.manifest == image.entry_point:
         return
     raise Refusal(
-        f"{asked} was asked for, the image's manifest says {image.manifest}, and its entry point is for "
+        f"{asked} was requested, the image's manifest says {image.manifest}, and its entry point is for "
         f"{image.entry_point}: on an instance its container would die with `exec format error`; "
         f"build it again for {asked} (slpnb build --architecture {asked})"
     )
@@ -115,9 +115,9 @@ def build(
     version: str = "",
     report: Callable[[str], None] = lambda _line: None,
 ) -> Image:
-    """Build the image for ``architecture`` (amd64, arm64; the parameters' without one), and look into it.
+    """Build the image for ``architecture`` (amd64, arm64; by default the parameters'), and inspect it.
 
-    ``report`` gets a line a step. Raises `Refusal` when the machine cannot run that architecture, or the
+    ``report`` gets one line per step. Raises `Refusal` when the machine cannot run that architecture, or the
     result is for another one; `BuildError` when the build fails.
     """
     architecture = architecture or WORDS[config.task.architecture]
@@ -133,7 +133,7 @@ def build(
 
 
 def revision(folder: Path = DOCKER / "wordpress") -> str:
-    """The commit that is built, for the image's label; ``-dirty`` when its files are others; empty without git."""
+    """The commit that is built, for the image's label; ``-dirty`` when its files differ; empty without git."""
     commit = git("rev-parse", "HEAD", folder=folder)
     changed = commit and git("status", "--porcelain", "--", ".", folder=folder)
     return f"{commit}-dirty" if changed else commit
@@ -142,23 +142,23 @@ def revision(folder: Path = DOCKER / "wordpress") -> str:
 def demand_runnable(engine: Engine, architecture: str) -> None:
     """Raise `Refusal` when a build's commands could not run here: another architecture, and no emulation.
 
-    Only Podman runs on this very kernel for certain; Docker Desktop and Finch bring emulation in their machine.
+    Only Podman is certain to use this very kernel; Docker Desktop and Finch have emulation in their virtual machine.
     """
     if architecture == engine.architecture or engine.name != "podman" or emulation.registered(architecture):
         return
     raise Refusal(
-        f"the image is asked for {architecture}, this machine is {engine.architecture} and emulates nothing: "
+        f"the image is requested for {architecture}, this machine is {engine.architecture} without emulation: "
         f"build as root after apt-get install {emulation.PACKAGES}, or build for this machine with "
         f"--architecture {engine.architecture}"
     )
 
 
 def find_base(engine: Engine, architecture: str, report: Callable[[str], None]) -> str:
-    """The base: `SLPNB_BASE`, else the Dockerfile's own where its registry answers (""), else one made here."""
+    """The base: `SLPNB_BASE`, else the Dockerfile's own if its registry answers (""), else one made here."""
     chosen = os.environ.get(BASE_VARIABLE, "")
     if chosen or _pulled(engine, default_base(), architecture):
         return chosen
-    report("no registry answers: a base from the distribution's packages")
+    report("no registry answers: making a base from the distribution's packages")
     _run(
         [str(DOCKER / "base" / "make"), "--engine", _client(engine), "--arch", architecture],
         report,
@@ -195,7 +195,7 @@ def _environment(engine: Engine) -> dict[str, str]:
 
 @contextlib.contextmanager
 def apt_files() -> Iterator[dict[str, Path]]:
-    """How this machine reaches Debian's packages, where that is special: its proxy, as the build's secret files."""
+    """How this machine reaches Debian's packages, where that needs settings: its proxy, as the build's secret files."""
     with tempfile.TemporaryDirectory(prefix="slpnb-apt-") as folder:
         proxy = Path(folder) / "proxy"
         proxy.write_text(apt_proxy(_apt_config()), encoding="utf-8")
@@ -231,12 +231,12 @@ def _run(command: list[str], report: Callable[[str], None], environment: dict[st
             if STEP.match(line):
                 report(shortened(line))
     if process.returncode:
-        raise BuildError(f"{Path(command[0]).name} ended with {process.returncode}:\n" + "\n".join(said))
+        raise BuildError(f"{Path(command[0]).name} exited with code {process.returncode}:\n" + "\n".join(said))
 
 
 @contextlib.contextmanager
 def _ended_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
-    """A build that is interrupted, or told to end, does not go on by itself."""
+    """Make sure that a build ends with its command when that is interrupted or terminated."""
     try:
         yield
     except BaseException:
@@ -251,15 +251,15 @@ def shortened(line: str) -> str:
 
 
 def built(config: Config, image: Image) -> Verdict:
-    """What an image that was built is for, and whether the fleet is of that architecture. Pure."""
+    """The architecture of an image that was built, and whether the fleet has it too. Pure."""
     asked = WORDS[config.task.architecture]
-    seen = f"{image.name} is linux/{image.manifest}, by its manifest and by the ELF header of its entry point"
+    seen = f"{image.name} is linux/{image.manifest}, according to its manifest and its entry point's ELF header"
     if asked == image.manifest:
         return ok("image built", seen)
-    return ok("image built", f"{seen}; the fleet is {asked}, for which it must be built too (slpnb build)")
+    return ok("image built", f"{seen}; the fleet is {asked}, so it must also be built for that (slpnb build)")
 
 
-# --- looking into it ----------------------------------------------------------------------------------------
+# --- inspecting it ------------------------------------------------------------------------------------------
 
 
 def look_into(engine: Engine, name: str) -> Image:
@@ -279,13 +279,13 @@ def _first_bytes(engine: Engine, name: str, path: str) -> bytes:
             content, path = _read(container, path)
             if not path:
                 return content[:ELF_BYTES]
-        raise Refusal("the image's entry point is a link that leads nowhere")
+        raise Refusal("the image's entry point is a dangling link")
     finally:
         container.remove(force=True)
 
 
 def _read(container: Any, path: str) -> tuple[bytes, str]:
-    """The file's content, or the path to go on with: a link's target, or the interpreter of a script."""
+    """The file's content, or the path to follow next: a link's target, or the interpreter of a script."""
     chunks, facts = container.get_archive(path)
     archive = b"".join(chunks)
     if facts.get("linkTarget") and facts["linkTarget"] != path:

@@ -1,9 +1,9 @@
 """Running another architecture's programs on this machine, for as long as a build takes.
 
-QEMU's user emulation does it, and the kernel must be told which programs to give to it (binfmt_misc).
+QEMU's user emulation does it, and the kernel must be told which programs to hand to it (binfmt_misc).
 Registered for good, an image for the wrong architecture would start here and die only on an instance;
-so the command line registers it as root while it builds, under a name of its own, and takes it away
-again. What a killed build left is taken away by the next. Sources: kernel documentation "Kernel Support for
+so the command line registers it as root while it builds, under a name of its own, and removes it
+again. What a killed build left is removed by the next one. Sources: kernel documentation "Kernel Support for
 miscellaneous Binary Formats", binfmt.d(5), Debian package qemu-user-static.
 """
 
@@ -31,7 +31,7 @@ def registered(architecture: str) -> bool:
 
 
 def ours(architecture: str) -> str:
-    """The name under which the kit registers an emulator, so that it takes away no one else's. Pure."""
+    """The name under which the kit registers an emulator, so that it never removes anyone else's. Pure."""
     return f"slpnb-{architecture}"
 
 
@@ -48,9 +48,9 @@ def rule(line: str, name: str) -> str:
 
 @contextlib.contextmanager
 def borrowed(architecture: str, own: str, report: Callable[[str], None]) -> Iterator[None]:
-    """Emulate ``architecture`` while the block lasts, where that is not the machine's ``own`` and may be done.
+    """Emulate ``architecture`` within the block, if it is not the machine's ``own`` and emulation is possible.
 
-    It is done as root with the distribution's emulator installed. Otherwise nothing is: whoever goes on to
+    This needs root and the distribution's emulator. Otherwise nothing is done: whoever goes on to
     build is refused by `slpnb.image.building.demand_runnable`, or has an engine that brings its own.
     """
     line = _line(architecture)
@@ -69,7 +69,7 @@ def borrowed(architecture: str, own: str, report: Callable[[str], None]) -> Iter
 
 
 def tidy() -> None:
-    """Take away what a killed build left registered; nothing while another one is at work."""
+    """Remove what a killed build left registered; nothing while another build is running."""
     left = [architecture for architecture in QEMU if (BINFMT / ours(architecture)).exists()]
     if left and os.geteuid() == 0:
         with LOCK.open("a") as lock:
@@ -87,7 +87,7 @@ def _line(architecture: str) -> str:
 
 
 def _register(line: str, name: str) -> None:
-    """Tell the kernel. Raises `Refusal` where it will not be told, as in most containers."""
+    """Register with the kernel. Raises `Refusal` where the kernel does not allow it, as in most containers."""
     try:
         if not (BINFMT / "register").exists():
             mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)]
@@ -95,11 +95,11 @@ def _register(line: str, name: str) -> None:
         if not (BINFMT / name).exists():
             (BINFMT / "register").write_text(line, encoding="ascii")
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Refusal(f"the kernel does not take an emulator here ({error}): build on a machine of its own") from error
+        raise Refusal(f"the kernel accepts no emulator ({error}): build on a machine of that architecture") from error
 
 
 def _return(architecture: str, lock: int) -> None:
-    """Take the registration away, unless another build holds the lock: then that one does it at its end."""
+    """Remove the registration, unless another build holds the lock: then that build does it when it ends."""
     with contextlib.suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (BINFMT / ours(architecture)).write_text("-1", encoding="ascii")

@@ -1,4 +1,4 @@
-"""The image into a registry: as an index over its architectures, and its digest back for ``image.digest``.
+"""Pushing the image to a registry as an index over its architectures, and getting its digest for ``image.digest``.
 
 A tag can be moved, a digest cannot: the task definition runs the digest of the index, and each
 instance pulls the image of its own architecture out of it. A password goes to the engine's client
@@ -34,7 +34,7 @@ REFERENCE = re.compile(
     r"(?P<host>[\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 )
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-TIMEOUT_SECONDS = 1800  # of one command; a first push sends every layer
+TIMEOUT_SECONDS = 1800  # for one command; a first push sends every layer
 ANSWER_SECONDS = 10
 SAID = 10  # last lines of a failed push that are kept
 UNAUTHORIZED = (401, 403)
@@ -59,7 +59,7 @@ class Target:
 
     @property
     def local(self) -> bool:
-        """Whether the registry is on this machine: such a one speaks plain HTTP, and no proxy is between."""
+        """Whether the registry is on this machine: then it speaks plain HTTP, and no proxy is in between."""
         host = re.sub(r":\d+$", "", self.host).strip("[]")
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(host).is_loopback
@@ -73,7 +73,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Login:
-    """What a registry wants to see. Its password is in no representation."""
+    """A registry's credentials. No representation shows the password."""
 
     user: str
     password: str
@@ -100,7 +100,7 @@ def target(reference: str, tag: str) -> Target:
     """The target that ``--registry`` names, such as 127.0.0.1:5000/slp-saas. Pure. Raises `Refusal` for others."""
     found = REFERENCE.fullmatch(reference)
     if found is None or not re.search(r"[.:]|^localhost$", found["host"]):
-        raise Refusal(f"{reference!r} names no registry and repository: it must be like 127.0.0.1:5000/slp-saas")
+        raise Refusal(f"{reference!r} names no registry and repository: it must look like 127.0.0.1:5000/slp-saas")
     return Target(found["host"], found["repository"], tag)
 
 
@@ -121,7 +121,7 @@ def commands(engine: Engine, to: Target, built: Mapping[str, str], folder: Path,
     if engine.name == "docker":
         return _by_docker(engine, to, built)
     if len(built) > 1:
-        raise Refusal("Finch joins no images into an index: push with Podman or Docker, or one architecture alone")
+        raise Refusal("Finch cannot join images into an index: push with Podman or Docker, or only one architecture")
     (name,) = built.values()
     return [[*engine.command, "tag", name, f"{to.name}:{to.tag}"], [*engine.command, "push", f"{to.name}:{to.tag}"]]
 
@@ -138,7 +138,7 @@ def _by_podman(engine: Engine, to: Target, built: Mapping[str, str], folder: Pat
 
 
 def _options(to: Target, folder: Path, login: bool) -> list[str]:
-    """Podman's: Docker needs to be told neither."""
+    """Podman's: Docker needs neither."""
     return ["--tls-verify=false"] * to.local + [f"--authfile={folder / 'auth.json'}"] * login
 
 
@@ -164,7 +164,7 @@ def announced(built: Sequence[str], to: str, tag: str) -> str:
 
 
 def not_pushed(config: Config, built: Sequence[str], tag: str) -> str:
-    """What would be pushed, where nothing may be written, and the options with which it may. Pure."""
+    """What would be pushed, where nothing may be written, and the options that allow it. Pure."""
     confirm = " --confirm production" if config.environment == "production" else ""
     would = announced(built, f"ECR repository {config.image.repository}", tag)
     return f"not pushed: it would be {would}; --backend aws --apply{confirm} pushes it"
@@ -208,7 +208,7 @@ def demand_answer(to: Target) -> None:
         _get(to, to.url, {})
     except HTTPError as error:
         if error.code not in UNAUTHORIZED:
-            raise Refusal(f"{to.url} answers {error.code}: no registry, so nothing is pushed") from error
+            raise Refusal(f"{to.url} answers {error.code}: not a registry, so nothing is pushed") from error
     except (URLError, OSError) as error:
         raise Refusal(f"no registry answers at {to.url}: {_reason(error)}") from error
 
@@ -234,7 +234,7 @@ def push(engine: Engine, to: Target, built: Mapping[str, str], login: Login | No
 def read_back(to: Target, said: str, platforms: tuple[str, ...], login: Login | None) -> Pushed:
     """What the registry holds under the digest that the client ``said``, or else under the tag.
 
-    A registry whose login only the client knows is believed. Raises `PushError` when it is not an index over
+    A registry whose login only the client knows is trusted. Raises `PushError` when it is not an index over
     ``platforms`` or not what its digest says.
     """
     digest = found[0] if (found := DIGEST.findall(said)[-1:]) else ""
@@ -243,13 +243,13 @@ def read_back(to: Target, said: str, platforms: tuple[str, ...], login: Login | 
     except HTTPError as error:
         if error.code in UNAUTHORIZED and digest and login is None:
             return Pushed(to, digest, platforms)
-        raise PushError(f"{to.name}:{to.tag} was pushed and does not read back: {error}") from error
+        raise PushError(f"{to.name}:{to.tag} was pushed but cannot be read back: {error}") from error
     is_now = "sha256:" + hashlib.sha256(content).hexdigest()
     listed = architecture.platforms(json.loads(content))
     if is_now != (digest or is_now) or listed not in (platforms, None):
         raise PushError(
             f"{to.name} holds {is_now} over {', '.join(listed or ())}; "
-            f"{digest or 'an index'} over {', '.join(platforms)} was to be pushed"
+            f"{digest or 'an index'} over {', '.join(platforms)} should have been pushed"
         )
     return Pushed(to, is_now, platforms)
 
@@ -278,7 +278,7 @@ def _without_index(engine: Engine, folder: Path) -> Iterator[None]:
 
 
 def _environment(engine: Engine, folder: Path) -> dict[str, str]:
-    """A client configuration of its own, so that the login outlives the push nowhere; with the user's plugins."""
+    """A client configuration of its own, so that no login outlives the push; with the user's plugins."""
     if engine.name == "podman":
         return {}
     plugins = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "cli-plugins"
@@ -301,8 +301,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], standard_input:
             env={**os.environ, **environment},
         )
     except subprocess.TimeoutExpired as error:
-        raise PushError(f"the push did not end within {TIMEOUT_SECONDS // 60} min") from error
+        raise PushError(f"the push did not finish within {TIMEOUT_SECONDS // 60} min") from error
     if done.returncode:
         said = "\n".join(done.stdout.strip().splitlines()[-SAID:])
-        raise PushError(f"{' '.join(command[-2:])} ended with {done.returncode}:\n{said}")
+        raise PushError(f"{' '.join(command[-2:])} exited with code {done.returncode}:\n{said}")
     return done.stdout

@@ -1,6 +1,6 @@
-"""10_image: the repository, and the image in it that everything else will run.
+"""10_image: the repository, and the image in it that everything else runs.
 
-The image is built and pushed by CI; this step keeps its repository and reads from it what the
+The image is built and pushed by CI; this step maintains its repository and reads from it what the
 declared digest is. Source: Amazon ECR User Guide ("Image tag mutability", "Automate the cleanup of
 images by using lifecycle policies"), OCI image specification 1.1, docs/ecs-facts.md, "Images and AMIs".
 """
@@ -49,7 +49,7 @@ def desired(config: Config) -> Wanted:
         "encryption": image.encryption,
         "lifecycle_policy": lifecycle_policy(image.keep_images),
     }
-    reason = "where the instances pull the image from; a pushed tag can never mean another image"
+    reason = "the instances pull the image from it; a tag, once pushed, always means the same image"
     return (
         Resource("repository", "repository", image.repository, attributes, reason, config.tags(STEP, image.repository)),
     )
@@ -75,7 +75,7 @@ def lifecycle_policy(keep: int) -> dict[str, Any]:
 
 
 def observe(aws: Aws) -> Observed:
-    """The repository, and what 50_cluster and 70_task will meet: the AMI, the declared image and its platforms."""
+    """The repository, and what 50_cluster and 70_task depend on: the AMI, the declared image and its platforms."""
     found = find_ami(aws) | find_repository(aws)
     return found | find_image(aws) if "repository" in found else found
 
@@ -120,7 +120,7 @@ def _found_ami(image: Mapping[str, Any]) -> Found:
 
 
 def ami_parameter(config: Config) -> str:
-    """The SSM parameter of the AMI: the one of the parameters, or the ECS-optimized one of the task's architecture."""
+    """The SSM parameter of the AMI: the one in the parameters, or the ECS-optimized one for the task's architecture."""
     return config.cluster.ami_parameter or AMI_PARAMETERS[config.task.architecture]
 
 
@@ -197,7 +197,7 @@ def sides(config: Config, have: Observed) -> Sides:
     """The architecture of image, task definition, AMI and instance type, from parameters and what exists. Pure."""
     image, ami = have.get("image"), have.get("ami")
     repository, digest = config.image.repository, config.image.digest
-    unknown = f"repository {repository} does not exist yet, so no image is in it"
+    unknown = f"repository {repository} does not exist yet, so it holds no image"
     if "repository" in have:
         unknown = f"{digest} is not in repository {repository}: push it first"
     return Sides(
@@ -214,12 +214,12 @@ def sides(config: Config, have: Observed) -> Sides:
 
 
 def agreement(config: Config, have: Observed) -> Verdicts:
-    """Whether the four agree; also right before the repository exists, when only the image is left out. Pure."""
+    """Whether the four agree; works even before the repository exists, when only the image is left out. Pure."""
     return architecture.agree(sides(config, have))
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
-    """Read the repository back, then demand that the four agree and that the tag is the declared digest.
+    """Read the repository back, then require that the four agree and that the tag is the declared digest.
 
     Raises `Refusal` when two of the four disagree: nothing that follows could run.
     """
@@ -235,12 +235,12 @@ def _tag(config: Config, have: Observed) -> Verdict:
     if image is None:
         return skip(subject, "the declared image is not there to compare with")
     if image.attributes["tag_digest"] is None:
-        return ng(subject, f"no image carries it; push {config.image.digest} under it")
+        return ng(subject, f"no image has it; push {config.image.digest} with this tag")
     if image.attributes["tag_digest"] != config.image.digest:
         return ng(
             subject,
             f"points to {image.attributes['tag_digest']}, image.digest is {config.image.digest}: "
-            "correct the one that is wrong; a tag here is immutable",
+            "correct the one that is wrong; tags here are immutable",
         )
     return ok(subject, "points to the declared digest")
 
@@ -282,7 +282,7 @@ def _set_repository(resource: Resource, changed: frozenset[str]) -> list[Call]:
 
 
 def _delete_repository(found: Found) -> list[Call]:
-    # With its images: they are CI's, which can push them again.
+    # With its images: CI made them and can push them again.
     return [Call("ecr", "delete_repository", {"repositoryName": found.name, "force": True}, gone=ABSENT)]
 
 

@@ -1,4 +1,4 @@
-"""The embedded AWS: an account to try the runbook on, in a process of its own, with nothing to pay or to lose.
+"""The embedded AWS: an account to try the runbook on, in a process of its own, with nothing to pay and nothing to lose.
 
 moto's server with the company's existing resources in it (`slpnb.local.account.seed`), with what moto gets
 wrong put right (`slpnb.local.corrections`), and with ECS capacity (`slpnb.local.ecs.model`). This package

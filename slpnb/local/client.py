@@ -1,8 +1,8 @@
-"""The client's side of the embedded AWS: find the one that runs, or start one, and speak to its clock.
+"""The client's side of the embedded AWS: find a running one, or start one, and control its clock.
 
 Found in this order: ``SLPNB_LOCAL_ENDPOINT`` (the runner sets it for the kernels that it starts), then
 the state file ``server.json`` in ``SLPNB_STATE`` (by default runs/embedded/ of the repository). The
-server exits by itself when none of the processes attached to it lives any more, however they died.
+server exits by itself when none of the processes attached to it is alive any more, however they died.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONTAINERS_VARIABLE = "SLPNB_CONTAINERS"
 IMAGES_VARIABLE = "SLPNB_IMAGES"
 DEFAULT_STATE = RUNS / "embedded"
 TIMEOUT_SECONDS = 60
-END_SECONDS = 60  # tasks stop within their own time-outs first
+END_SECONDS = 60  # tasks stop within their own timeouts first
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1
 
 
@@ -56,7 +56,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Containers:
-    """How tasks are run as containers: the defaults are good for people.
+    """How tasks are run as containers: the defaults suit interactive use.
 
     ``pace`` is how many seconds pass on the embedded clock for a real one while containers start,
     are first checked, or stop (0: the embedded AWS's own choice); ``port`` is the front door's on
@@ -101,7 +101,7 @@ def ensure() -> Embedded:
 
 @contextmanager
 def start(containers: Containers | None = None) -> Iterator[Embedded]:
-    """An embedded AWS of one's own, freshly seeded, stopped at the end of the ``with`` block.
+    """A separate embedded AWS, freshly seeded, stopped at the end of the ``with`` block.
 
     With ``containers`` its tasks are real ones where the machine has an engine and the image;
     ``describe`` says whether.
@@ -115,7 +115,7 @@ def start(containers: Containers | None = None) -> Iterator[Embedded]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Ask it to end, which removes its containers; one that does not is killed, and its reaper removes them."""
+    """Ask it to stop, which removes its containers; if it does not, it is killed, and its reaper removes them."""
     process.terminate()
     try:
         process.wait(END_SECONDS)
@@ -130,7 +130,7 @@ def advance(endpoint_url: str, seconds: float) -> None:
 
 
 def reset(endpoint_url: str) -> None:
-    """Back to the freshly seeded account: what tests call between cases."""
+    """Return to the freshly seeded account: what tests call between cases."""
     _call(endpoint_url, "reset", "POST")
 
 
@@ -170,7 +170,7 @@ def _owner() -> int:
 
 
 def _running(folder: Path) -> str | None:
-    """The endpoint that the state file names, if it is one of ours, alive, and now attached to."""
+    """The endpoint that the state file names, if it is ours and alive; attaches to it."""
     try:
         endpoint = str(json.loads((folder / "server.json").read_text(encoding="utf-8"))["endpoint"])
         attached = _call(endpoint, "attach", "POST", pid=_owner())["attached"]
@@ -203,7 +203,7 @@ def _launch(
 
 
 def _environment() -> dict[str, str]:
-    """Ours; but where bytecode is not to be written beside the sources, it is written to a place of its own.
+    """Ours; but where bytecode is not to be written next to the sources, it is written to a place of its own.
 
     Containers often ask for that, and compiling moto each time would double the time to start.
     """
@@ -215,7 +215,7 @@ def _environment() -> dict[str, str]:
 
 
 def _images(containers: Containers) -> dict[str, str]:
-    """Beside what the environment says already."""
+    """In addition to what the environment says already."""
     named = json.loads(os.environ.get(IMAGES_VARIABLE) or "{}")
     return {IMAGES_VARIABLE: json.dumps({**named, **containers.images})}
 
@@ -248,7 +248,7 @@ def _reason(error: HTTPError) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Two kernels that start at once share one embedded AWS."""
+    """Make two kernels that start at the same time share one embedded AWS."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

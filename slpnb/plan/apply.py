@@ -25,7 +25,7 @@ RETRY_TIMEOUT_SECONDS = 120
 
 @dataclass(frozen=True)
 class Applied:
-    """What applying a plan did: one line a change. ``written`` is false for a plan that was only shown."""
+    """What applying a plan did: one line per change. ``written`` is false for a plan that was only shown."""
 
     step: str
     written: bool
@@ -50,14 +50,14 @@ def apply(step: str, pending: Sequence[Change], observed: Observed, aws: Aws, co
 
 
 def _require_known(step: str, pending: Sequence[Change], observed: Observed) -> None:
-    """Refuse before the first write when a call needs what no earlier call makes and AWS does not hold."""
+    """Refuse before the first write if a call needs something that no earlier call makes and AWS does not have."""
     made: set[tuple[str, str]] = set()
     for change in pending:
         for call in change.calls:
             for ref in references(call.params):
                 found = observed.get(ref.key)
                 if (ref.key, ref.attribute) not in made and (found is None or found.value(ref.attribute) is None):
-                    earlier = f"run {ref.step} first" if ref.step else "it is looked up, not made"
+                    earlier = f"run {ref.step} first" if ref.step else "it is looked up, not created"
                     raise Refusal(f"{step}: {change.title} {change.name} needs {ref}, which does not exist: {earlier}")
             made |= {(change.key, name) for name in call.binds}
 
@@ -141,7 +141,7 @@ class _Sender:
         left = [name for name in names if name not in self.done]
         return AwsError(
             f"{call.service} {call.operation} for {change.title} {change.name}: {reason} "
-            f"(done: {', '.join(self.done) or 'nothing'}; not done: {', '.join(left)}; run again to go on from here)"
+            f"(done: {', '.join(self.done) or 'nothing'}; not done: {', '.join(left)}; run again to continue from here)"
         )
 
 

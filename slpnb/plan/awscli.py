@@ -1,4 +1,4 @@
-"""Any plan as AWS CLI commands, so that a reader can check or repeat it by hand.
+"""Any plan as AWS CLI commands, so that a reader can check it or repeat it by hand.
 
 Values that only exist once a command has run become shell variables: ``$FILE_SYSTEM_ID`` is
 set by the command that creates the file system and used by those that follow.
@@ -19,14 +19,14 @@ from slpnb.plan.model import Call, Change, Observed, Wait
 from slpnb.plan.shown import beginning
 from slpnb.plan.values import Join, Json, Ref, Secret, substitute
 
-NEXT = " \\\n    "  # an option a line
+NEXT = " \\\n    "  # one option per line
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
 
 
 def script(pending: Sequence[Change], observed: Observed, ids: bool = False) -> str:
     """A shell script of a plan's pending changes; a comment line before each says why.
 
-    What exists already is a variable too; with ``ids`` the script begins by setting those.
+    What already exists is a variable too; with ``ids`` the script begins by setting these.
     """
     known = _known(observed)
     body = "\n".join(line for change in pending for line in _commands(change, known)) or "# nothing to do"
@@ -35,7 +35,7 @@ def script(pending: Sequence[Change], observed: Observed, ids: bool = False) -> 
         return body
     if ids:
         return "\n".join([*(f"{name}={used[name]}" for name in sorted(used)), body])
-    return f"# exists already, plan.commands(ids=True) sets: {', '.join(sorted(used))}\n{body}"
+    return f"# exists already; set by plan.commands(ids=True): {', '.join(sorted(used))}\n{body}"
 
 
 def _known(have: Observed) -> dict[str, str]:
@@ -70,7 +70,7 @@ def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
 
 
 def _name_parts(text: str, known: Mapping[str, str]) -> Any:
-    """Several known values with commas between them, or one that goes on: a secret's ARN with a key behind it."""
+    """Several known values separated by commas, or one with a suffix: a secret's ARN followed by a key."""
     parts = text.split(",")
     if all(part in known for part in parts):
         return _Shell(",".join(f"${{{known[part]}}}" for part in parts))

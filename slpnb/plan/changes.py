@@ -22,7 +22,7 @@ class Script(str):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step would write. False, and of length 0, when there is nothing to do."""
+    """What a step would write. Falsy, with length 0, when there is nothing to do."""
 
     step: str
     changes: tuple[Change, ...]
@@ -56,7 +56,7 @@ class Plan:
         return Script(awscli.script(self.pending, self.observed, ids))
 
     def apply(self, aws: Aws, confirm: str = "") -> applying.Applied:
-        """Write what this plan shows, and nothing else; where `aws` may not write, say so.
+        """Write what this plan shows, and nothing else; if `aws` may not write, say so.
 
         Raises `Refusal` when an earlier step's resource is missing, `AwsError` when AWS
         fails a call: its sentence says what was done and what was not.

@@ -18,7 +18,7 @@ from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 
 def compare(step: str, kinds: Mapping[str, Kind], want: Iterable[Resource], have: Observed) -> Plan:
-    """Compare: create what is absent, update what differs, keep the rest, delete what this step made in excess.
+    """Compare: create what is absent, update what differs, keep the rest, delete what else this step made.
 
     Pure. Resources of other steps and foreign ones in ``have`` only serve to resolve `Ref`
     values; they are never changed. Deletions come last, in the reverse of ``have``'s order.
@@ -51,7 +51,7 @@ def _refuse_foreign(step: str, found: Found | None) -> None:
     if found is not None and found.step != step and not found.facts.get("taken_back"):
         raise Refusal(
             f"{found.kind} {found.name} exists already, and {step} of this environment did not make it "
-            f"(no tags slpnb:environment and slpnb:step): it is left as it is; choose another name"
+            f"(no tags slpnb:environment and slpnb:step): it is left alone; choose another name"
         )
 
 
@@ -78,7 +78,7 @@ def _refuse_fixed(resource: Resource, found: Found, kind: Kind, differing: Mappi
         name = fixed[0]
         raise Refusal(
             f"{kind.title} {resource.name} has {name} {show(found.attributes.get(name))}, the parameters ask for "
-            f"{show(differing[name])}, and AWS cannot change it: destroy it first, or ask for what it has"
+            f"{show(differing[name])}, and AWS cannot change it: destroy it first, or keep the present value"
         )
 
 
@@ -87,7 +87,7 @@ def _deletion(found: Found, kind: Kind) -> Change:
 
 
 def verify(want: Iterable[Resource], have: Observed) -> Verdicts:
-    """Read back: one verdict a resource, OK when every wanted attribute is what AWS holds."""
+    """Read back: one verdict per resource, OK when every wanted attribute is what AWS holds."""
     return Verdicts.of(_read_back(resolve(resource, have), have) for resource in want)
 
 

@@ -1,4 +1,4 @@
-"""How a plan's values read: ids become the keys of what they name, secrets a placeholder, accounts nothing at all."""
+"""How a plan's values are shown: ids as the keys of what they name, secrets as a placeholder, accounts not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show(value: Any, have: Observed | None = None) -> str:
-    """A value as a reader sees it: ids and ARNs become the keys of what they name, secrets their placeholder."""
+    """A value as a reader sees it: ids and ARNs as the keys of what they name, secrets as a placeholder."""
     if value is None:
         return "absent"
     if isinstance(value, (Ref, Join, Secret)):
@@ -39,7 +39,7 @@ def _relabel(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def beginning(text: str, known: Iterable[str]) -> tuple[str, str]:
-    """The known value that a text is, or goes on from (a secret's ARN with a key, an image's address), and the rest."""
+    """The known value that a text is, or begins with (a secret's ARN with a key, an image's address), and the rest."""
     values = set(known)
     if text in values:
         return text, ""

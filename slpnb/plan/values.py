@@ -1,4 +1,4 @@
-"""What stands in a plan for a value that is not known yet, or must not be seen."""
+"""Placeholders in a plan for a value that is not known yet, or must not be seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The research notebook's first attempt, replayed: what was asked, what was there, and which explanation holds.
+"""The research notebook's first attempt, replayed: what was asked for, what there was, and which explanation holds.
 
 Amounts are MiB. The figures of the story are the research notebook's own: a c6i.large, a task
 definition of 8 GiB, 3.5 GiB as its author remembered it, "2.5GiB available" on the instance, and
@@ -26,7 +26,7 @@ SEEN = 2560  # "there is only 2.5GiB available after the OS (Amazon Linux 2) + D
 CPU_UNITS = 2048
 BESIDE = 256  # a usual reserve, and a usual agent for logs or metrics
 MOST_INSTANCES = 5  # the service was to scale to 5 tasks
-NEAR_PERCENT = 10  # how near to what was seen a type would have to register
+NEAR_PERCENT = 10  # how close to what was seen a type would have to register
 EXITS = Outcome(exits_after=1, exit_code=1)  # exec format error: an image for another architecture
 
 
@@ -36,7 +36,7 @@ def needs(memory_mib: int, gpus: int = 0) -> TaskNeeds:
 
 
 def registered(types: Sequence[str]) -> pd.DataFrame:
-    """What each type is sold with and what it registers (a row a type), in MiB."""
+    """What each type is sold with and what it registers (one row per type), in MiB."""
     rows = []
     for name in types:
         sold, found = catalog.instance_type(name).nominal_mib, catalog.registered_memory(name)
@@ -46,17 +46,17 @@ def registered(types: Sequence[str]) -> pd.DataFrame:
 
 
 def room(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str = TYPE) -> pd.DataFrame:
-    """MiB left for a task of each size in each situation, negative where it is short (a row a size)."""
+    """MiB left for a task of each size in each situation, negative where it is short (one row per size)."""
     empty = catalog.registered_memory(type_name).at_least_mib
     rows = [
-        {"alone": empty - size, f"beside {BESIDE} MiB": empty - BESIDE - size, "beside its own copy": empty - 2 * size}
+        {"alone": empty - size, f"next to {BESIDE} MiB": empty - BESIDE - size, "next to a copy": empty - 2 * size}
         for size in sizes
     ]
     return pd.DataFrame(rows, index=pd.Index(list(sizes), name="task_mib"))
 
 
 def outcomes(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str = TYPE) -> pd.DataFrame:
-    """What becomes of a service with one task of each size, by the scheduler model (a row a size).
+    """What happens to a service with one task of each size, by the scheduler model (one row per size).
 
     ``alone`` and ``beside`` start it on one instance, ``update`` replaces its task there, and
     ``update, group of two`` lets the group start a second instance.
@@ -67,7 +67,7 @@ def outcomes(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str
         rows.append(
             {
                 "alone": short_words(alone),
-                f"beside {BESIDE} MiB": short_words(start(size, type_name=type_name, beside=BESIDE)),
+                f"next to {BESIDE} MiB": short_words(start(size, type_name=type_name, beside=BESIDE)),
                 "update": short_words(replay.update(alone)) if alone.steady else "nothing to update",
                 "update, group of two": short_words(replay.update(two)) if two.steady else "nothing to update",
             }
@@ -107,7 +107,7 @@ def start(
 
 
 def accounts(type_name: str = TYPE) -> pd.DataFrame:
-    """The two accounts of one instance's memory, the scheduler's and the host's, in MiB (a row a line)."""
+    """The two accounts of one instance's memory, the scheduler's and the host's, in MiB (one row per line)."""
     total = catalog.registered_memory(type_name).at_least_mib
     rows = [
         ("registered by the agent, once", total, total),
@@ -122,8 +122,8 @@ def accounts(type_name: str = TYPE) -> pd.DataFrame:
 class Hypothesis:
     """One explanation: what the task asked, and what else had a claim on the scheduler's account.
 
-    ``needs`` is what would have to be so, beyond the research notebook; ``against`` what rules it out
-    although the sums would allow it.
+    ``needs`` is what would also have to be true, beyond the research notebook; ``against`` what rules it out
+    although the arithmetic would allow it.
     """
 
     words: str
@@ -133,7 +133,7 @@ class Hypothesis:
     against: str = ""
 
     def judged(self, total: int) -> dict[str, object]:
-        """The arithmetic, and whether it can be: the first task must be short, the tuned one must fit."""
+        """The arithmetic, and whether it is possible: the first task must be short, the tuned one must fit."""
         free = total - self.claimed_mib
         first, tuned = free - self.asked_mib, free - TUNED
         return {
@@ -141,7 +141,7 @@ class Hypothesis:
             "free": free,
             "first task": _spare(first),
             "tuned task": _spare(tuned),
-            "can it be": self._verdict(first, tuned),
+            "possible": self._verdict(first, tuned),
         }
 
     def _verdict(self, first: int, tuned: int) -> str:
@@ -159,7 +159,7 @@ def _spare(mib: int) -> str:
 
 
 def hypotheses(type_name: str = TYPE) -> pd.DataFrame:
-    """The explanations for a task that found no room, each with its sums (a row each), in MiB."""
+    """The explanations for a task that found no room, each with its arithmetic (one row each), in MiB."""
     total = catalog.registered_memory(type_name).at_least_mib
     every = list(_hypotheses(total))
     rows = [one.judged(total) for one in every]
@@ -171,25 +171,25 @@ def _hypotheses(total: int) -> Iterator[Hypothesis]:
     yield Hypothesis("3.5 GiB asked, on an empty instance", REMEMBERED)
     host = "the scheduler never looks at the host"
     yield Hypothesis("3.5 GiB, and only the 2.5 GiB of `free` to place it in", REMEMBERED, total - SEEN, against=host)
-    reserve = "somebody had set it; the default is 0"
+    reserve = "someone had set it; the default is 0"
     yield Hypothesis(f"3.5 GiB, and ECS_RESERVED_MEMORY={BESIDE}", REMEMBERED, BESIDE, reserve)
-    unused = "a reserve is a claim, not a use: `free` does not show it"
+    unused = "a reserve is a claim, not usage: `free` does not show it"
     yield Hypothesis(f"3.5 GiB, and ECS_RESERVED_MEMORY={total - SEEN}", REMEMBERED, total - SEEN, against=unused)
     agent = "one ran; none is mentioned"
-    yield Hypothesis(f"3.5 GiB, beside a daemon task of {BESIDE} MiB", REMEMBERED, BESIDE, agent)
+    yield Hypothesis(f"3.5 GiB, next to a daemon task of {BESIDE} MiB", REMEMBERED, BESIDE, agent)
     none = "0/1 tasks ran, so none was held"
-    yield Hypothesis("3.5 GiB, beside an earlier 3.5 GiB task not yet gone", REMEMBERED, REMEMBERED, against=none)
+    yield Hypothesis("3.5 GiB, next to an earlier 3.5 GiB task not yet gone", REMEMBERED, REMEMBERED, against=none)
     yield Hypothesis("3.5 GiB, on a type that registers 2.5 GiB", REMEMBERED, total - SEEN, against=_no_such_type())
 
 
 def near(mib: int = SEEN) -> pd.DataFrame:
-    """The types that register within NEAR_PERCENT of an amount (a row a type)."""
+    """The types that register within NEAR_PERCENT of an amount (one row per type)."""
     table = catalog.table()
     return table[(table["at_least_mib"] - mib).abs() <= mib * NEAR_PERCENT / 100]
 
 
 def _no_such_type() -> str:
-    """Why the instance was no smaller one; empty where some type would do."""
+    """Why the instance was not a smaller one; empty if some type would do."""
     if len(near()):
         return ""
     return f"none of {len(catalog.table())} types registers within {NEAR_PERCENT} % of {SEEN}"
@@ -200,7 +200,7 @@ def _no_such_type() -> str:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of the research notebook, for an image built on an M1, that is for arm64."""
+    """One attempt of the research notebook, with an image built on an M1, which is for arm64."""
 
     words: str
     type_name: str
@@ -229,7 +229,7 @@ class Attempt:
         short = placement.fit(needs(self.memory_mib, self.gpus), self.type_name).short
         if short:
             return "; ".join(map(str, short))
-        return "arm64 image on x86_64: exec format error, exit code 1" if not played.steady else "it fits, and it runs"
+        return "arm64 image on x86_64: exec format error, exit code 1" if not played.steady else "it fits and runs"
 
 
 ATTEMPTS = (
@@ -242,7 +242,7 @@ ATTEMPTS = (
 
 
 def attempts() -> pd.DataFrame:
-    """What the research notebook tried, each played through (a row each).
+    """What the research notebook tried, each attempt simulated (one row each).
 
     ``start`` is how the service's start ended, ``update`` how a rolling update on the one instance
     would, ``reason`` the numbers behind the start.
@@ -263,7 +263,7 @@ def attempts() -> pd.DataFrame:
 
 
 def verdict() -> str:
-    """The answer of the story in one line."""
+    """The answer to the story in one line."""
     found = placement.fit(needs(WRITTEN), TYPE)
     return (
         f"first attempt: {WRITTEN} MiB asked, {found.left_mib} MiB registered on a {TYPE}: "

@@ -1,6 +1,6 @@
 """What every notebook begins and ends with: `open` finds its parameters and its AWS, `conclude` gives its verdict.
 
-The only module, with the runner, that knows the embedded AWS exists.
+The only module, besides the runner, that knows that the embedded AWS exists.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
 
 
 def tell(notebook: str) -> None:
-    """Begin a notebook that asks no AWS and writes nothing, such as the stories under research/."""
+    """Begin a notebook that calls no AWS and writes nothing, such as the stories under research/."""
     _show_tables_whole()
-    print(f"{notebook}: nothing is created and no AWS is asked; every number comes from the catalogue and the model")
+    print(f"{notebook}: nothing is created and AWS is not called; every number comes from the catalogue and the model")
 
 
 def _show_tables_whole() -> None:
     pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown whole
-    # What pandas takes for a notebook's when it is imported inside one: a kernel started ahead imported it before.
+    # pandas sets this when imported inside a notebook; a kernel started ahead of time imported it before.
     pd.set_option("display.max_columns", 20, "display.width", 80)
 
 
 def connect_backend(config: Config) -> tuple[Aws, bool]:
-    """The AWS of the parameters, and whether it is an embedded one that nothing has written to yet."""
+    """The AWS in the parameters, and whether it is an embedded one that nothing has written to yet."""
     if config.backend == "aws":
         return connect(config), False
     from slpnb import local

@@ -26,7 +26,7 @@ STEPS = ("10_image", "20_network", "30_efs", "40_secrets", "50_cluster", "70_tas
 
 
 class Step(Protocol):
-    """The verbs of a step module. Destroying is planning with nothing wanted."""
+    """The verbs of a step module. Destroying means planning with nothing wanted."""
 
     STEP: str
 

@@ -1,4 +1,4 @@
-"""The runner: the notebooks in order through papermill, stopped at the first refusal, with a record and a report."""
+"""The runner: the notebooks in order with papermill, up to the first refusal, with a record and a report."""
 
 from .sequence import (
     TEARDOWN as TEARDOWN,

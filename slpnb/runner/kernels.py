@@ -1,7 +1,7 @@
-"""Kernels started ahead of need: while one notebook runs, the kernel of the next one is made ready.
+"""Kernels started ahead of time: while one notebook runs, the kernel of the next one is prepared.
 
 Most of the time of a short notebook goes into importing boto3, pandas and matplotlib. One process
-imports them once, and each kernel is a fork of it, so that a run pays for them a single time. What
+imports them once, and each kernel is a fork of it, so that a run pays for them only once. What
 a notebook sees does not change: its own process, an empty namespace, ``In`` that begins at 1.
 Where forking a process that has loaded the system's frameworks is not safe (macOS), each kernel is
 a process of its own that imports the same modules before it is needed.
@@ -52,10 +52,10 @@ class Kernel(AsyncKernelManager):
 
 
 class Kernels:
-    """The kernels of one run: `take` gives a warm one and starts the next, leaving closes them all.
+    """The kernels of one run: `take` returns a warm one and starts the next; leaving the block closes them all.
 
-    ``log`` receives what kernels write to their terminal, which is empty on a good day;
-    ``environ`` is what they get beside this process's environment.
+    ``log`` receives what kernels write to their terminal, normally nothing;
+    ``environ`` is what they get in addition to this process's environment.
     """
 
     def __init__(self, folder: Path, log: Path, nursery: Nursery | None = None) -> None:
@@ -122,7 +122,7 @@ class Nursery:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError("the process that kernels are forked from has ended; see kernels.log beside the report")
+            raise RuntimeError("the process that kernels are forked from has ended; see kernels.log next to the report")
         return int(answer)
 
     def close(self) -> None:
@@ -160,13 +160,13 @@ class _Process(psutil.Process):  # type: ignore[misc]
             return 0
 
     def send_signal(self, sig: int) -> None:
-        """Send a signal; to a process that has ended it is no news, as for `subprocess.Popen`."""
+        """Send a signal; a process that has ended ignores it, as with `subprocess.Popen`."""
         with contextlib.suppress(psutil.NoSuchProcess):
             super().send_signal(sig)
 
 
 def preload() -> None:
-    """Import what notebooks import; one that cannot be imported is the notebook's to report."""
+    """Import what notebooks import; a module that cannot be imported is left for the notebook to report."""
     os.environ.setdefault("MPLBACKEND", INLINE)  # matplotlib reads it once; ipykernel sets the same, but later
     from slpnb.runbook.steps import NOTEBOOKS
 
@@ -178,7 +178,7 @@ def preload() -> None:
 
 
 def serve() -> None:
-    """Fork a kernel for each request on standard input, and answer its process id; end with the runner."""
+    """Fork a kernel for each request on standard input, and answer with its process id; end with the runner."""
     from ipykernel.kernelapp import IPKernelApp  # noqa: F401 - for the forks
 
     preload()

@@ -1,7 +1,7 @@
-"""The service as a visitor meets it, once its tasks are real containers: installed, asked, and looked at.
+"""The service as a visitor sees it, once its tasks are real containers: installed, requested, and photographed.
 
 Nothing here is for a real account: there, visitors look for themselves, and `slpnb.service.installation`
-is run on purpose.
+is run deliberately.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Tasks = Mapping[str, Mapping[str, Any]]  # id of a running task to its "ports" a
 
 @dataclass(frozen=True)
 class Look:
-    """What a visitor met, and what the container took and gave meanwhile; nothing without a front door."""
+    """What a visitor saw, and what the container used and served meanwhile; empty without a front door."""
 
     verdicts: Verdicts = field(default_factory=Verdicts)
     measured: Measured | None = None
 
 
 def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Look:
-    """Install WordPress, ask for its front page over HTTPS, save a picture in ``folder``, and measure a container.
+    """Install WordPress, request its front page over HTTPS, save a picture in ``folder``, and measure a container.
 
     Where the service has one task it gets another first, within what its auto scaling may do. ``tasks`` says
     which containers run now. Raises `AwsError` when the installation does not end, `VerificationError` when the
@@ -88,14 +88,14 @@ def measure_one(host: str, tasks: Tasks) -> Measured:
     reached = _reached(host, tasks)
     found = engine.find() if reached else None
     if found is None:
-        raise Refusal("no container of a task can be reached on the loopback")
+        raise Refusal("no task's container can be reached on the loopback")
     id, target = next(iter(reached.items()))
     with found:
         return measuring.measure(found, found.client.containers.get(id), target, seconds=LOAD_SECONDS)
 
 
 def _reached(host: str, tasks: Tasks) -> dict[str, measuring.Target]:
-    """Where each container of a task is asked, by its id in the engine; those without a port are not."""
+    """Where each container of a task is reached, by its id in the engine; those without a port are left out."""
     reached = {}
     for _, one in sorted(tasks.items()):
         if one["ports"] and one["containers"]:
@@ -105,16 +105,16 @@ def _reached(host: str, tasks: Tasks) -> dict[str, measuring.Target]:
 
 
 def _each(host: str, tasks: Tasks) -> Verdict:
-    """Whether each task's container answers by itself: behind the front door one would hide the other."""
+    """Whether each task's container answers on its own: behind the front door one could hide another's failure."""
     reached = _reached(host, tasks)
     if not reached:
-        return skip("each task", "no container of a task can be reached on the loopback")
+        return skip("each task", "no task's container can be reached on the loopback")
     for id, target in reached.items():
         try:
             measuring.demand_page(target)
         except Refusal as error:
             return ng("each task", f"container {id[:12]}: {error}")
-    return ok("each task", f"{len(reached)} containers, each answers 200 for the front page")
+    return ok("each task", f"{len(reached)} containers, each answers the front page with 200")
 
 
 def _front_page(address: str, door: str) -> Verdict:
@@ -124,15 +124,15 @@ def _front_page(address: str, door: str) -> Verdict:
         return ng("front page", f"{address} at {door} does not answer: {error}")
     seen = f"{address} at {door} answers {answer.status}"
     if answer.status == 200 and "wp-content" in answer.text:
-        return ok("front page", f"{seen}, a page of WordPress")
+        return ok("front page", f"{seen}, a WordPress page")
     return ng(
-        "front page", f"{seen}{f', and leads to {answer.location}' if answer.location else ''}: no WordPress page"
+        "front page", f"{seen}{f', redirecting to {answer.location}' if answer.location else ''}: no WordPress page"
     )
 
 
 def _picture(address: str, door: str, file: Path) -> Verdict:
     if not visit.browser():
-        return skip("picture", f"no browser of {', '.join(visit.BROWSERS)} on this machine: nothing was looked at")
+        return skip("picture", f"no browser on this machine ({', '.join(visit.BROWSERS)}): no picture was taken")
     if visit.picture(address, door, file):
         return ok("picture", f"{file.name}: the front page, as a browser shows it")
-    return ng("picture", f"{visit.browser()} showed nothing of {address} within {visit.PATIENCE_SECONDS} s")
+    return ng("picture", f"{visit.browser()} rendered nothing of {address} within {visit.PATIENCE_SECONDS} s")

@@ -1,6 +1,6 @@
 """Measures a running WordPress container through its engine, and by a bounded load on its loopback port.
 
-The load is ``wrk``'s where it is installed, otherwise a loop of threads in this process, which is slower
+The load comes from ``wrk`` if installed, otherwise from a loop of threads in this process, which is slower
 than wrk and says so by its name. What it all means is in `slpnb.sizing.measure`.
 """
 
@@ -72,9 +72,9 @@ def measure(
     seconds: float = SECONDS,
     report: Callable[[str], None] = lambda _line: None,
 ) -> Measured:
-    """Measure a running container: idle, warm, and under each number of connections for so many seconds.
+    """Measure a running container: idle, warm, and under each number of connections for ``seconds``.
 
-    ``container`` is docker.models.containers.Container; it goes on running. Best done soon after its start, or
+    ``container`` is docker.models.containers.Container; it keeps running. Best done soon after its start, or
     idle is no longer what it was. Raises `Refusal` when the page is not answered with 200.
     """
     moments = [Moment("idle", snapshot(container))]
@@ -94,15 +94,15 @@ def snapshot(container: Any) -> Memory:
 
 
 def _seen(container: Any) -> str:
-    """What `SNAPSHOT` prints; again when it is not whole: Podman 4.3 loses some of a command's output now and then.
+    """What `SNAPSHOT` prints; repeated when incomplete: Podman 4.3 sometimes loses part of a command's output.
 
-    Raises `Refusal` with the engine's words when it never comes whole.
+    Raises `Refusal` with the engine's words if it is never complete.
     """
     for _ in range(TRIES):
         seen = str(container.exec_run(["sh", "-c", SNAPSHOT], privileged=True).output.decode(errors="replace"))
         if is_whole(seen):
             return seen
-    raise Refusal(f"the container could not be looked into: {seen.strip()[-200:] or 'the engine answered nothing'}")
+    raise Refusal(f"the container could not be inspected: {seen.strip()[-200:] or 'the engine answered nothing'}")
 
 
 def is_whole(seen: str) -> bool:
@@ -119,7 +119,7 @@ def under_load(container: Any, target: Target, connections: int, seconds: float)
     load = put_load(target, connections, seconds)
     half.join()
     if not seen:
-        raise Refusal("the container could not be looked into under the load")
+        raise Refusal("the container could not be inspected under load")
     return Moment(_connections(connections), seen[0], load)
 
 
@@ -128,7 +128,7 @@ def _connections(count: int) -> str:
 
 
 def demand_page(target: Target) -> int:
-    """The page's length. Raises `Refusal` unless it is answered with 200: a redirect would be fast for nothing."""
+    """The page's length. Raises `Refusal` unless it is answered with 200: a redirect's speed would mean nothing."""
     connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
     try:
         connection.request("GET", target.path, headers=target.headers)
@@ -144,13 +144,13 @@ def demand_page(target: Target) -> int:
 
 
 def warm(target: Target, requests: int = WARMING) -> None:
-    """Ask for the page so often, one after the other."""
+    """Request the page that many times, one after another."""
     for _ in range(requests):
         demand_page(target)
 
 
 def put_load(target: Target, connections: int, seconds: float) -> Load:
-    """Ask for the page over so many connections for so many seconds, with wrk or the loop."""
+    """Request the page over that many connections for that many seconds, with wrk or the loop."""
     return _wrk(target, connections, seconds) if shutil.which("wrk") else looped(target, connections, seconds)
 
 
@@ -196,16 +196,16 @@ def _ask(target: Target, end: float, answered: Callable[[bool], None]) -> None:
 
 
 def ready_seconds(container: Any) -> float:
-    """Seconds from the container's start until nginx served, by one clock: the engine's machine's."""
+    """Seconds from the container's start until nginx served, both by the clock of the engine's machine."""
     container.reload()
     served = started(_seen(container))
     if served is None:
-        raise Refusal("the container does not say since when it serves: /run/nginx.pid is missing")
+        raise Refusal("the container does not show when it began to serve: /run/nginx.pid is missing")
     return max(0.0, served - _instant(container.attrs["State"]["StartedAt"]).timestamp())
 
 
 def _instant(text: str) -> datetime:
-    """A time as engines write it, with more digits than Python reads."""
+    """A time as engines write it, with more digits than Python can parse."""
     parts = STAMP.match(text)
     assert parts, text  # noqa: S101
     return datetime.fromisoformat(parts[1] + (parts[2] or "") + parts[3].replace("Z", "+00:00"))
@@ -215,7 +215,7 @@ def _limit_mib(container: Any) -> int:
     """The container's memory limit. Raises `Refusal` without one: nothing could be said of how full it is."""
     limit = int(container.attrs["HostConfig"].get("Memory") or 0)
     if not limit:
-        raise Refusal("the container has no memory limit, so how much of it is taken cannot be said")
+        raise Refusal("the container has no memory limit, so there is no telling how full it is")
     return limit // (1024 * 1024)
 
 

@@ -1,4 +1,4 @@
-"""What the terminal shows of a run: a line for each notebook that has ended, and below them a bar.
+"""What the terminal shows of a run: a line for each finished notebook, and a progress bar below them.
 
 Where standard output is not a terminal there is no bar, only the lines.
 """

@@ -1,6 +1,6 @@
-"""What a run leaves for machines: run.json, written anew after each notebook, and `latest`.
+"""What a run leaves for other programs: run.json, rewritten after each notebook, and `latest`.
 
-It holds no secret, because no parameter may be one; what AWS generates is never shown by a notebook.
+It holds no secret, because no parameter may be one, and no notebook shows what AWS generates.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Entry:
         """The verdict without the notebook's name, or the sentence that stopped it."""
         if self.error:
             return self.error["sentence"]
-        return self.line.removeprefix(f"{self.notebook}: ") or "ran to its end, gave no verdict"
+        return self.line.removeprefix(f"{self.notebook}: ") or "finished without a verdict"
 
 
 @dataclass
 class Record:
-    """A run: what was asked, by what, and how it came out; ``exit_code`` is None until it has ended.
+    """A run: what was asked for, with which versions, and how it ended; ``exit_code`` is None until it has ended.
 
-    ``live`` is what a visitor met, one verdict a line, ``measured`` what the container took and gave
+    ``live`` is what a visitor saw, one verdict per line, ``measured`` what the container used and served
     (`slpnb.sizing.measure.Measured.to_dict`); both are empty where tasks were simulated.
     """
 
@@ -72,16 +72,16 @@ class Record:
     again: list[Entry] = field(default_factory=list)
     seconds: float = 0.0
     exit_code: int | None = None
-    verdict: str = "did not end"
+    verdict: str = "did not finish"
 
     @property
     def broken(self) -> list[str]:
-        """What a visitor should have met and did not."""
+        """What a visitor should have seen and did not."""
         return [line for line in self.live if line.startswith("[NG]")]
 
     @property
     def stopped(self) -> Entry | None:
-        """The notebook at which the run ended early."""
+        """The notebook at which the run stopped early."""
         return next((entry for entry in [*self.notebooks, *self.again] if entry.status != "finished"), None)
 
     @property

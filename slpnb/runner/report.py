@@ -1,7 +1,7 @@
 """The report of a run: one page with the verdict, the steps and the charts, and each executed notebook as a page.
 
-Self-contained: no script, no font and no style comes from elsewhere, so that the folder can be
-sent by mail or kept by CI. Notebooks are rendered while the next one runs.
+Self-contained: no script, font or style comes from elsewhere, so that the folder can be
+mailed or archived by CI. Each notebook is rendered while the next one runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Chart:
 
 
 class Report:
-    """Writes report.html and run.json after each notebook, so that a crash leaves what had finished."""
+    """Writes report.html and run.json after each notebook, so that a crash loses nothing that had finished."""
 
     def __init__(self, folder: Path, record: Record) -> None:
         self.folder, self.record = folder, record
@@ -69,7 +69,7 @@ class Report:
         self.save()
 
     def save(self) -> None:
-        """Write report.html as far as the run has come."""
+        """Write report.html for the run so far."""
         found = [chart for path in sorted(self._charts) for chart in self._charts[path]]
         write(self.folder / "report.html", html(self.record, found))
 
@@ -94,7 +94,7 @@ def html(record: Record, found: list[Chart]) -> str:
 
 
 def _container(record: Record) -> Markup:
-    """What the run's container took and gave, as a chart; nothing where tasks were simulated."""
+    """What the run's container used and served, as a chart; empty where tasks were simulated."""
     if not record.measured:
         return Markup()
     from slpnb.sizing import charts  # 1 s of matplotlib, which most reports need not

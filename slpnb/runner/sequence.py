@@ -1,6 +1,6 @@
-"""The runner: the notebooks in order through papermill, stopped at the first refusal, with a record and a report.
+"""The runner: the notebooks in order with papermill, up to the first refusal, with a record and a report.
 
-A run uses one embedded AWS of its own (or the account of the parameters), and one kernel a
+A run uses one embedded AWS of its own (or the account in the parameters), and one kernel per
 notebook, made ready while the notebook before it runs (`slpnb.runner.kernels`).
 """
 
@@ -44,7 +44,7 @@ LAST = "80_service"  # after it the service answers
 
 @dataclass(frozen=True)
 class Order:
-    """What a run is asked to do: ``given`` are nested parameters laid over the params files.
+    """What a run is asked to do: ``given`` are nested parameters that override the params files.
 
     ``again`` runs the notebooks a second time on the same AWS, where nothing may be left to do;
     ``containers`` runs the embedded ECS's tasks as containers where this machine has an engine.
@@ -75,7 +75,7 @@ class Watcher(Protocol):
 
 
 def choose(first: str = "", to: str = "", only: Sequence[str] = ()) -> list[str]:
-    """The notebooks to run, in order; tearing down happens only where it is named.
+    """The notebooks to run, in order; the teardown runs only if it is named.
 
     Names may be whole (30_efs), the number or the word. Raises `ParameterError`.
     """
@@ -87,7 +87,7 @@ def choose(first: str = "", to: str = "", only: Sequence[str] = ()) -> list[str]
     names = [name for name in NOTEBOOKS if begin <= name <= end]
     if not names:
         raise ParameterError(
-            f"--from {begin} --to {end}: nothing lies between them; the order is {', '.join(NOTEBOOKS)}"
+            f"--from {begin} --to {end}: no notebook lies between them; the order is {', '.join(NOTEBOOKS)}"
         )
     return names
 
@@ -100,15 +100,15 @@ def find(name: str) -> str:
     words = {word: notebook for notebook in NOTEBOOKS for word in (notebook, notebook.split("_", 1)[1])}
     near = difflib.get_close_matches(name, words, n=1)
     hint = f"did you mean {words[near[0]]}? " if near else ""
-    raise ParameterError(f"{name} is not a notebook; {hint}they are {', '.join(NOTEBOOKS)}")
+    raise ParameterError(f"{name} is not a notebook; {hint}the notebooks are {', '.join(NOTEBOOKS)}")
 
 
 def resume(environment: str, given: Mapping[str, Any], **options: Any) -> Order:
-    """The order that goes on after the last finished notebook of the last run, with its parameters.
+    """The order that continues after the last finished notebook of the last run, with its parameters.
 
     On the embedded AWS that run's resources are gone with it. A notebook opened on a fresh one
     first applies the steps before it (`slpnb.runbook.prepare`), so what is skipped is only
-    running their notebooks again. Raises `ParameterError` when there is nothing to go on from.
+    running their notebooks again. Raises `ParameterError` when there is nothing to continue from.
     """
     order = Order(environment, (), **options)
     folder, record = records.last(order.runs, environment)
@@ -174,7 +174,7 @@ class _Run:
     began: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
-        """Run everything; an interruption between two notebooks is an end like any other."""
+        """Run everything; an interruption between two notebooks is handled like one within."""
         record, order = self.record, self.order
         with Report(self.folder, record) as report:
             try:
@@ -194,7 +194,7 @@ class _Run:
             record.seconds = time.monotonic() - self.began
 
     def _look(self, backend: _Backend, kernels: Kernels) -> None:
-        """With containers behind the service: install WordPress, look at it as a visitor would, and measure it."""
+        """With containers behind the service: install WordPress, visit it, and measure it."""
         if not backend.aws or self.record.stopped or LAST not in self.order.notebooks:
             return
         try:
@@ -267,7 +267,7 @@ def conclude(record: Record) -> None:
     if record.live:
         record.verdict += "; the service does not work" if record.broken else "; WordPress answers"
     if record.again:
-        record.verdict += f"; run again, {f'{changed[0]} wrote once more' if changed else 'nothing was to do'}"
+        record.verdict += f"; second run: {f'{changed[0]} wrote again' if changed else 'nothing to do'}"
 
 
 def _changes(entries: Sequence[Entry]) -> str:
@@ -305,7 +305,7 @@ class _Execution:
     def _papermill(self, source: Path, output: Path, **options: Any) -> Any:
         from papermill.execute import execute_notebook
 
-        logging.getLogger("papermill").setLevel(logging.ERROR)  # every section goes to every notebook: not news
+        logging.getLogger("papermill").setLevel(logging.ERROR)  # every notebook gets every section: no need to warn
         call: Any = execute_notebook
         return call(source, output, self._parameters(), progress_bar=False, **options)
 
@@ -355,7 +355,7 @@ def shown(path: Path) -> str:
 
 
 def stories(source: Path = NOTEBOOKS_DIR) -> list[str]:
-    """The notebooks under research/, which no run executes: they tell, and write nothing."""
+    """The notebooks under research/, which no run executes: they explain, and write nothing."""
     return sorted(f"research/{path.stem}" for path in source.glob("research/*.ipynb"))
 
 

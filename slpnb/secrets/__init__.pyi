@@ -1,4 +1,4 @@
-"""40_secrets: the key, the secrets of database and WordPress, and the three roles that may use them."""
+"""40_secrets: the key, the secrets for the database and WordPress, and the three roles that may use them."""
 
 from . import policies as policies, roles as roles
 from .step import (

@@ -1,4 +1,4 @@
-"""IAM and KMS policies of the runbook, as functions that return documents, and the check that they grant little.
+"""IAM and KMS policies of the runbook, as functions that return documents, and the check for least privilege.
 
 Pure. Source of what each needs: Amazon ECS Developer Guide ("Amazon ECS task execution IAM role",
 "Amazon ECS task IAM role", "Amazon ECS container instance IAM role"), Amazon EFS User Guide ("Using
@@ -21,10 +21,10 @@ from slpnb.verdict import Verdict, ng, ok
 
 Policy = dict[str, Any]
 
-# Actions that AWS grants on no narrower resource than all, and why.
+# Actions that AWS can grant only on all resources, and why.
 ANY_RESOURCE = {
     "ecr:GetAuthorizationToken": "the token is the registry's, not a repository's",
-    "ecs:DiscoverPollEndpoint": "the agent asks it before it belongs to a cluster",
+    "ecs:DiscoverPollEndpoint": "the agent calls it before it belongs to a cluster",
 }
 
 
@@ -57,7 +57,7 @@ WRITE_LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 def task(_config: Config) -> Policy:
-    """What the container itself may do: mount and write the uploads, through their access point only."""
+    """What the container itself may do: mount and write the uploads, only through their access point."""
     actions = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
     through = {"StringEquals": {"elasticfilesystem:AccessPointArn": Ref("access-point", "arn", "30_efs")}}
     return _policy(_allow("MountTheUploads", actions, Ref("file-system", "arn", "30_efs"), through))

@@ -1,4 +1,4 @@
-"""IAM roles with one inline policy, and the instance profile of the one that EC2 uses: 40_secrets' third kind.
+"""IAM roles with one inline policy each, and the instance profile of the one that EC2 uses: part of 40_secrets.
 
 Inline, not managed: the policy lives and dies with its role, and nothing else can come to depend on it.
 """
@@ -16,7 +16,7 @@ POLICY_NAME = "slpnb"
 ABSENT = ("NoSuchEntity",)
 HELD = "holds the role"
 
-# IAM answers from copies that a new role reaches a little later.
+# IAM answers from replicas, which a new role reaches a little later.
 SPREADING = ABSENT
 
 
@@ -45,7 +45,7 @@ def _found_role(aws: Aws, key: str, role: Mapping[str, Any]) -> Found:
 
 
 def _other_policies(aws: Aws, name: str) -> list[str]:
-    """Whatever else was put on the role, by hand: names of inline policies, ARNs of managed ones."""
+    """Whatever else was attached to the role by hand: names of inline policies, ARNs of managed ones."""
     inline = aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=name)
     managed = aws.pages("iam", "list_attached_role_policies", "AttachedPolicies[].PolicyArn", RoleName=name)
     return sorted({*inline, *managed} - {POLICY_NAME})

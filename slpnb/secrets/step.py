@@ -1,6 +1,6 @@
-"""40_secrets: the key, the secrets of database and WordPress, and the three roles that may use them.
+"""40_secrets: the key, the secrets for the database and WordPress, and the three roles that may use them.
 
-A secret's value is generated when the plan is applied, goes to Secrets Manager, and is shown and compared
+A secret's value is generated when the plan is applied, goes to Secrets Manager, and is never shown or compared
 nowhere. Source: AWS Secrets Manager User Guide ("Secret encryption and decryption", "Delete an AWS Secrets
 Manager secret"), AWS KMS Developer Guide ("Deleting AWS KMS keys"), docs/ecs-facts.md, "WordPress behind a load
 balancer".
@@ -68,7 +68,7 @@ def _key(config: Config) -> Resource:
         "alias": name,
         "policy": policies.key(config),
     }
-    reason = "a key of this environment's own: who may decrypt is said in one place, and it can be taken away"
+    reason = "this environment's own key: one place says who may decrypt, and the right can be revoked"
     return Resource("kms-key", "key", name, attributes, reason, config.tags(STEP, name))
 
 
@@ -82,13 +82,13 @@ def _database_secret(config: Config) -> Resource:
         "password": Secret(lambda: token_urlsafe(24), _shell(32)),  # 32 characters, all allowed by RDS
     }
     description = f"{secrets.database_user} on {secrets.database_name} of {secrets.database_instance}"
-    return _secret(config, "database", description, value, "WordPress finds its database by it")
+    return _secret(config, "database", description, value, "tells WordPress where its database is")
 
 
 def _salts_secret(config: Config) -> Resource:
     value = {name: Secret(lambda: token_urlsafe(48), _shell(64)) for name in SALTS}
     return _secret(
-        config, "salts", "WordPress keys and salts", value, "all tasks must share them: nobody is logged out"
+        config, "salts", "WordPress keys and salts", value, "shared by all tasks, so that no one is logged out"
     )
 
 
@@ -99,7 +99,7 @@ def _secret(config: Config, role: str, description: str, value: Mapping[str, Any
 
 
 def _shell(length: int) -> str:
-    """How a reader would make such a value by hand."""
+    """How a reader would generate such a value by hand."""
     return (
         f"$(aws secretsmanager get-random-password --exclude-punctuation --password-length {length} "
         "--query RandomPassword --output text)"
@@ -120,7 +120,7 @@ def _roles(config: Config) -> Iterator[Resource]:
 
 
 WHY = {
-    "execution": "what ECS does to start a task: pull the image, read the secrets, write the log",
+    "execution": "what ECS may do to start a task: pull the image, read the secrets, write the log",
     "task": "what the container may do: mount the uploads",
     "instance": "what the ECS agent may do: join this cluster",
 }
@@ -155,7 +155,7 @@ def find_database(aws: Aws) -> dict[str, Found]:
 def find_key(aws: Aws) -> dict[str, Found]:
     """This environment's key: by its alias, or by its tags when a run ended before the alias was made.
 
-    One that waits for its deletion can be taken back, and what it encrypted with it: it is found
+    One that is pending deletion can be restored, and what it encrypted with it: it is found
     too, as nobody's, so that destroying does not count it. A foreign key under the alias is found
     as foreign.
     """
@@ -200,8 +200,8 @@ def _found_key(aws: Aws, key: Mapping[str, Any], aliased: Mapping[str, Any] | No
 def find_secrets(aws: Aws, pending: bool = False) -> dict[str, Found]:
     """This environment's secrets by name, without their values. Facts: ``arn``, ``current`` (a value is there).
 
-    One that waits for its deletion keeps its name: with ``pending`` it is found too, as nobody's,
-    so that it can be taken back and destroying does not count it.
+    One that is pending deletion keeps its name: with ``pending`` it is found too, as nobody's,
+    so that it can be restored and destroying does not count it.
     """
     found = {f"secret/{role}": _find_secret(aws, role) for role in SECRETS}
     return {key: secret for key, secret in found.items() if secret and (pending or _is_available(secret))}
@@ -257,8 +257,8 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
 
 def _value(secret: Found) -> Verdict:
     if not secret.facts["current"]:
-        return ng(f"value of {secret.name}", "none is current: a task that asks for it could not start")
-    return ok(f"value of {secret.name}", "there is a current one; it was not read")
+        return ng(f"value of {secret.name}", "no current value: a task that needs it could not start")
+    return ok(f"value of {secret.name}", "there is a current value; it was not read")
 
 
 def _grants(have: Observed) -> Iterator[Verdict]:
@@ -273,7 +273,7 @@ def _grants(have: Observed) -> Iterator[Verdict]:
 
 # --- how each kind is written -------------------------------------------------------------------------------
 
-# KMS answers from copies that a new key, or one just enabled, reaches a little later.
+# KMS answers from replicas, which a new key, or one just enabled, reaches a little later.
 SPREADING = (*ABSENT["kms"], "DisabledException", "KMSInvalidStateException")
 
 
@@ -330,7 +330,7 @@ def _update_secret(resource: Resource, found: Found, changed: frozenset[str]) ->
 
 
 def _delete_key(found: Found) -> list[Call]:
-    # After the secrets, and for as many days: while one of them can be recovered, it can be decrypted.
+    # After the secrets, and for as many days: as long as one can be recovered, it can be decrypted.
     alias, days = found.attributes["alias"], found.facts["recovery_days"]
     params = {"KeyId": found.id, "PendingWindowInDays": days}
     unnamed = [Call("kms", "delete_alias", {"AliasName": alias}, gone=ABSENT["kms"])] if alias else []

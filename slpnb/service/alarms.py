@@ -1,4 +1,4 @@
-"""The alarms of 80_service: what somebody should be told before the customers tell it.
+"""The alarms of 80_service: what someone should hear about before the customers call.
 
 Source of the metrics: CloudWatch metrics for your Application Load Balancer, Amazon ECS Container
 Insights metrics, Amazon ECS cluster auto scaling (CapacityProviderReservation), Amazon CloudWatch
@@ -18,7 +18,7 @@ from slpnb.plan import Call, Found, Kind, Resource, Wanted
 from slpnb.plan.values import Ref
 
 STEP = "80_service"
-# What CloudWatch calls a resource whose id is an ARN is the end of that ARN.
+# CloudWatch names a resource whose id is an ARN by the end of that ARN.
 DIMENSIONS: dict[str, Ref] = {
     "LoadBalancer": Ref("load-balancer", after=":loadbalancer/"),
     "TargetGroup": Ref("target-group", after=":"),
@@ -50,7 +50,7 @@ BALANCER = ("LoadBalancer", "TargetGroup")
 ALARMS = (
     Alarm(
         "unhealthy-targets",
-        "a task that fails its health check is stopped and replaced; when that goes on, all of them may",
+        "a task that fails its health check is stopped and replaced; if that goes on, all of them may be",
         "AWS/ApplicationELB UnHealthyHostCount",
         "Maximum",
         "GreaterThanThreshold",
@@ -70,7 +70,7 @@ ALARMS = (
     ),
     Alarm(
         "no-target",
-        "the load balancer answers 5xx by itself: 503 is what the first attempt showed, with no task behind it",
+        "the load balancer itself answers 5xx: the first attempt showed 503, with no task behind it",
         "AWS/ApplicationELB HTTPCode_ELB_5XX_Count",
         "Sum",
         "GreaterThanThreshold",
@@ -122,7 +122,7 @@ ALARMS = (
     ),
     Alarm(
         "uploads-burst-credits",
-        "below this the file system falls back to 50 KiB/s for each GiB it holds",
+        "below this the file system falls back to 50 KiB/s per GiB stored",
         "AWS/EFS BurstCreditBalance",
         "Minimum",
         "LessThanThreshold",
@@ -174,7 +174,7 @@ def _resource(config: Config, alarm: Alarm) -> Resource:
 
 
 def observe(aws: Aws, have: Mapping[str, Found]) -> dict[str, Found]:
-    """The alarms whose names begin with the environment's prefix; ``have`` tells which resources they watch."""
+    """The alarms whose names begin with the environment's prefix; ``have`` says which resources they watch."""
     prefix = f"{aws.config.prefix}-"
     whole = {_end(name, found.id): found.id for name, found in _watched(have)}
     alarms = aws.pages(

@@ -1,4 +1,4 @@
-"""What 80_service reads back beyond its attributes: what a visitor of the service would notice.
+"""What 80_service checks beyond its attributes: what a visitor to the service would notice.
 
 Certificate, ports, healthy targets in each zone, the deployment, the capacity provider, and the
 version that answers. Source: docs/ecs-facts.md, "Success of a release".
@@ -33,12 +33,12 @@ def _certificate(config: Config, have: Observed) -> Verdict:
     subject, wanted = "certificate", ", ".join(config.service.names)
     found = have.get("certificate")
     if found is None:
-        return ng(subject, f"none of {config.service.certificate_domain} is ISSUED and for {wanted} any more")
+        return ng(subject, f"none of {config.service.certificate_domain} is ISSUED and valid for {wanted} any more")
     return ok(subject, f"issued for {', '.join(found.attributes['names'])}; covers {wanted}")
 
 
 def reachable(config: Config, have: Observed) -> Verdict:
-    """Which ports of the load balancer the world reaches, by the rules of the groups that it carries."""
+    """Which ports of the load balancer the world can reach, by the rules of its security groups."""
     subject, balancer = "ports open to the world", have.get("load-balancer")
     carried = balancer.attributes["security_groups"] if balancer else []
     groups = [found for found in have.values() if found.kind == "security group" and found.id in carried]
@@ -59,7 +59,7 @@ def _open(group: Found, source: str) -> Iterator[tuple[int, int]]:
 
 
 def _targets(aws: Aws, have: Observed) -> Iterator[Verdict]:
-    """One verdict a zone: how many targets are there, and how many of them are healthy."""
+    """One verdict per zone: how many targets are there, and how many of them are healthy."""
     group, service = have.get("target-group"), have.get("service")
     if group is None or service is None:
         yield ng("targets", "no target group or no service")
@@ -97,7 +97,7 @@ def _state(target: Mapping[str, Any]) -> str:
 
 
 def _zones(aws: Aws, targets: list[dict[str, Any]], have: Observed) -> dict[str, str]:
-    """The availability zone of each target: its instance's, or that of the subnet which its address is in."""
+    """The availability zone of each target: its instance's, or that of the subnet that its address is in."""
     names = {one["Target"]["Id"] for one in targets}
     instances = sorted(name for name in names if name.startswith("i-"))
     subnets = [found.attributes for found in have.values() if found.kind == "subnet"]
@@ -123,7 +123,7 @@ def capacity(have: Observed) -> Verdict:
     strategy = described.get("capacityProviderStrategy") or cluster.facts["strategy"]
     if described.get("launchType") or not strategy:
         return ng(subject, "the service has no capacity provider: its tasks never make the group grow")
-    return ok(subject, f"by capacity provider {', '.join(item['capacityProvider'] for item in strategy)}")
+    return ok(subject, f"from capacity provider {', '.join(item['capacityProvider'] for item in strategy)}")
 
 
 def _revision(aws: Aws, have: Observed) -> Verdict:
@@ -139,15 +139,15 @@ def _revision(aws: Aws, have: Observed) -> Verdict:
 
 
 def _answers(aws: Aws) -> Verdict:
-    """Ask the service itself, by its name and through its load balancer, which version it is."""
+    """Ask the service itself, by its name and through its load balancer, for its version."""
     config = aws.config
     path, wanted = config.service.health_check.path, config.image.tag
     address = f"https://{config.service.host_name}{path}"
     door = aws.front_door()
     if aws.simulated and not door:
-        return skip("version", f"{address} is not asked: the tasks are simulated, nothing answers")
+        return skip("version", f"{address} was not requested: the tasks are simulated, so nothing answers")
     if path != "/VERSION.txt":
-        return skip("version", f"{path} does not say the version; /VERSION.txt would")
+        return skip("version", f"{path} does not report the version; /VERSION.txt would")
     try:
         text = visit.get(address, door).text.strip()
     except OSError as error:

@@ -1,6 +1,6 @@
 """The names of 80_service: the existing certificate and hosted zone, and the DNS aliases to the load balancer.
 
-A network on subdomains has a name for every site, which its users make at any time: one wildcard alias leads
+A network on subdomains has a name for every site, and users create sites at any time: one wildcard alias points
 them all to the load balancer, and the certificate must be valid for them. Route 53 records carry no tags. An
 alias is the kit's when it leads to the kit's own load balancer; any other record of the name is somebody
 else's, and is neither changed nor deleted. Source of the rules: Amazon Route 53 Developer Guide ("Values
@@ -30,7 +30,7 @@ def desired(config: Config) -> Wanted:
 
 
 def _possible(config: Config) -> dict[str, str]:
-    """Every name that may have been the service's, by the key of its alias: a network can have been on subdomains."""
+    """Every name that the service may have had, by the key of its alias: a network may once have used subdomains."""
     host = config.service.host_name
     return {"dns-alias": host, "dns-alias/sites": f"*.{host}"}
 
@@ -42,13 +42,13 @@ def _alias(key: str, name: str) -> Resource:
         "load_balancer": Ref("load-balancer"),
         "evaluate_target_health": True,
     }
-    of_sites = "every site of the network, also one made tomorrow; " if name.startswith("*.") else ""
+    of_sites = "every site of the network, including future ones; " if name.startswith("*.") else ""
     reason = f"{of_sites}an alias follows the load balancer's addresses, which change"
     return Resource(key, "DNS alias", name, attributes, reason)
 
 
 def observe(aws: Aws, load_balancer: Found | None, zone: Found | None) -> dict[str, Found]:
-    """The records of the service's names, each the kit's if it leads to ``load_balancer`` and the kit made that."""
+    """The records of the service's names, each the kit's if it points to ``load_balancer`` and the kit made that."""
     if zone is None:
         return {}
     looked = {key: _record(aws, zone, name) for key, name in _possible(aws.config).items()}
@@ -77,12 +77,12 @@ def _found(key: str, record: Mapping[str, Any], load_balancer: Found | None, zon
 
 
 def _plain(name: str) -> str:
-    """A DNS name as people do. Route 53 ends it with a dot, and writes * as \\052; a load balancer's has capitals."""
+    """A DNS name as people write it. Route 53 adds a dot and writes * as \\052; a load balancer's has capitals."""
     return name.rstrip(".").lower().replace("\\052", "*")
 
 
 def find_hosted_zone(aws: Aws) -> dict[str, Found]:
-    """The existing public hosted zone. Raises `Refusal` when there is none of the name, or more than one."""
+    """The existing public hosted zone. Raises `Refusal` when none has the name, or more than one does."""
     name = aws.config.service.hosted_zone
     zones = aws.pages("route53", "list_hosted_zones", "HostedZones")
     public = [one for one in zones if _plain(one["Name"]) == name and not one["Config"].get("PrivateZone")]
@@ -143,12 +143,12 @@ def _certificate(aws: Aws, arn: str) -> dict[str, Any]:
 
 
 def covers(names: Sequence[str], host: str) -> bool:
-    """Whether a certificate of these names is valid for a host: a wildcard stands for one label (RFC 6125). Pure."""
+    """Whether a certificate for these names covers a host: a wildcard stands for one label (RFC 6125). Pure."""
     return any(name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2]) for name in names)
 
 
 def uncovered(names: Sequence[str], config: Config) -> list[str]:
-    """The service's names that a certificate of these names is not valid for. Pure."""
+    """The service's names that a certificate for these names does not cover. Pure."""
     return [name for name in config.service.names if not covers(names, name)]
 
 
@@ -156,7 +156,7 @@ def uncovered(names: Sequence[str], config: Config) -> list[str]:
 
 
 def _create(resource: Resource) -> list[Call]:
-    # CREATE, not UPSERT: a record that somebody made in the meantime must not be overwritten.
+    # CREATE, not UPSERT: a record that someone made in the meantime must not be overwritten.
     return [_change("CREATE", resource)]
 
 
@@ -175,7 +175,7 @@ def _change(action: str, resource: Resource) -> Call:
 
 
 def _submit(key: str, zone: Any, action: str, record: Mapping[str, Any]) -> Call:
-    """One change of a record, and the wait until every name server of Route 53 has it."""
+    """One change of a record, and the wait until all of Route 53's name servers have it."""
     batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
     params = {"HostedZoneId": zone, "ChangeBatch": batch}
     in_sync = Wait("get_change", {"Id": Ref(key, "change")}, "ChangeInfo.Status", "INSYNC")

@@ -1,6 +1,6 @@
-"""WordPress installed and its network made: a one-off task of the registered task definition (RunTask).
+"""Installing WordPress and its network by a one-off task of the registered task definition (RunTask).
 
-The image's own command ``install`` does it, and run again changes nothing (docker/README.md). Sources:
+The image's own command ``install`` does it, and changes nothing when run again (docker/README.md). Sources:
 Amazon ECS Developer Guide ("Amazon ECS standalone tasks"), API Reference (RunTask).
 """
 
@@ -29,7 +29,7 @@ def plan(config: Config, have: Observed) -> Plan:
         TASK,
         "one-off task",
         config.task.family,
-        "installs WordPress and makes the network; where that is done it changes nothing",
+        "installs WordPress and its network; if that has been done, it changes nothing",
         calls=(_run(config),),
     )
     return Plan(STEP, (change,), have)
@@ -66,12 +66,12 @@ def observe(aws: Aws) -> Observed:
 
 
 def run(aws: Aws) -> Verdict:
-    """Run the task to its end and read its exit code; on an embedded AWS only where tasks are containers.
+    """Run the task until it ends and read its exit code; on an embedded AWS only where tasks are containers.
 
     Raises `Refusal` where tasks are simulated, and `AwsError` when it does not end.
     """
     if aws.simulated and not aws.front_door():
-        raise Refusal("nothing is installed: the tasks are simulated, and none of them would ever end by itself")
+        raise Refusal("nothing was installed: the tasks are simulated, and a simulated task never ends by itself")
     applied = plan(aws.config, observe(aws)).apply(aws)
     if not applied.written:
         return ok("installation", repr(applied))
@@ -85,9 +85,9 @@ def _ended(aws: Aws) -> Verdict:
     described = aws.read("ecs", "describe_tasks", cluster=aws.config.cluster.name, tasks=arns) if arns else None
     ended = sorted((described or {}).get("tasks", []), key=lambda one: str(one.get("stoppedAt", "")))
     if not ended:
-        return ng("installation", "the task is not among those that have stopped")
+        return ng("installation", "the task is not among the stopped ones")
     container = ended[-1]["containers"][0]
     if container.get("exitCode") == 0:
-        return ok("installation", "exit code 0: WordPress is installed, and its network is there")
+        return ok("installation", "exit code 0: WordPress is installed, and its network exists")
     code, reason = container.get("exitCode", "none"), container.get("reason") or ended[-1].get("stoppedReason", "")
     return ng("installation", f"exit code {code}: {reason}; the task's log says more")

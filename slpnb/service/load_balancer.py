@@ -1,4 +1,4 @@
-"""The way in of 80_service: Application Load Balancer, target group, and the listeners on 443 and 80.
+"""The entry point of 80_service: Application Load Balancer, target group, and the listeners on 443 and 80.
 
 TLS ends at the load balancer unless the container serves it; port 80 only redirects. Source of
 the rules: Elastic Load Balancing User Guide for Application Load Balancers ("Create an HTTPS
@@ -48,7 +48,7 @@ def _target_group(config: Config) -> Resource:
         "deregistration_delay_seconds": service.deregistration_delay_seconds,
         "stickiness": False,
     }
-    reason = f"where tasks register themselves, each kept while {check.path} answers 200"
+    reason = f"tasks register here, and each is kept while {check.path} answers 200"
     return Resource("target-group", "target group", name, attributes, reason, config.tags(STEP, name))
 
 
@@ -63,13 +63,13 @@ def _load_balancer(config: Config) -> Resource:
         "drop_invalid_headers": True,
         "idle_timeout_seconds": IDLE_TIMEOUT_SECONDS,
     }
-    reason = "the one address of the service, in every zone that has tasks"
+    reason = "the service's one address, in every zone that has tasks"
     return Resource("load-balancer", "load balancer", name, attributes, reason, config.tags(STEP, name))
 
 
 def _https(config: Config) -> Resource:
     action = {"forward": Ref("target-group")}
-    reason = f"TLS with the certificate of {config.service.certificate_domain}, then on to the tasks"
+    reason = f"TLS with the certificate of {config.service.certificate_domain}, then forwarded to the tasks"
     return _listener(config, 443, "HTTPS", Ref("certificate"), config.service.tls_policy, action, reason)
 
 
@@ -97,7 +97,7 @@ def _listener(
 
 
 def observe(aws: Aws) -> dict[str, Found]:
-    """Target group, load balancer and its listeners: this environment's, by tag, else whatever has their names."""
+    """Target group, load balancer and its listeners: this environment's, by tag, else whatever else has those names."""
     found = find_target_group(aws) | find_load_balancer(aws)
     return found | (find_listeners(aws, found["load-balancer"].id) if "load-balancer" in found else {})
 
@@ -120,7 +120,7 @@ Item = Mapping[str, Any]
 
 
 def _pick(aws: Aws, items: Sequence[Item], kind: str, name: str) -> tuple[Item, str] | None:
-    """The item that this step made, with the step's name; else the one that has the name already."""
+    """The item that this step made, with the step's name; else the one that already has the name."""
     steps = _steps(aws, [item[f"{kind}Arn"] for item in items])
     ours = [item for item in items if steps[item[f"{kind}Arn"]] == STEP]
     named = [item for item in items if item[f"{kind}Name"] == name]
@@ -185,7 +185,7 @@ def _attributes(aws: Aws, of: str, **params: str) -> dict[str, str]:
 
 
 def find_listeners(aws: Aws, load_balancer: str) -> dict[str, Found]:
-    """The listeners of a load balancer by port; one that somebody added by hand has no step."""
+    """The listeners of a load balancer by port; one that was added by hand has no step."""
     listeners = aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer)
     steps = _steps(aws, [listener["ListenerArn"] for listener in listeners])
     found = [_found_listener(listener, steps[listener["ListenerArn"]]) for listener in listeners]
@@ -263,7 +263,7 @@ def _update_target_group(resource: Resource, found: Found, changed: frozenset[st
 
 
 def _delete_target_group(found: Found) -> list[Call]:
-    # AWS lets go of it some seconds after the load balancer is gone.
+    # AWS releases it a few seconds after the load balancer is gone.
     return [Call("elbv2", "delete_target_group", {"TargetGroupArn": found.id}, gone=ABSENT, retry=("ResourceInUse",))]
 
 

@@ -1,4 +1,4 @@
-"""The scaling of 80_service: how many tasks, between which limits, by which measure.
+"""The scaling of 80_service: how many tasks, between which limits, by which metric.
 
 After the first deployment the desired count belongs to Application Auto Scaling: the kit sets it
 once and never compares it. Neither a scaling policy nor, in what DescribeScalableTargets answers,
@@ -39,7 +39,7 @@ def _target(config: Config) -> Resource:
         "min_tasks": service.min_tasks,
         "max_tasks": service.max_tasks,
     }
-    reason = "the desired count is auto scaling's from here on"
+    reason = "from here on auto scaling owns the desired count"
     tags = config.tags(STEP, service.name)
     return Resource("scalable-target", "scalable target", service.name, attributes, reason, tags)
 

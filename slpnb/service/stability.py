@@ -23,13 +23,13 @@ from slpnb.errors import VerificationError
 POLL_SECONDS = 15
 EVENTS_SHOWN = 3
 
-# What ECS writes, and what it means ("Messages and their causes"); the first that matches is told.
+# What ECS writes, and what it means ("Messages and their causes"); the first match is reported.
 CAUSES: tuple[tuple[str, str], ...] = (
-    ("insufficient memory", "no instance has the task's memory unclaimed; 60_sizing says by how much it is short"),
-    ("insufficient CPU", "no instance has the task's CPU units unclaimed; 60_sizing says by how many it is short"),
-    ("already using a port", "the host port is taken: with a static one each instance takes one task"),
+    ("insufficient memory", "no instance has enough unclaimed memory; 60_sizing says by how much it is short"),
+    ("insufficient CPU", "no instance has enough unclaimed CPU units; 60_sizing says by how many it is short"),
+    ("already using a port", "the host port is taken: with a static port, each instance takes one task"),
     ('"AGENT"', "the instance's ECS agent is disconnected"),
-    ("missing an attribute", "no instance has what the task asks for, such as its CPU architecture"),
+    ("missing an attribute", "no instance has what the task requires, such as its CPU architecture"),
     ("No Container Instances were found", "no instance has registered with the cluster"),
     ("RESOURCE:GPU", "no instance has a GPU"),
     ("RESOURCE:ENI", "no instance has a network interface left for the task"),
@@ -37,7 +37,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "service deployment configuration",
         "the minimum rounds up and the maximum rounds down: no task may be stopped and none started",
     ),
-    ("exec format error", "the image was built for another CPU architecture than the instance has"),
+    ("exec format error", "the image was built for a CPU architecture other than the instance's"),
     ("does not contain descriptor matching platform", "the image has no variant for the instance's architecture"),
     ("CannotPullContainerError", "the image cannot be pulled: name, tag, route to the registry, disk or permission"),
     ("OutOfMemoryError", "the container reached its hard memory limit and was killed"),
@@ -46,7 +46,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ("failed ELB health checks", "the load balancer's health check fails: path, port, security group, or slow start"),
     ("is unhealthy in", "the load balancer's health check fails: path, port, security group, or slow start"),
     ("unable to consistently start tasks", "tasks stop before they are RUNNING, and ECS tries less and less often"),
-    ("tasks failed to start", "the circuit breaker counted as many failed tasks as its threshold"),
+    ("tasks failed to start", "as many tasks failed as the circuit breaker's threshold"),
     ("Essential container in task exited", "the container's own process ended: its log says why"),
 )
 PROVISIONING = (
@@ -59,7 +59,7 @@ Outcome = Literal["completed", "waiting", "failed"]
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the service says: done, not yet, or never; ``seen`` has the numbers."""
+    """The result of checking the service once: done, not yet, or never; ``seen`` has the numbers."""
 
     outcome: Outcome
     seen: str
@@ -94,7 +94,7 @@ def _outcome(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str
 
 
 def _superseded(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str, runs: str) -> str:
-    """Another revision is the primary one: by a rollback, by somebody else, or the update never came."""
+    """Another revision is the primary one: by a rollback, by someone else, or because the update never happened."""
     broken = [one for one in service["deployments"] if _revision(one["taskDefinition"]) == wanted]
     failed = [one for one in broken if one.get("rolloutState") == "FAILED"]
     if failed or _rolled_back(service, primary):
@@ -150,7 +150,7 @@ def _revision(arn: str) -> str:
 
 @dataclass(frozen=True)
 class Watched:
-    """What `watch` saw, one row a change of state; the last one is the requested revision running."""
+    """What `watch` saw, one row per change of state; the last one is the requested revision running."""
 
     service: str
     task_definition: str
@@ -173,7 +173,7 @@ class Watched:
 
 
 def watch(aws: Aws, task_definition: str = "", tell: Callable[[str], None] | None = None) -> Watched:
-    """Wait until the service of the parameters runs ``task_definition`` (family:revision; the newest by default).
+    """Wait until the service in the parameters runs ``task_definition`` (family:revision; the newest by default).
 
     ``tell`` gets one line whenever the state changes; by default they go to stderr on the real
     AWS and nowhere on the embedded one, where waiting takes no time. Raises `VerificationError`
@@ -215,7 +215,7 @@ def _newest(aws: Aws) -> str:
 
 
 def describe(aws: Aws) -> dict[str, Any]:
-    """The service of the parameters as DescribeServices answers it. Raises `VerificationError` when it is absent."""
+    """The service in the parameters as DescribeServices returns it. Raises `VerificationError` when it is absent."""
     config = aws.config
     question = {"cluster": config.cluster.name, "services": [config.service.name]}
     answer = aws.read("ecs", "describe_services", absent=("ClusterNotFoundException",), **question) or {}
@@ -297,10 +297,10 @@ def cause(messages: Iterable[str]) -> str:
 
 
 def room(aws: Aws) -> str:
-    """What one task asks, against the most that any instance of the cluster has left."""
+    """What one task asks for, against the most that any instance of the cluster has left."""
     needed, name = aws.config.task, aws.config.cluster.name
     arns = aws.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=name)[:100]
-    asked = f"one task asks {needed.memory_mib} MiB and {needed.cpu_units} CPU units"
+    asked = f"one task asks for {needed.memory_mib} MiB and {needed.cpu_units} CPU units"
     if not arns:
         return f"{asked}, and the cluster has no instance"
     answer = aws.read("ecs", "describe_container_instances", cluster=name, containerInstances=arns) or {}

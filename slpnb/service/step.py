@@ -1,6 +1,6 @@
 """80_service: the service behind its load balancer, its scaling, its alarms and its name.
 
-This module holds the ECS service itself and puts the parts of the step together: `slpnb.service.load_balancer`,
+This module contains the ECS service itself and puts the parts of the step together: `slpnb.service.load_balancer`,
 `slpnb.service.scaling`, `slpnb.service.alarms` and `slpnb.service.domain`. Waiting for the requested revision is
 `slpnb.service.stability`. Source of the rules: Amazon ECS Developer Guide ("Amazon ECS service definition
 parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS API Reference
@@ -55,7 +55,7 @@ def _service(config: Config) -> Resource:
         "propagate_tags": "SERVICE",
         "managed_tags": True,
     }
-    reason = "with no launch type of its own it takes the cluster's capacity provider, which makes the group grow"
+    reason = "has no launch type, so it uses the cluster's capacity provider, which makes the group grow"
     tags, once = config.tags(STEP, service.name), {"desired_tasks": service.desired_tasks}
     return Resource("service", "service", service.name, attributes, reason, tags, once)
 
@@ -202,7 +202,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     for record in (one for one in records if one.step != STEP):
         raise Refusal(
             f"{record.name} has {'an' if record.attributes['type'] == 'A' else 'a'} {record.attributes['type']} record "
-            "that does not lead to the kit's load balancer: it is somebody else's and is left as it is; "
+            "that does not lead to the kit's load balancer: it is someone else's and is left alone; "
             "choose another service.host_name, or delete the record by hand"
         )
     return plans.compare(STEP, KINDS, want, have)
@@ -309,7 +309,7 @@ SETTINGS: tuple[tuple[tuple[str, ...], Setting], ...] = (
 def _delete(found: Found) -> list[Call]:
     own = {"cluster": found.attributes["cluster"], "service": found.name}
     question = {"cluster": own["cluster"], "services": [found.name]}
-    # Targets are drained before tasks are stopped: with the longest delay of ELB that alone is an hour.
+    # Targets are drained before tasks are stopped: with ELB's longest delay that alone takes an hour.
     drained = Wait("describe_services", question, "services[0].status || 'INACTIVE'", "INACTIVE", timeout_seconds=7200)
     return [
         Call("ecs", "update_service", {**own, "desiredCount": 0}, gone=ABSENT),

@@ -1,7 +1,7 @@
-"""Asking the service as a visitor does: a page by its address, and a picture of it.
+"""Using the service as a visitor does: a page by its address, and a picture of it.
 
 With a front door (the embedded AWS's, on the loopback) the name is not looked up: the door is asked
-for the host. Its certificate is nobody's, so it alone is not verified.
+for the host. Its certificate is self-signed, so it alone is not verified.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def browser() -> str:
 
 
 def picture(address: str, door: str, file: Path) -> bool:
-    """Save what a browser shows at an address as PNG; whether it did. Without a browser it did not.
+    """Save what a browser shows at an address as PNG, and return whether that worked; false without a browser.
 
     A browser drops what it is loading when a network of the machine comes or goes, as those of containers
     do (Chromium: ERR_NETWORK_CHANGED), and saves nothing then: it is asked again.
@@ -84,7 +84,7 @@ def picture(address: str, door: str, file: Path) -> bool:
 
 
 def _ends(command: list[str]) -> bool:
-    """Run a browser; whether it ended by itself. If not, it is killed, and its helpers with it."""
+    """Run a browser, and return whether it ended by itself. If not, it is killed, and its helpers with it."""
     process = subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

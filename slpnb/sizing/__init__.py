@@ -1,4 +1,4 @@
-"""Which task on which instances, how many, with what left, and does it work while it is updated."""
+"""Which task fits which instances, how many times, what is left, and whether an update works."""
 
 import lazy_loader
 

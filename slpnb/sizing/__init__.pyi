@@ -1,4 +1,4 @@
-"""Which task on which instances, how many, with what left, and does it work while it is updated."""
+"""Which task fits which instances, how many times, what is left, and whether an update works."""
 
 from . import busy_day as busy_day, charts as charts, headroom as headroom, measure as measure, prose as prose
 from .checks import refusals as refusals, verdict as verdict

@@ -1,6 +1,6 @@
-"""An invented day of traffic, as busy as the parameters' service may become, played through `slpnb.fleet.traffic`.
+"""An invented day of traffic, as busy as the parameters' service may become, simulated by `slpnb.fleet.traffic`.
 
-A reader with a trace of his own gives it to `day` instead.
+A reader with a real trace passes it to `day` instead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from slpnb.sizing.prose import Prose
 if TYPE_CHECKING:
     from slpnb.config import Config
 
-REQUESTS_A_TASK = 1000  # a minute, at the busiest: with 80 ms each, about 70 % of two vCPUs
+REQUESTS_A_TASK = 1000  # per minute, at the busiest: with 80 ms each, about 70 % of two vCPUs
 CPU_MILLISECONDS = 80
-HOURS = 3  # a row of the table
+HOURS = 3  # per row of the table
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Played:
 
 
 def trace(config: Config) -> pd.DataFrame:
-    """An invented day, at its busiest with REQUESTS_A_TASK requests a minute for every task that may run."""
+    """An invented day, at its busiest with REQUESTS_A_TASK requests per minute for every task that may run."""
     return traffic.sample(REQUESTS_A_TASK * config.service.max_tasks)
 
 
 def day(config: Config, requests: pd.DataFrame, cpu_milliseconds: float | None = CPU_MILLISECONDS) -> Played:
-    """A trace played on the parameters' service and group; ``cpu_milliseconds`` as in `traffic.loads`.
+    """A trace simulated on the parameters' service and group; ``cpu_milliseconds`` as in `traffic.loads`.
 
     Raises `ParameterError` for a trace with gaps or without numbers.
     """
@@ -81,18 +81,18 @@ def _hours(played: traffic.Day) -> pd.DataFrame:
 
 
 def words(played: Played) -> Prose:
-    """What the scaled fleet costs and misses, against the smallest fixed one that is never short."""
+    """What the scaled fleet costs and where it falls short, against the smallest fixed one that never does."""
     if played.refused:
         return Prose(f"There is no day to show: {played.refused}.")
     scaled, fixed = played.fleets.iloc[0], played.fleets.iloc[1:]
     late = f"{count(int(scaled['over_target']), 'minute')} above the target of {played.target_percent:g} %"
-    short = f"{count(int(scaled['short']), 'minute')} with more asked than there was"
-    said = f"Scaled, the day costs {scaled['usd']:.2f} US dollars, with {late} and {short}."
+    short = f"{count(int(scaled['short']), 'minute')} with more demand than capacity"
+    said = f"With scaling, the day costs {scaled['usd']:.2f} US dollars, with {late} and {short}."
     enough = fixed[fixed["over_target"] == 0]
     if enough.empty:
         return Prose(f"{said} No fixed number of tasks that the group can hold stays below the target all day.")
     least = enough.iloc[0]
     same = f"A fixed {count(int(least['tasks']), 'task')} would stay below it all day, for {least['usd']:.2f}"
-    dearer = " An instance is given back only when its last task has gone, which is why scaling costs more here."
+    dearer = " An instance is released only when its last task has gone, which is why scaling costs more here."
     more = dearer if scaled["usd"] > least["usd"] else ""
     return Prose(f"{said} {same} on {count(int(least['instances']), 'instance')}.{more}")

@@ -1,6 +1,6 @@
 """Refusals and warnings that follow from the sizes alone, each with its numbers.
 
-What AWS would accept and then leave stuck is NG; what works now and bites later is WARN.
+What AWS would accept and then leave stuck is NG; what works now but causes trouble later is WARN.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from slpnb.config import Config
 
 PROVISIONING = (
-    "managed scaling leaves out a task larger than its smallest type, so the group would never grow and the task "
+    "managed scaling ignores a task larger than its smallest type, so the group would never grow and the task "
     "would wait in PROVISIONING"
 )
 
@@ -33,7 +33,7 @@ def refusals(config: Config) -> Verdicts:
 
 
 def verdict(config: Config) -> Verdict:
-    """The answer in one line: NG with the first thing that stops it, else what works (WARN if something will bite)."""
+    """The answer in one line: NG with the first obstacle, else what works (WARN if it will cause trouble)."""
     checks = refusals(config)
     if checks.failed:
         return ng("sizing", f"{checks.failed[0].subject}: {checks.failed[0].seen}")
@@ -41,7 +41,7 @@ def verdict(config: Config) -> Verdict:
     warned = any(item.status == "WARN" for item in checks)
     seen = (
         f"{count(config.service.desired_tasks, 'task')} of {found.needs.memory_mib} MiB on {found.type_name}, "
-        f"{fleet(config).per_instance(found.needs)} an instance; an update finishes on "
+        f"{fleet(config).per_instance(found.needs)} per instance; an update finishes on "
         f"{count(update.instances, 'instance')}"
     )
     return (warn if warned else ok)("sizing", seen)
@@ -66,10 +66,10 @@ def _zones(config: Config, found: Fit) -> Iterator[Verdict]:
 
 
 def _fits(config: Config, found: Fit) -> Iterator[Verdict]:
-    """One task on one empty instance, each resource that is short on a line of its own."""
+    """One task on one empty instance, with a separate line for each resource that is short."""
     if not found.short:
         spare = found.left_mib - found.needs.memory_mib
-        yield ok("one task fits", f"{_asked(found)}: {spare} MiB to spare, {count(found.count, 'task')} an instance")
+        yield ok("one task fits", f"{_asked(found)}: {spare} MiB to spare, {count(found.count, 'task')} per instance")
     for item in found.short:
         yield _refusal(config, found, item)
 
@@ -108,14 +108,14 @@ def _instead(config: Config, found: Fit) -> str:
         trunking=config.cluster.awsvpc_trunking,
     )
     if types.empty:
-        return "no type of the catalogue takes it"
+        return "no type in the catalogue takes it"
     price = types["usd_per_hour"].iloc[0]
     own = f"the cheapest {found.needs.architecture} type that takes it"
-    return f"{own} is {types.index[0]} at {price:.4f} US dollars an hour"
+    return f"{own} is {types.index[0]} at {price:.4f} US dollars per hour"
 
 
 def _holds(config: Config, found: Fit) -> Iterator[Verdict]:
-    """The desired and the most tasks on the most instances."""
+    """The desired and the maximum number of tasks on the maximum number of instances."""
     group = fleet(config)
     each, limit = group.per_instance(found.needs), group.max_instances
     for tasks, subject, bad in (
@@ -123,7 +123,7 @@ def _holds(config: Config, found: Fit) -> Iterator[Verdict]:
         (config.service.max_tasks, "scaling", warn),
     ):
         wanted = group.holding(found.needs, tasks)
-        said = f"{count(tasks, 'task')} at {each} an instance: {count(wanted, 'instance')}"
+        said = f"{count(tasks, 'task')} at {each} per instance: {count(wanted, 'instance')}"
         if wanted > limit:
             most = f"cluster.max_instances is {limit}, enough for {count(each * limit, 'task')}"
             yield bad(subject, f"{said} of {group.type_name}, but {most}")
@@ -132,10 +132,10 @@ def _holds(config: Config, found: Fit) -> Iterator[Verdict]:
 
 
 def _updates(config: Config, _: Fit) -> Iterator[Verdict]:
-    """A rolling update at the desired count, and when scaled out as far as the service goes."""
+    """A rolling update at the desired count, and when the service is scaled out to its maximum."""
     desired, most = config.service.desired_tasks, config.service.max_tasks
     if desired == 0:
-        yield skip("rolling update", "no task is desired")
+        yield skip("rolling update", "the desired count is 0")
         return
     update = deployment(config)
     yield _update(config, update)
@@ -152,10 +152,10 @@ def _update(config: Config, update: Rollout) -> Verdict:
     if update.stuck:
         return ng("rolling update", f"{bounds}; {_said(update)}")
     if update.instances > update.started_with:
-        return warn("rolling update", f"{bounds}; it finishes only on {on}, {update.started_with} before it")
+        return warn("rolling update", f"{bounds}; it finishes only on {on}, up from {update.started_with}")
     if update.lowest == 0:
-        return warn("rolling update", f"{bounds}; every task stops before a new one starts: down meanwhile")
-    return ok("rolling update", f"{bounds}; it finishes on {on}, as many as before it")
+        return warn("rolling update", f"{bounds}; every task stops before a new one starts: downtime")
+    return ok("rolling update", f"{bounds}; it finishes on {on}, as many as before")
 
 
 def _said(update: Rollout) -> str:
@@ -168,17 +168,17 @@ def _alone(config: Config, found: Fit) -> Iterator[Verdict]:
     """A task that takes all the CPU of its instance."""
     units = catalog.instance_type(found.type_name).cpu_units
     if found.needs.cpu_units == units:
-        each = f"every further task needs an instance, and cluster.max_instances is {config.cluster.max_instances}"
+        each = f"every further task needs another instance, and cluster.max_instances is {config.cluster.max_instances}"
         yield warn("task CPU", f"the task takes all {units} CPU units of a {found.type_name}: {each}")
 
 
 def _interfaces(config: Config, found: Fit) -> Iterator[Verdict]:
-    """ENI trunking where it cannot be, and awsvpc where interfaces are what stops the next task."""
+    """ENI trunking where it is impossible, and awsvpc where interfaces are the limit."""
     facts, slots = catalog.instance_type(found.type_name), found.empty.enis
     if not found.needs.enis:
         return
     if config.cluster.awsvpc_trunking and not facts.trunking_compatible:
-        yield warn("ENI trunking", f"{found.type_name} does not support it: {count(slots, 'awsvpc task')} an instance")
+        yield warn("ENI trunking", f"{found.type_name} does not support it: {count(slots, 'awsvpc task')} per instance")
     if "enis" in found.binds:
         trunked = placement.eni_tasks(facts, True)
         more = f"; {trunked} with cluster.awsvpc_trunking" if trunked > slots else ""
@@ -187,7 +187,7 @@ def _interfaces(config: Config, found: Fit) -> Iterator[Verdict]:
 
 def _from_zero(config: Config, _: Fit) -> Iterator[Verdict]:
     if config.cluster.min_instances == 0:
-        yield warn("managed scaling", "from zero instances its metric asks for two at once, whatever the task needs")
+        yield warn("managed scaling", "starting from zero, its metric asks for two instances at once, for any task")
 
 
 def _loses_zone(config: Config, _: Fit) -> Iterator[Verdict]:
@@ -196,11 +196,11 @@ def _loses_zone(config: Config, _: Fit) -> Iterator[Verdict]:
     if not desired:
         return
     if len(config.zones) < 2:
-        yield warn("a zone lost", f"everything is in {config.zones[0]}: nothing is left without it")
+        yield warn("a zone lost", f"everything is in {config.zones[0]}: without it nothing is left")
         return
     worst = losing_a_zone(config).sort_values(["survive", "placed"], kind="stable").iloc[0]
-    rest = f"{worst['placed']} start again at once, {worst['wait']} wait for a new instance in another zone"
-    said = f"of {count(desired, 'task')} at worst {worst['survive']} still run, {rest}"
+    rest = f"{worst['placed']} restart at once, {worst['wait']} wait for a new instance in another zone"
+    said = f"at worst {worst['survive']} of {count(desired, 'task')} keep running, {rest}"
     yield (ok if worst["survive"] else warn)("a zone lost", said)
 
 

@@ -1,7 +1,7 @@
-"""What a fleet costs for each task that it must hold, against the tasks that it could hold beyond them.
+"""What a fleet costs per task that it must hold, against the number of tasks that it could hold beyond those.
 
-A fleet's headroom is counted under every guarantee of `slpnb.fleet.recommendation` at once: so many tasks
-more than the maximum could still be updated, and could still lose a zone. It is negative where
+A fleet's headroom is counted under every guarantee of `slpnb.fleet.recommendation` at once: that many tasks
+beyond the maximum could still be updated, and could still lose a zone. It is negative where
 not even the maximum is covered.
 """
 
@@ -32,7 +32,7 @@ ROWS = 7  # other types that are listed
 class Offers:
     """Fleets to choose from, by price, and why there are none.
 
-    ``guarantees`` as in `recommend.Recommendation`. ``fleets`` has one row a fleet (index: its
+    ``guarantees`` as in `fleet.Recommendation`. ``fleets`` has one row per fleet (index: its
     words): ``what`` (FRONTIER, OWN or OTHER), ``type``, ``instances``, ``headroom`` (tasks beyond
     the maximum), ``usd_month`` and ``usd_task_month`` (by the maximum). ``refused`` is the sentence
     that says why no fleet will do.
@@ -56,7 +56,7 @@ def offers(config: Config) -> Offers:
 
 
 def covered(each: int, instances: int, asked: Constraints) -> int:
-    """The most tasks that keep every guarantee on so many instances that take ``each``."""
+    """The most tasks that keep every guarantee on that many instances, each taking ``each``."""
 
     def fails(tasks: int) -> bool:
         least = (recommend.instances(np.array([each]), name, tasks, asked) for name in asked.guarantees)
@@ -81,7 +81,7 @@ def _found(found: Recommendation, asked: Constraints) -> list[Row]:
 
 
 def _own(config: Config, asked: Constraints) -> list[Row]:
-    """The group of the parameters at its largest, if an instance takes the task at all."""
+    """The group in the parameters at its largest, if an instance takes the task at all."""
     group, needs = fleet(config), placement.needs(config)
     each, most = group.per_instance(needs), group.max_instances
     if not each:
@@ -102,21 +102,21 @@ def _table(rows: list[Row], asked: Constraints) -> pd.DataFrame:
 
 
 def words(found: Offers) -> Prose:
-    """What the table of offers says of the parameters' own group, in one or two sentences."""
+    """What the table of offers says about the group in the parameters, in one or two sentences."""
     if found.refused:
         return Prose(f"There is nothing to choose from: {found.refused}.")
     best = found.fleets[found.fleets["what"] == FRONTIER].iloc[0]
-    cheapest = f"{best.name} at {best['usd_month']:,.2f} US dollars a month"
+    cheapest = f"{best.name} at {best['usd_month']:,.2f} US dollars per month"
     own = found.fleets[found.fleets["what"] == OWN]
     asked = count(found.tasks, "task")
     if own.empty:
-        return Prose(f"The parameters' own type takes no task. The cheapest that covers {asked} is {cheapest}.")
+        return Prose(f"The type in the parameters fits no task. The cheapest that covers {asked} is {cheapest}.")
     mine, spare = own.iloc[0], int(own["headroom"].iloc[0])
-    price = f"{mine.name}, its largest size, at {mine['usd_month']:,.2f} US dollars a month"
+    price = f"{mine.name}, its largest size, at {mine['usd_month']:,.2f} US dollars per month"
     if spare < 0:
-        kept = f"The group of the parameters ({price}) keeps every guarantee for {found.tasks + spare} of {asked}."
+        kept = f"The group in the parameters ({price}) keeps every guarantee for {found.tasks + spare} of {asked}."
         return Prose(f"{kept} The cheapest that keeps them for all is {cheapest}.")
     return Prose(
-        f"The group of the parameters ({price}) keeps every guarantee for {asked} and {spare} more. "
-        f"The cheapest that does for {asked} is {cheapest}."
+        f"The group in the parameters ({price}) keeps every guarantee for {asked} and {spare} more. "
+        f"The cheapest that does so for {asked} is {cheapest}."
     )

@@ -1,7 +1,7 @@
-"""What the running WordPress container takes and gives: measured, and the sizing that follows from it.
+"""What the running WordPress container uses and serves, measured, and the sizing that follows.
 
 Pure: figures out of what the kernel and the load tool say, workers from a memory limit and the limit from
-workers. `slpnb.runner.measuring` is the edge that asks a running container. Units: MiB, seconds, requests a
+workers. `slpnb.runner.measuring` is the edge that asks a running container. Units: MiB, seconds, requests per
 second. Sources: proc(5) (smaps_rollup, status), Linux "Control Group v2" (memory.current, memory.stat) and
 "Memory Resource Controller" (v1), docker/README.md (the pool's size), wrk's own output.
 """
@@ -32,8 +32,8 @@ COUNTED = {"current": ("memory.current", "usage_in_bytes"), "stat": ("memory.sta
 class Memory:
     """A container's memory at one moment, in MiB.
 
-    ``total`` is what counts against its limit and cannot be had back at once: all but files that were read
-    long ago. Of it, ``anonymous`` is the processes' own, ``shared`` is OPcache and tmpfs. ``workers`` has
+    ``total`` is what counts against its limit and cannot be reclaimed at once: all but files that were read
+    long ago. Of that, ``anonymous`` is the processes' own, ``shared`` is OPcache and tmpfs. ``workers`` has
     the private memory of each PHP worker (what one more of them adds), largest first; ``peaks`` the most
     that each ever had: PHP gives memory back after a request.
     """
@@ -52,7 +52,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Load:
-    """A bounded load: so many connections for so many seconds, and what was answered."""
+    """A bounded load: a number of connections for a number of seconds, and what was answered."""
 
     tool: str
     connections: int
@@ -62,7 +62,7 @@ class Load:
 
     @property
     def requests_a_second(self) -> float:
-        """Answered as they should be, on average."""
+        """Requests answered correctly, on average."""
         return (self.requests - self.failed) / self.seconds
 
 
@@ -86,7 +86,7 @@ class Measured:
     moments: tuple[Moment, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For run.json: plain values only, rounded to what was really measured."""
+        """For run.json: plain values only, rounded to the precision of the measurement."""
         return {name: _rounded(value) for name, value in asdict(self).items()}
 
     @classmethod
@@ -127,7 +127,7 @@ def memory(text: str) -> Memory:
     current = [body for name, body in sections if name.endswith(COUNTED["current"])]
     stats = [_fields(body) for name, body in sections if name.endswith(COUNTED["stat"])]
     if not current or not stats:
-        raise Refusal("the container shows no memory controller: its memory cannot be measured on this engine")
+        raise Refusal("the container exposes no memory controller: its memory cannot be measured on this engine")
     stat = stats[0]
     seen = [_worker(body) for name, body in sections if name.startswith("worker")]
     total = int(current[0]) - _stat(stat, "inactive_file")
@@ -151,7 +151,7 @@ def _stat(stat: Mapping[str, int], name: str) -> int:
 
 
 def _worker(text: str) -> tuple[float, float]:
-    """A worker's private memory now, and at most: all that was resident at most, less what it shares, in MiB."""
+    """A worker's private memory now, and at its peak: peak resident memory less what it shares, in MiB."""
     sizes = {name: int(kib) / 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
     private = sizes.get("Private_Clean", 0.0) + sizes.get("Private_Dirty", 0.0)
     most = sizes.get("VmHWM", 0.0) - sizes.get("RssFile", 0.0) - sizes.get("RssShmem", 0.0)
@@ -165,7 +165,7 @@ def started(text: str) -> float | None:
 
 
 def wrk_load(output: str, connections: int) -> Load:
-    """What ``wrk`` reported. Pure. Raises `Refusal` when it reported nothing."""
+    """The load that ``wrk`` reported. Pure. Raises `Refusal` when it reported nothing."""
     done = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", output)
     if done is None:
         raise Refusal(f"the load tool reported no requests: {output.strip()[-200:]}")
@@ -183,12 +183,12 @@ def workers(limit_mib: int, worker_mib: int = WORKER_MIB, reserved_mib: int = RE
 
 
 def limit_for(count: int, worker_mib: int = WORKER_MIB, reserved_mib: int = RESERVED_MIB) -> int:
-    """The least memory limit in MiB with which the pool may have so many workers. Pure.
+    """The smallest memory limit in MiB that allows the pool that many workers. Pure.
 
     Raises `Refusal` outside the 2 to 64 workers that the pool's rule knows.
     """
     if not FEWEST <= count <= MOST:
-        raise Refusal(f"{count} PHP workers a container: the image's pool has {FEWEST} to {MOST}")
+        raise Refusal(f"{count} PHP workers: the image's pool has {FEWEST} to {MOST}")
     return reserved_mib + count * worker_mib
 
 
@@ -200,49 +200,49 @@ class Needs:
     worker_mib: float
 
     def total(self, count: float) -> float:
-        """Memory of a container with so many workers."""
+        """Memory of a container with that many workers."""
         return self.apart_mib + count * self.worker_mib
 
 
 def needs(measured: Measured, margin_percent: float = 0) -> Needs:
-    """What the container needs apart from its workers, and a worker, at their largest moment. Pure.
+    """What the container needs apart from its workers, and per worker, at the largest moment. Pure.
 
     A worker's share is the most private memory that any ever had, since all may have it at the same time.
     Raises `Refusal` when no moment shows a worker.
     """
     shown = [moment.memory for moment in measured.moments if moment.memory.workers]
     if not shown:
-        raise Refusal("no PHP worker was seen in the container: its memory cannot be told from the container's")
+        raise Refusal("no PHP worker was seen in the container, so its memory cannot be told apart")
     factor = 1 + margin_percent / 100
     largest = max(one.peaks[0] for one in shown)
     return Needs(max(one.apart for one in shown) * factor, largest * factor)
 
 
 def task_memory(measured: Measured, count: int, margin_percent: float = MARGIN_PERCENT) -> int:
-    """The container's memory in MiB for so many workers, as measured and with a margin, in whole steps of 64. Pure.
+    """The container's memory in MiB for that many workers, as measured and with a margin, in whole steps of 64. Pure.
 
-    Never less than with which the image's own rule allows so many workers.
+    Never less than the image's own rule requires for that many workers.
     """
     needed = needs(measured, margin_percent).total(count)
     return max(math.ceil(needed / 64) * 64, limit_for(count))
 
 
 def held(measured: Measured, limit_mib: int, margin_percent: float = MARGIN_PERCENT) -> int:
-    """How many workers' measured memory a limit holds, with a margin; 0 when not even the rest fits. Pure."""
+    """How many workers fit a limit by their measured memory, with a margin; 0 when not even the rest fits. Pure."""
     asked = needs(measured, margin_percent)
     return max(0, int((limit_mib - asked.apart_mib) // asked.worker_mib))
 
 
 def best(measured: Measured) -> Moment:
-    """The moment with the most requests a second. Pure. Raises `Refusal` without a load."""
+    """The moment with the most requests per second. Pure. Raises `Refusal` without a load."""
     loaded = [(moment.load.requests_a_second, moment) for moment in measured.moments if moment.load]
     if not loaded:
-        raise Refusal("the container was measured without a load")
+        raise Refusal("the container was measured without load")
     return max(loaded, key=lambda pair: pair[0])[1]
 
 
 def requests_a_mib(moment: Moment) -> float:
-    """Requests a second for each MiB of the container's memory at that moment. Pure."""
+    """Requests per second and MiB of the container's memory at that moment. Pure."""
     return moment.load.requests_a_second / moment.memory.total if moment.load else 0.0
 
 
@@ -251,16 +251,16 @@ COLUMNS = [
     "connections",
     "MiB",
     "workers",
-    "largest, MiB",
-    "at most, MiB",
-    "apart, MiB",
+    "largest worker, MiB",
+    "peak worker, MiB",
+    "without workers, MiB",
     "requests/s",
-    "a GiB",
+    "per GiB",
 ]
 
 
 def table(measured: Measured) -> pd.DataFrame:
-    """The moments: memory, of workers the largest one's now and at most, of the rest, and requests. Pure."""
+    """The moments: total memory, the largest worker's now and at its peak, the rest's, and requests. Pure."""
     return pd.DataFrame([_row(moment) for moment in measured.moments], columns=COLUMNS).set_index("moment")
 
 
@@ -279,17 +279,17 @@ def sizes(measured: Measured, counts: Sequence[int], margin_percent: float = MAR
         (count, round(plain.total(count)), round(more.total(count)), task_memory(measured, count, margin_percent))
         for count in counts
     ]
-    names = ["workers", "MiB measured", f"MiB with {margin_percent:g} % more", "container memory, MiB"]
+    names = ["workers", "MiB measured", f"MiB with {margin_percent:g} % margin", "container memory, MiB"]
     return pd.DataFrame(rows, columns=names).set_index("workers")
 
 
 def sentence(measured: Measured) -> str:
-    """The measurement in one line, as the report quotes it. Pure."""
+    """The measurement in one line, as quoted in the report. Pure."""
     plain, top = needs(measured), best(measured)
     assert top.load  # noqa: S101 - `best` is of those under load
     return (
-        f"ready in {measured.ready_seconds:.1f} s; {plain.apart_mib:.0f} MiB and {plain.worker_mib:.0f} MiB a PHP "
-        f"worker; {top.load.requests_a_second:.0f} requests a second from {top.memory.total:.0f} MiB; a limit of "
-        f"{measured.limit_mib} MiB allows {workers(measured.limit_mib)} workers, and as measured holds "
+        f"ready in {measured.ready_seconds:.1f} s; {plain.apart_mib:.0f} MiB plus {plain.worker_mib:.0f} MiB per PHP "
+        f"worker; {top.load.requests_a_second:.0f} requests per second in {top.memory.total:.0f} MiB; a limit of "
+        f"{measured.limit_mib} MiB allows {workers(measured.limit_mib)} workers, and as measured fits "
         f"{held(measured, measured.limit_mib)}"
     )

@@ -19,7 +19,7 @@ SHIPPED = DATA / FILE
 
 
 def latest() -> Measured:
-    """What the image took and gave when it was measured last."""
+    """What the image used and served when it was last measured."""
     return read(Path(os.environ.get(VARIABLE) or SHIPPED))
 
 

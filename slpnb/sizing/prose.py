@@ -1,4 +1,4 @@
-"""The sizing notebook's sentences about the reader's own service, made from the same values as its tables.
+"""The sizing notebook's sentences about the reader's own service, computed from the same values as its tables.
 
 Prose about values that parameters change must change with them, so it is computed; each sentence
 here says only what the table or chart above it shows.
@@ -37,9 +37,9 @@ def fits(config: Config) -> Prose:
     name, asked, left = found.type_name, found.needs.memory_mib, found.left_mib
     if not found.short:
         each = fleet(config).per_instance(found.needs)
-        room = f"{count(each, 'task')} of {asked} MiB {'go' if each > 1 else 'goes'} on one {name}"
+        room = f"{count(each, 'task')} of {asked} MiB {'fit' if each > 1 else 'fits'} on one {name}"
         rest = found.left_mib - each * asked
-        stops = f"{found.binding} would be short" if each == found.count else "the placement is one task an instance"
+        stops = f"{found.binding} would be short" if each == found.count else "the placement is one task per instance"
         return Prose(f"{room}. One more does not: {stops}, with {rest} MiB of memory left.")
     others = [str(item) for item in found.short if item.resource != "memory"]
     memory = [f"{asked} MiB are asked and {left} are left, short by {found.short_mib} MiB"] if found.short_mib else []
@@ -50,11 +50,11 @@ def updates(config: Config) -> Prose:
     """Whether a rolling update finishes, and on what."""
     update = deployment(config)
     if not update.steps:
-        return Prose("No task is desired, so there is nothing to replace.")
+        return Prose("The desired count is 0, so there is nothing to replace.")
     if update.incomplete:
         return Prose(f"There is nothing to update: the tasks never start ({update.stuck}).")
     if update.stuck:
-        return Prose(f"The update stops at step {update.steps[-1].number}: {update.stuck}. There it hangs.")
+        return Prose(f"The update hangs at step {update.steps[-1].number}: {update.stuck}.")
     on = count(update.instances, "instance")
     grown = update.instances - update.started_with
     extra = f", {grown} more than run otherwise, which managed scaling has to start first" if grown else ""
@@ -65,10 +65,10 @@ def updates(config: Config) -> Prose:
 def replayed(played: Replay) -> Prose:
     """How a replayed deployment came out, and when."""
     if not played.lives:
-        return Prose("No task is desired, so nothing happens.")
+        return Prose("The desired count is 0, so nothing happens.")
     if not played.steady:
         what = "The service never starts" if played.first else "The update does not finish"
-        ends = "ECS gives it up" if played.failed else "it stands where it stood"
+        ends = "ECS has given up" if played.failed else "it has got no further"
         return Prose(f"{what}; after {played.seconds // 60} minutes {ends}: {played.why.rstrip('.')}.")
     waits = [life for life in played.lives.values() if "waiting" in life]
     grown = f" {count(len(waits), 'task')} had to wait for a new instance." if waits else ""
@@ -84,7 +84,7 @@ def loses(table: pd.DataFrame) -> Prose:
     worst = table.sort_values(["survive", "placed"], kind="stable").iloc[0]
     tasks, survive, placed, wait = (int(worst[column]) for column in ("tasks", "survive", "placed", "wait"))
     if not tasks:
-        return Prose("No task runs, so no zone takes one away.")
+        return Prose("No task is running, so losing a zone stops none.")
     if tasks == 1 and not survive:
         where = (
             "finds room at once in another zone"
@@ -115,7 +115,7 @@ def choice(config: Config, table: pd.DataFrame) -> Prose:
         return Prose(f"The parameters choose {name}, which does not take the task.")
     prices = table["usd_task_month"]
     own, least = float(prices.to_dict()[name]), float(prices.min())
-    price = f"{own:.2f} US dollars a task and month"
+    price = f"{own:.2f} US dollars per task per month"
     if own == least:
         return Prose(f"The parameters choose {name}: at {price} no candidate is cheaper.")
     return Prose(

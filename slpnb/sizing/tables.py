@@ -1,4 +1,4 @@
-"""Which task on which instances, how many, with what left, and does it work while it is updated.
+"""Which task fits which instances, how many times, what is left, and whether an update works.
 
 Everything here is pure and counts on the safe lower bound of what an instance registers
 (`catalog.registered_memory`), never on the optimistic figure. Amounts are MiB, CPU units (1024 a
@@ -90,7 +90,7 @@ def cases(found: Mapping[str, Fit]) -> pd.DataFrame:
             "left_mib": one.left_mib,
             "short_mib": one.short_mib,
             "tasks": one.count,
-            "what stops one more": one.binding,
+            "limited by": one.binding,
         }
         for one in found.values()
     ]
@@ -100,7 +100,7 @@ def cases(found: Mapping[str, Fit]) -> pd.DataFrame:
 def capacity(config: Config) -> pd.DataFrame:
     """What the group holds at one instance, at its minimum and at its maximum, as a table.
 
-    ``tasks`` fit, ``left_mib`` is what all those instances have left beside them, ``usd_month``
+    ``tasks`` fit, ``left_mib`` is what all those instances have left next to them, ``usd_month``
     what they cost.
     """
     one, group = fit(config), fleet(config)
@@ -120,7 +120,7 @@ def capacity(config: Config) -> pd.DataFrame:
 
 
 def budget(config: Config) -> pd.DataFrame:
-    """The memory of one instance of the parameters' type, part by part; see `memory_budget`."""
+    """The memory of one instance of the type in the parameters, part by part; see `memory_budget`."""
     one, group = fit(config), fleet(config)
     return memory_budget(
         one.type_name, [one.needs.memory_mib], reserved_mib=one.reserved_mib, most=group.per_instance(one.needs)
@@ -130,7 +130,7 @@ def budget(config: Config) -> pd.DataFrame:
 def memory_budget(
     type_name: str, tasks_mib: Sequence[int], *, reserved_mib: int = 0, most: int | None = None
 ) -> pd.DataFrame:
-    """Where the memory of one instance goes for tasks of each size: one row a size (index), in MiB.
+    """Where the memory of one instance goes for tasks of each size: one row per size (index), in MiB.
 
     ``kernel`` is gone before anything runs, ``reserve`` is ECS_RESERVED_MEMORY, ``tasks`` is what
     ``count`` tasks claim, ``left`` is free; they add up to ``nominal``. ``short`` is what one task
@@ -167,7 +167,7 @@ def compare(config: Config) -> pd.DataFrame:
 
 
 def prices(config: Config) -> pd.DataFrame:
-    """The candidates and the chosen type for the task as it is, by price of a task (a row a type).
+    """The candidates and the chosen type for the task as it is, by price of a task (one row per type).
 
     Types that do not take it are left out. Columns as in `compare`.
     """

@@ -1,6 +1,6 @@
 """Try other sizes in JupyterLab: sliders over the same functions that the sizing notebook calls.
 
-Where nobody can move a slider (papermill, nbval, an exported page) the same table is shown without
+Where no one can move a slider (papermill, nbval, an exported page) the same table is shown without
 them, for the parameters as they are.
 """
 
@@ -28,22 +28,22 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def numbers(config: Config) -> pd.DataFrame:
-    """What the parameters' sizes come to: one row a question (index), with its answer."""
+    """What the sizes in the parameters come to: one row per question (index), with its answer."""
     found, group = fit(config), fleet(config)
     each, own = group.per_instance(found.needs), running(config)
     update, lost = deployment(config), losing_a_zone(config)
     low, high = config.service.desired_tasks, config.service.max_tasks
     answers = {
-        "tasks an instance": str(each),
-        "one more is short of": found.binding,
+        "tasks per instance": str(each),
+        "limited by": found.binding,
         "MiB left on an empty instance": str(found.left_mib),
-        f"instances for the desired {low}": _instances(group.holding(found.needs, low), group.max_instances),
-        f"instances for the most, {high}": _instances(group.holding(found.needs, high), group.max_instances),
-        "an update": f"stops: {update.stuck}" if update.stuck else f"finishes on {update.instances}",
-        "a zone lost, tasks that wait": str(int(lost["wait"].max())),
+        f"instances for the desired count, {low}": _instances(group.holding(found.needs, low), group.max_instances),
+        f"instances for the maximum, {high}": _instances(group.holding(found.needs, high), group.max_instances),
+        "update": f"stops: {update.stuck}" if update.stuck else f"finishes on {update.instances}",
+        "tasks that wait when a zone is lost": str(int(lost["wait"].max())),
         "tasks kept through an update and a lost zone": str(_covered(config, each, group.max_instances)),
-        "US dollars a month as desired": _dollars(group.type_name, own.instances),
-        "US dollars a month at most": _dollars(group.type_name, group.max_instances),
+        "US dollars per month at the desired count": _dollars(group.type_name, own.instances),
+        "US dollars per month at the maximum": _dollars(group.type_name, group.max_instances),
     }
     return pd.DataFrame({"answer": answers.values()}, index=pd.Index(answers, name="question"))
 
@@ -128,7 +128,7 @@ class Trial:
             "cpu_units": (task.cpu_units, 128, max(8192, 2 * task.cpu_units), 128, "task, CPU units"),
             "reserved_memory_mib": (reserve, 0, max(1024, reserve), 64, "reserve, MiB"),
             "desired_tasks": (service.desired_tasks, 0, 4 * service.max_tasks, 1, "desired tasks"),
-            "max_instances": (cluster.max_instances, 1, 4 * cluster.max_instances, 1, "instances at most"),
+            "max_instances": (cluster.max_instances, 1, 4 * cluster.max_instances, 1, "maximum instances"),
         }
         wide = {"style": {"description_width": "11em"}, "layout": {"width": "46em"}}
         type_name = cluster.instance_type

@@ -1,4 +1,4 @@
-"""00_start: who calls, what exists, and every refusal that follows, before anything is created."""
+"""00_start: who is calling, what exists, and every refusal that follows, before anything is created."""
 
 import lazy_loader
 

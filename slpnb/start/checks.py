@@ -1,4 +1,4 @@
-"""00_start: who calls, what exists, and every refusal that follows, before anything is created.
+"""00_start: who is calling, what exists, and every refusal that follows, before anything is created.
 
 Nothing is written here. What a later step would refuse for reasons that the parameters and the
 account already show is refused now: the research notebook's first two attempts failed hours
@@ -26,25 +26,25 @@ STEP = "00_start"
 
 @dataclass(frozen=True)
 class Survey:
-    """What all steps together see: every resource found, and what should be there and is not."""
+    """What all steps find together: every resource, and what should exist and does not."""
 
     found: Observed
     missing: Verdicts
 
 
 def survey(aws: Aws) -> Survey:
-    """Let each step look, and collect what it finds; a missing prerequisite is a verdict, not the end."""
+    """Let each step observe, and collect what it finds; a missing prerequisite is a verdict, not an abort."""
     found: dict[str, Found] = {}
     missing: list[Verdict] = []
     for name in STEPS:
         try:
             found |= step(name).observe(aws)
         except Refusal as refusal:
-            missing.append(ng(f"{name} looks for what exists", str(refusal)))
-    if "database" not in found:  # 40_secrets goes on without it, so that it can be destroyed when the database is gone
+            missing.append(ng(f"{name} looks up what exists", str(refusal)))
+    if "database" not in found:  # 40_secrets works without it, so that it can be destroyed when the database is gone
         name = aws.config.secrets.database_instance
         missing.append(
-            ng("40_secrets looks for what exists", f"no RDS instance is named {name} (secrets.database_instance)")
+            ng("40_secrets looks up what exists", f"no RDS instance is named {name} (secrets.database_instance)")
         )
     return Survey(found, Verdicts.of(dict.fromkeys(missing)))
 
@@ -82,17 +82,17 @@ def made(survey: Survey) -> pd.DataFrame:
 def compute_choices() -> pd.DataFrame:
     """Where ECS can run containers: choice (index), servers, shared uploads, price of idle, for the kit. Pure."""
     rows = [
-        ("ec2", "yours, in an Auto Scaling group", "EFS", "by the instance", "chosen: built here"),
-        ("fargate", "none to look after", "EFS", "by the task's vCPU and GiB", "not built"),
+        ("ec2", "yours, in an Auto Scaling group", "EFS", "per instance", "chosen: built here"),
+        ("fargate", "none to look after", "EFS", "per vCPU and GiB of the task", "not built"),
         (
             "external",
             "yours, anywhere (ECS Anywhere)",
-            "none of AWS's; no load balancer",
-            "by the agent's hour",
+            "none from AWS; no load balancer",
+            "per agent hour",
             "not built",
         ),
     ]
-    columns = ["choice", "servers", "shared uploads", "paid", "this kit"]
+    columns = ["choice", "servers", "shared uploads", "priced", "this kit"]
     return pd.DataFrame(rows, columns=columns).set_index("choice")
 
 
@@ -132,24 +132,24 @@ def _quota(aws: Aws, quota: Quota) -> Verdict:
     allowed = int(answer["Quota"]["Value"])
     seen = f"{quota.needed} needed at most, {allowed} allowed"
     if allowed < quota.needed:
-        return ng(quota.meaning, f"{seen}: ask for more ({quota.code}) before anything is created")
+        return ng(quota.meaning, f"{seen}: request an increase ({quota.code}) before anything is created")
     return ok(quota.meaning, seen) if allowed >= 2 * quota.needed else warn(quota.meaning, f"{seen}: little room")
 
 
 def what_if(config: Config, *assignments: str) -> Config:
-    """The same parameters with others laid over, such as "task.memory_mib=8192", to see what would be refused."""
+    """The same parameters with some overridden, such as "task.memory_mib=8192", to see what would be refused."""
     given: dict[str, Any] = config.model_dump()
     for text in assignments:
         given = lay_over(given, parse_assignment(text))
     return load(config.environment, given)
 
 
-# Asked twice and answered better elsewhere: sizing has the numbers, 10_image all four sides, 30_efs each zone.
+# Checked twice and answered better elsewhere: sizing has the numbers, 10_image all four sides, 30_efs each zone.
 SAID_BETTER = {contradictions: ("memory", "architecture", "port 2049"), sizing: ("architecture", "GPU")}
 
 
 def refusals(config: Config, survey: Survey) -> Verdicts:
-    """Every reason not to begin that the parameters and the account already show, each said once. Pure."""
+    """Every reason not to begin that the parameters and the account already show, each given once. Pure."""
     checks = (
         survey.missing,
         image.agreement(config, survey.found) if not survey.missing.failed else Verdicts(),

@@ -1,6 +1,6 @@
-"""Settings that are each allowed and together cannot work: every one as a refusal or a warning with its number.
+"""Settings that are each allowed but cannot work together, each as a refusal or a warning with its numbers.
 
-The research notebook contradicts itself in these ways, and AWS accepts each of them: what follows
+The research notebook contradicts itself in these ways, and AWS accepts each of them: the result
 is a service that waits, restarts or answers 503. Pure: parameters and the catalogue in, verdicts
 out. Each check is a small function; `CHECKS` says where its rule comes from. What follows from
 the sizes alone, task by task, is `slpnb.sizing`'s.
@@ -54,7 +54,7 @@ def table(config: Config, facts: InstanceType | None = None) -> pd.DataFrame:
 
 
 def biting(config: Config, tried: Mapping[str, Config]) -> pd.DataFrame:
-    """What each of these parameters adds to what is said of ``config``: setting (index), check, verdict, seen."""
+    """What each of these parameters adds to the verdicts on ``config``: setting (index), check, verdict, seen."""
     known = set(check(config))
     rows = [
         (setting, verdict.subject, verdict.status, verdict.seen)
@@ -96,9 +96,9 @@ def _architecture(config: Config, facts: InstanceType) -> Verdict:
 def _ami(config: Config, _: InstanceType) -> Verdict:
     parameter, task = config.cluster.ami_parameter, config.task.architecture
     if not parameter:
-        return ok("AMI", f"found by the task's architecture, {task}")
+        return ok("AMI", f"looked up for the task's architecture, {task}")
     if not parameter.startswith("/aws/service/ecs/"):
-        return skip("AMI", f"{parameter} does not say its architecture; 10_image reads it")
+        return skip("AMI", f"{parameter} does not name an architecture; 10_image reads it")
     named = "arm64" if "/arm64/" in parameter else "x86_64"
     if named != task:
         return ng("AMI", f"cluster.ami_parameter {parameter} is for {named}, the task is {task}")
@@ -128,20 +128,20 @@ def _memory(config: Config, facts: InstanceType) -> Verdict:
 
 
 def _second_task(config: Config, facts: InstanceType) -> Verdict:
-    """A task as large as the instance leaves nothing for another one."""
+    """A task as large as the instance leaves no room for another."""
     group, needs, most = fleet(config), fit(config).needs, config.service.max_tasks
     each = group.per_instance(needs)
     if not each:
-        return skip("tasks an instance", f"{facts.name} takes none: see the checks of its size")
+        return skip("tasks per instance", f"{facts.name} takes none: see the sizing checks")
     wanted = -(-most // each)
     seen = f"{needs.cpu_units} of {facts.cpu_units} CPU units and {needs.memory_mib} MiB: {each} on one {facts.name}"
     if each == 1:
         return warn(
-            "tasks an instance",
+            "tasks per instance",
             f"{seen}: {_tasks(most)} need {_instances(wanted)} (cluster.max_instances is {group.max_instances}), "
             "and a rolling update needs a spare one",
         )
-    return ok("tasks an instance", f"{seen}, {_tasks(most)} on {_instances(wanted)}")
+    return ok("tasks per instance", f"{seen}, {_tasks(most)} on {_instances(wanted)}")
 
 
 # --- network ------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def _one_vpc(config: Config, _: InstanceType) -> Verdict:
     if apart:
         return ng(
             "one VPC",
-            f"{' and '.join(apart)}, network.vpc_name is {own}: EFS mounts by mount target inside one VPC, "
+            f"{' and '.join(apart)}, network.vpc_name is {own}: EFS is mounted through mount targets within one VPC, "
             "so the mount would time out",
         )
     return ok("one VPC", f"file system, instances and load balancer are in {own}")
@@ -173,7 +173,7 @@ def _ports_open(config: Config, _: InstanceType) -> Verdict:
     if 443 not in opened:
         return ng("ports open", f"{seen}: port 443, which the service listens on, is closed to everyone")
     if 80 not in opened:
-        return warn("ports open", f"{seen}: port 80 is closed, so nobody reaches the redirect to HTTPS")
+        return warn("ports open", f"{seen}: port 80 is closed, so no one reaches the redirect to HTTPS")
     return ok("ports open", f"{seen}: HTTPS, and HTTP for the redirect")
 
 
@@ -206,7 +206,7 @@ def _trunking(config: Config, facts: InstanceType) -> Verdict:
     found = fit(config)
     if config.task.network_mode != "awsvpc":
         return ok("network interfaces", f"not counted in {config.task.network_mode} mode")
-    seen = f"{found.empty.enis} tasks of {facts.name} can have one"
+    seen = f"{found.empty.enis} tasks on a {facts.name} can have one"
     if config.cluster.awsvpc_trunking and not facts.trunking_compatible:
         return warn("network interfaces", f"{seen}: the type has no trunking, whatever cluster.awsvpc_trunking says")
     return ok("network interfaces", seen)
@@ -216,18 +216,18 @@ def _host_port(config: Config, _: InstanceType) -> Verdict:
     task, group = config.task, fleet(config)
     port = task.container_port if task.network_mode == "host" else task.host_port
     if task.network_mode not in ("bridge", "host") or not port:
-        return ok("host port", "chosen for each task" if task.network_mode == "bridge" else "none")
+        return ok("host port", "chosen per task" if task.network_mode == "bridge" else "none")
     if port in RESERVED_TCP_PORTS:
-        return ng("host port", f"{port} is the ECS agent's, Docker's or SSH's own on every instance")
+        return ng("host port", f"{port} is reserved for the ECS agent, Docker or SSH on every instance")
     service = config.service
     least = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent).lower
-    seen = f"{port} is static: one task an instance, {_tasks(service.max_tasks)} need {_instances(service.max_tasks)}"
+    seen = f"{port} is static: one task per instance, {_tasks(service.max_tasks)} need {_instances(service.max_tasks)}"
     if least == service.desired_tasks and group.max_instances <= service.desired_tasks:
         return ng(
             "host port",
-            f"{seen}, and beside {_tasks(least)} on at most {_instances(group.max_instances)} no update can begin",
+            f"{seen}, and next to {_tasks(least)} on at most {_instances(group.max_instances)} no update can start",
         )
-    return warn("host port", f"{seen} (cluster.max_instances is {group.max_instances}); 0 lets them share one")
+    return warn("host port", f"{seen} (cluster.max_instances is {group.max_instances}); port 0 lets them share one")
 
 
 # --- load balancer ------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def _own_check(config: Config, _: InstanceType) -> Verdict:
         return ng(
             "container health check",
             f"task.health_check.command asks port {asked[0]}, nginx listens on {port} (task.container_port): "
-            "every task would be UNHEALTHY, and be replaced without end",
+            "every task would be UNHEALTHY and be replaced endlessly",
         )
     return ok("container health check", f"asks port {port}" if asked else "names no port of the container")
 
@@ -265,16 +265,16 @@ def _health_path(config: Config, _: InstanceType) -> Verdict:
             f"{path} is answered by WordPress: a subdomain multisite answers 302 to the address of a target, "
             "and only 200 is healthy",
         )
-    return ok("health check path", f"{path} is a file that nginx serves whatever the Host")
+    return ok("health check path", f"{path} is a file that nginx serves whatever the Host header")
 
 
 def _grace(config: Config, _: InstanceType) -> Verdict:
     service, start = config.service, config.task.health_check.start_period_seconds
     grace, every = service.health_check_grace_seconds, service.health_check
     dies = every.interval_seconds * every.unhealthy_count
-    seen = f"{grace} s; {every.unhealthy_count} failed checks of {every.interval_seconds} s take {dies} s"
+    seen = f"{grace} s; {every.unhealthy_count} failed checks, one every {every.interval_seconds} s, take {dies} s"
     if grace == 0:
-        return warn("health check grace", f"{seen}: a task that is slow to start is stopped after {dies} s, for ever")
+        return warn("health check grace", f"{seen}: a task that is slow to start is stopped after {dies} s, every time")
     if grace < start:
         return warn("health check grace", f"{seen}, but the container may take {start} s to start")
     return ok("health check grace", seen)
@@ -292,21 +292,21 @@ def _drain(config: Config, _: InstanceType) -> Verdict:
 
 
 def _rounding(config: Config, _: InstanceType) -> Verdict:
-    """The healthy minimum rounds up and the maximum rounds down."""
+    """The minimum healthy count rounds up and the maximum rounds down."""
     service = config.service
     desired, low, high = service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent
     allowed = limits(desired, low, high)
     least, most = allowed.lower, allowed.upper
     seen = f"{low} % of {_tasks(desired)} is at least {least}, {high} % at most {most}"
     if desired and allowed.forbid:
-        return ng("deployment limits", f"{seen}: no task may be stopped and none started, so no update ever moves")
+        return ng("deployment limits", f"{seen}: no task may be stopped and none started, so no update makes progress")
     if desired and least == 0:
         return warn("deployment limits", f"{seen}: the service is down during every update")
     return ok("deployment limits", seen)
 
 
 def _room(config: Config, _: InstanceType) -> Verdict:
-    """One desired task with the default percents needs a second one's worth of room."""
+    """One desired task with the default percentages needs room for a second one."""
     if not fit(config) or not config.service.desired_tasks:
         return skip("room for an update", "no task is placed at all")
     update, group = deployment(config), fleet(config)
@@ -316,7 +316,7 @@ def _room(config: Config, _: InstanceType) -> Verdict:
     if update.instances > update.started_with:
         return warn(
             "room for an update",
-            f"{seen}: no room for it on {_instances(update.started_with)}, so every update waits for number "
+            f"{seen}: no room for it on {_instances(update.started_with)}, so every update waits for instance "
             f"{update.instances} to start",
         )
     return ok("room for an update", f"{seen}, on {update.instances} of at most {_instances(group.max_instances)}")
@@ -327,7 +327,7 @@ def _placement(config: Config, _: InstanceType) -> Verdict:
     if template == "binpack":
         return warn(
             "placement",
-            "binpack fills one instance first: ECS does not rebalance such a service over the zones, "
+            "binpack fills one instance first: ECS does not rebalance such a service across zones, "
             f"and {_tasks(config.service.min_tasks)} may all be in one",
         )
     if template == "one_per_instance" and most > group.max_instances:
@@ -336,20 +336,20 @@ def _placement(config: Config, _: InstanceType) -> Verdict:
         )
     if config.service.maximum_percent <= 100:
         return warn("placement", f"{template}, but ECS rebalances zones only with a maximum above 100 %")
-    return ok("placement", f"{template}: ECS rebalances the tasks over {len(config.zones)} zones")
+    return ok("placement", f"{template}: ECS rebalances the tasks across {len(config.zones)} zones")
 
 
 def _uploads(config: Config, _: InstanceType) -> Verdict:
-    """EBS volumes and host folders are not shared among instances, whatever the text says."""
+    """EBS volumes and host folders are not shared among instances, whatever the research notebook says."""
     kind, service = config.task.uploads_volume, config.service
     during = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent).upper
     most = max(service.max_tasks, during)
     if kind == "efs":
-        return ok("uploads", f"on EFS, the same for up to {_tasks(most)} on every instance")
+        return ok("uploads", f"on EFS, shared by up to {_tasks(most)} on every instance")
     what = "an EBS volume" if kind == "ebs" else "a folder of the instance"
     if most > 1:
         return ng("uploads", f"{what} is not shared among instances, and up to {_tasks(most)} run: use efs")
-    return warn("uploads", f"{what} goes with its instance; one task at a time never sees another's")
+    return warn("uploads", f"{what} is lost with its instance; only one task runs at a time")
 
 
 def _alarms(config: Config, _: InstanceType) -> Verdict:
@@ -357,9 +357,9 @@ def _alarms(config: Config, _: InstanceType) -> Verdict:
     if not service.alarms:
         return ok("alarms", f"none in {config.environment}")
     if insights == "disabled":
-        return warn("alarms", "container insights are disabled, so nobody is told of tasks that are missing")
+        return warn("alarms", "Container Insights is disabled, so no alarm reports missing tasks")
     if not service.alarm_topic:
-        return warn("alarms", "service.alarm_topic is empty: the alarms go off, and nobody is told")
+        return warn("alarms", "service.alarm_topic is empty: alarms go off, and no one is notified")
     return ok("alarms", f"they notify {service.alarm_topic}")
 
 

@@ -1,4 +1,4 @@
-"""docker/compose.yaml: the service on a laptop, derived from the task definition of the parameters.
+"""docker/compose.yaml: the service on a laptop, derived from the parameters' task definition.
 
 Pure. What the definition says, the Compose file says in its own words; where a laptop differs from ECS, it is
 written here and in the file's comments: the image is built from docker/wordpress for the machine's own
@@ -37,17 +37,17 @@ HEADER = """\
 # To use it:
 #     cd docker && cp .env.example .env && docker compose up
 # then open http://{host}, and http://{host}/wp-admin/ as admin with .env's password.
-# Where port 80 is not free: WORDPRESS_PORT=8080 and WORDPRESS_HOST=slp.localhost:8080 in .env, before the first start.
+# If port 80 is taken: WORDPRESS_PORT=8080 and WORDPRESS_HOST=slp.localhost:8080 in .env, before the first start.
 # Code from a checkout instead of the image's:  docker compose -f compose.yaml -f compose.code.yaml up
-# What is due, on every site:                   docker compose run --rm wordpress cron
-# Not as on ECS: the image is this machine's architecture, the log is the engine's, there is no balancer and no TLS.
+# Due cron events, on every site:               docker compose run --rm wordpress cron
+# Unlike on ECS: the image is this machine's architecture, the log is the engine's, there is no balancer and no TLS.
 """
 CODE_HEADER = """\
-# Laid over compose.yaml: plugins from a checkout, seen at once when they change. CODE in .env names the folder that
+# Overrides compose.yaml: plugins from a checkout, so that changes show at once. CODE in .env names the folder that
 # has {folders}. Made by `slpnb compose {environment} --file compose.code.yaml`; do not edit.
 """
 EXAMPLE_HEADER = """\
-# cp .env.example .env; .env is in no commit. Values for a machine of one's own: on AWS they are made by 40_secrets
+# cp .env.example .env; .env is never committed. Values for your own machine: on AWS they are made by 40_secrets
 # and stay in Secrets Manager. Made by `slpnb compose {environment} --file .env.example`.
 """
 
@@ -71,7 +71,7 @@ def text(config: Config, name: str = COMPOSE, database_image: str = DATABASE_IMA
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything where it stands: a reader follows no references."""
+    """Writes everything in place, without YAML references."""
 
     def ignore_aliases(self, data: Any) -> bool:
         del data
@@ -107,7 +107,7 @@ def document(config: Config, database_image: str = DATABASE_IMAGE) -> dict[str, 
 
 
 def overlay() -> dict[str, Any]:
-    """What is laid over the Compose file for code from a checkout: its folders, and an eye on changes. Pure."""
+    """What overrides the Compose file for code from a checkout: its folders, and checking for changes. Pure."""
     binds = [
         {"type": "bind", "source": f"${{CODE:-./wordpress/content}}/{name}", "target": f"{CONTENT}/{name}"}
         for name in CODE_FOLDERS
@@ -117,7 +117,7 @@ def overlay() -> dict[str, Any]:
 
 
 def example(config: Config) -> dict[str, str]:
-    """The variables that ``.env`` must give: every secret of the task definition, with values that are none. Pure."""
+    """The variables that ``.env`` must give: every secret of the task definition, with placeholder values. Pure."""
     (container,) = _definition(config)["containerDefinitions"]
     known = {f"WORDPRESS_DB_{name}": value for name, value in DATABASE.items()}
     names = [ADMIN_PASSWORD, *(secret["name"] for secret in container["secrets"])]
@@ -125,7 +125,7 @@ def example(config: Config) -> dict[str, str]:
 
 
 def _image(config: Config) -> dict[str, Any]:
-    """The parameters' version, built from the same files where it is not there yet."""
+    """The version in the parameters, built from the same files if it does not exist yet."""
     build = {"context": "wordpress", "args": {"VERSION": config.image.tag}}
     return {"image": f"{IMAGE}:{config.image.tag}", "build": build}
 
@@ -174,12 +174,12 @@ def _environment(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _given(name: str) -> str:
-    """A variable of ``.env``; without it nothing starts, and this is said."""
+    """A variable of ``.env``; without it nothing starts, with this message."""
     return f"${{{name}:?copy .env.example to .env}}"
 
 
 def escaped(value: str) -> str:
-    """A text in which Compose must not look for variables. Pure."""
+    """A text in which Compose must not expand variables. Pure."""
     return value.replace("$", "$$")
 
 

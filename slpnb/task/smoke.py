@@ -24,7 +24,7 @@ LAST_LINES = 20  # of the log of a container that did not answer
 
 @dataclass(frozen=True)
 class Smoke:
-    """What one start and stop showed: the version, and the seconds until it answered and until it had ended."""
+    """What one start and stop showed: the version, and the seconds until it answered and until it exited."""
 
     version: str
     ready_seconds: float
@@ -32,7 +32,7 @@ class Smoke:
 
 
 def build_and_start(config: Config) -> Verdicts:
-    """Build the image for this machine, look into it, start and stop it once; without an engine, say what was not done.
+    """Build the image for this machine, inspect it, start and stop it once; without an engine, say what was not done.
 
     Raises as `slpnb.image.building.build` and `smoke` do.
     """
@@ -46,13 +46,13 @@ def build_and_start(config: Config) -> Verdicts:
 
 
 def _started(seen: Smoke) -> Verdict:
-    return ok("image started", f"/VERSION.txt answered {seen.version}, and it ended with exit code 0 when asked to")
+    return ok("image started", f"/VERSION.txt answered {seen.version}, and it exited with code 0 when told to stop")
 
 
 def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READY_SECONDS) -> Smoke:
     """Start the image as the task definition would, ask for its version, stop it.
 
-    The database is not there: a container that cannot reach it must start all the same. Raises `BuildError`
+    There is no database: a container that cannot reach it must still start. Raises `BuildError`
     when it does not answer within ``ready_seconds``, or does not end with exit code 0 when asked to.
     """
     container = engine.client.containers.create(**_as_defined(engine, config, name))
@@ -63,14 +63,14 @@ def smoke(engine: Engine, config: Config, name: str, ready_seconds: float = READ
         container.stop(timeout=STOP_SECONDS)
         code = container.wait(timeout=STOP_SECONDS)["StatusCode"]
         if code:
-            raise BuildError(f"{name} ended with exit code {code} when it was asked to stop, must be 0")
+            raise BuildError(f"{name} exited with code {code} when told to stop, must be 0")
         return Smoke(version, ready, time.monotonic() - started)
     finally:
         container.remove(force=True)
 
 
 def _as_defined(engine: Engine, config: Config, name: str) -> dict[str, Any]:
-    """The container as the task definition has it, with a port to ask at and without its volume and its secrets."""
+    """The container as in the task definition, with a port to send requests to and without its volume and secrets."""
     definition = {**task_definition.definition(config), "networkMode": "bridge"}
     (container,) = definition["containerDefinitions"]
     nothing_secret = {one["name"]: "smoke" for one in container["secrets"]}
@@ -94,7 +94,7 @@ def _await_version(container: Any, seconds: float) -> tuple[str, float]:
         except (URLError, OSError):
             time.sleep(0.02)
     said = container.logs(tail=LAST_LINES).decode(errors="replace").strip()
-    raise BuildError(f"{container.image.tags} did not answer within {seconds:.0f} s; it said:\n{said}")
+    raise BuildError(f"{container.image.tags} did not answer within {seconds:.0f} s; its log:\n{said}")
 
 
 def _port(container: Any) -> str:

@@ -31,13 +31,13 @@ def desired(config: Config) -> Wanted:
 
 def _log_group(config: Config) -> Resource:
     name, attributes = log_group(config), {"retention_days": config.task.log_retention_days}
-    reason = "what the container writes is kept, and not for ever"
+    reason = "keeps what the container writes, but not forever"
     return Resource("log-group", "log group", name, attributes, reason, config.tags(STEP, name))
 
 
 def _definition(config: Config) -> Resource:
     name, attributes = config.task.family, parts(definition(config))
-    reason = "whole, from the parameters; a change registers a new revision, and the old ones stay for a rollback"
+    reason = "whole, from the parameters; each change registers a new revision, and the old ones stay for a rollback"
     return Resource("task-definition", "task definition", name, attributes, reason, config.tags(STEP, name))
 
 
@@ -65,7 +65,7 @@ def _found_log_group(aws: Aws, group: Mapping[str, Any]) -> Found:
 
 
 def find_definitions(aws: Aws) -> dict[str, Found]:
-    """The newest ACTIVE revision that this step registered, and its older and inactive ones.
+    """The newest ACTIVE revision that this step registered, and the older and inactive ones.
 
     Facts of "task-definition": ``revision`` (family:number). "task-definition/older" is there only
     to be destroyed: a rollback needs it.
@@ -117,7 +117,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
 
 
 def _complete(want: Wanted, have: Observed) -> Wanted:
-    """Want nothing, explicitly, of every field that AWS holds and the parameters do not name."""
+    """Explicitly want every field that AWS holds and the parameters do not name to be absent."""
     found = have.get("task-definition")
     nothing = dict.fromkeys(found.attributes, None) if found else {}
     return tuple(_with(nothing, resource) if resource.key == "task-definition" else resource for resource in want)
@@ -128,7 +128,7 @@ def _with(nothing: Mapping[str, Any], resource: Resource) -> Resource:
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
-    """Read everything back, then ask of the revision, as AWS holds it, what a task of it would need."""
+    """Read everything back, then check the revision, as AWS holds it, for what its tasks need."""
     have = observe(aws)
     found = have.get("task-definition")
     return plans.verify(_complete(want, have), have) + (checks(aws.config, found) if found else Verdicts())
@@ -142,7 +142,7 @@ def checks(config: Config, found: Found) -> Verdicts:
 def _by_digest(found: Found) -> Verdict:
     name = str(found.attributes.get("container.image", ""))
     if "@sha256:" not in name:
-        return ng("image by digest", "the image is named by a tag, which can change under the service")
+        return ng("image by digest", "the image is named by a tag, which can be moved under the service")
     return ok("image by digest", f"…@{name.partition('@')[2][:19]}…")
 
 
@@ -155,7 +155,7 @@ def _by_reference(found: Found) -> Verdict:
 
 
 def fits(config: Config, document: Mapping[str, Any]) -> Verdicts:
-    """Whether one task of a task definition fits an empty instance of the parameters, with the numbers. Pure."""
+    """Whether one task of a task definition fits an empty instance as in the parameters, with the numbers. Pure."""
     cluster = config.cluster
     fit = placement.fit(
         placement.task_needs(document),

@@ -22,7 +22,7 @@ from slpnb.plan.values import Join, Ref
 
 Definition = dict[str, Any]  # what RegisterTaskDefinition takes, with `Ref` and `Join` values in it
 DATABASE = {"HOST": "host", "NAME": "dbname", "USER": "username", "PASSWORD": "password"}
-# Docker grants these by default; nginx, PHP-FPM and their masters that change user need none of them.
+# Docker grants these by default; nginx, PHP-FPM and their masters, which change user, need none of them.
 DROPPED = ["AUDIT_WRITE", "FSETID", "MKNOD", "NET_RAW", "SETFCAP", "SETPCAP", "SYS_CHROOT"]
 # Where nginx and PHP write, in MiB: what is in them counts as the container's memory.
 TMPFS = {"/run": 16, "/tmp": 256, "/var/lib/nginx": 128, "/var/lib/php/sessions": 16}  # noqa: S108
@@ -60,7 +60,7 @@ def _volume(config: Config) -> dict[str, Any]:
     if kind != "efs":
         raise Refusal(
             f"task.uploads_volume is {kind}, which is not shared among instances: a picture uploaded through one task "
-            "would be missing in the others; efs is"
+            "would be missing in the others; use efs"
         )
     mount = {
         "fileSystemId": Ref("file-system", step=efs.STEP),
@@ -112,7 +112,7 @@ def _linux(config: Config) -> dict[str, Any]:
 
 
 def _environment(config: Config) -> list[dict[str, str]]:
-    """What the container may know in clear text; everything else comes from Secrets Manager."""
+    """What the container may be given in plain text; everything else comes from Secrets Manager."""
     values = {
         "WORDPRESS_HOST": config.service.host_name,
         "WORDPRESS_MULTISITE": config.service.multisite,
@@ -142,10 +142,10 @@ def _value_from(secret: str, key: str) -> Join:
 
 
 def variables(config: Config) -> pd.DataFrame:
-    """What the container is told: variable (index), how, and the value or where ECS reads it. Pure."""
-    clear = [(item["name"], "in clear", item["value"]) for item in _environment(config)]
+    """The container's variables: variable (index), how it is set, and the value or where ECS reads it. Pure."""
+    clear = [(item["name"], "plain text", item["value"]) for item in _environment(config)]
     read = [(name, "by reference", _source(config, *where)) for name, where in sorted(_references().items())]
-    return pd.DataFrame(clear + read, columns=["variable", "told", "value"]).set_index("variable")
+    return pd.DataFrame(clear + read, columns=["variable", "passed", "value"]).set_index("variable")
 
 
 def _source(config: Config, secret: str, key: str) -> str:
@@ -184,7 +184,7 @@ def network_modes() -> pd.DataFrame:
     return pd.DataFrame(MODES, columns=MODE_COLUMNS).set_index("network mode")
 
 
-MODE_COLUMNS = ["network mode", "address", "ports", "security group", "tasks an instance", "what the kit does"]
+MODE_COLUMNS = ["network mode", "address", "ports", "security group", "tasks per instance", "what the kit does"]
 MODES = [
     (
         "bridge",
@@ -199,7 +199,7 @@ MODES = [
         "an ENI and a private address for each task",
         "the container's own",
         "the tasks' own",
-        "interfaces of the type less one; more with ENI trunking",
+        "the type's interfaces less one; more with ENI trunking",
         "a group for the tasks, which also opens port 2049; the target group lists addresses",
     ),
     (

@@ -120,19 +120,19 @@ class Turn:
 
     @property
     def speed(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         assert self.moment.load
         return self.moment.load.requests_a_second
 
     @property
     def a_cpu_second(self) -> float:
-        """Requests a second of CPU: what else the machine does does not count."""
+        """Requests per second of CPU: what else the machine does does not count."""
         assert self.moment.load
         return self.moment.load.requests / self.cpu_seconds
 
     @property
     def a_mib(self) -> float:
-        """Requests a second and MiB."""
+        """Requests per second and MiB."""
         return requests_a_mib(self.moment)
 
 
@@ -161,13 +161,13 @@ def _cpu_seconds(site: Site) -> float:
 
 
 def _compared(name: str, turns: list[tuple[Turn, Turn]]) -> Iterator[Ratio]:
-    yield name, _ratio(turns, "speed"), f"times Apache's requests a second: {_both(turns, 'speed')} (ahead)"
-    cpu = f"times Apache's requests a second of CPU: {_both(turns, 'a_cpu_second')} (ahead)"
+    yield name, _ratio(turns, "speed"), f"times Apache's requests per second: {_both(turns, 'speed')} (ahead)"
+    cpu = f"times Apache's requests per second of CPU: {_both(turns, 'a_cpu_second')} (ahead)"
     yield f"{name}, a CPU second", _ratio(turns, "a_cpu_second"), cpu
     taken = " against ".join(
         f"{statistics.median(turn[side].moment.memory.total for turn in turns):.0f}" for side in SIDES
     )
-    thrift = f"times Apache's requests a second and MiB: {taken} MiB (twice)"
+    thrift = f"times Apache's requests per second and MiB: {taken} MiB (twice)"
     yield f"{name}, a MiB", _ratio(turns, "a_mib"), thrift
 
 

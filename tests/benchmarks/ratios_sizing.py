@@ -12,7 +12,7 @@ from slpnb.fleet.packing import services as packing
 
 
 def services(tasks: int = 10_000, count: int = 12, seed: int = 0) -> pd.DataFrame:
-    """Services of so many tasks in all, of sizes that share no common step."""
+    """Services with that many tasks in all, of sizes that share no common step."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
         {

@@ -82,9 +82,9 @@ class TestRun:
             (["--set", "task.memory_mib=3 GiB"], "task.memory_mib is '3 GiB', must be a whole number of MiB"),
             (["--set", "memory"], "must be section.key=value"),
             (["--set", "service.desired_tasks=9"], "outside service.min_tasks 1 to service.max_tasks 5"),
-            (["--from", "80", "--to", "20"], "nothing lies between them"),
+            (["--from", "80", "--to", "20"], "no notebook lies between them"),
             (["--only", "sizzing"], "sizzing is not a notebook; did you mean 60_sizing?"),
-            (["--resume", "--from", "20"], "leave --from, --to and --only out"),
+            (["--resume", "--from", "20"], "leave out --from, --to and --only"),
             (["--resume"], "no run of staging"),
         ],
     )

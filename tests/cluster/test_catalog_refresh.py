@@ -51,7 +51,7 @@ def test_it_says_what_changes_and_a_second_time_that_nothing_does(own_file, runn
     assert [note.partition(":")[0] for note in first.notes] == ["prices are kept"]
     second = catalog_refresh.refresh(running)
     assert second.changes == ()
-    assert str(second).splitlines()[-1] == "nothing that the catalogue did not say already"
+    assert str(second).splitlines()[-1] == "nothing new"
 
 
 def test_memory_is_kept_when_no_instance_runs_any_more(own_file, running, account):
@@ -72,7 +72,7 @@ def test_what_a_reserve_may_explain_is_left_out(running):
     for wrong in ({"name": "somebody-elses"}, {"reserved_memory_mib": 1024}):
         memory, doubts = catalog_refresh.registered(other(running, **wrong))
         assert memory == {}
-        assert doubts == ["c6g.xlarge: an instance registers 7507 MiB, which its reserve may explain: left out"]
+        assert doubts == ["c6g.xlarge: an instance registers 7507 MiB, possibly because of its reserve: left out"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_link_stays_a_link(tmp_path):
 
 def test_what_is_no_file_is_refused_and_stays(aws):
     assert os.environ["SLPNB_CATALOG"] == os.devnull
-    with pytest.raises(ParameterError, match=f"{os.devnull}, which SLPNB_CATALOG names, is no file"):
+    with pytest.raises(ParameterError, match=f"{os.devnull}, which SLPNB_CATALOG names, is not a writable file"):
         catalog_refresh.refresh(aws)
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
@@ -119,7 +119,7 @@ def test_what_is_no_file_is_refused_and_stays(aws):
 def test_the_embedded_aws_never_writes_the_users_own_file(aws, tmp_path, monkeypatch):
     monkeypatch.delenv("SLPNB_CATALOG")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(ParameterError, match="ask an account with --backend aws"):
+    with pytest.raises(ParameterError, match="query an account with --backend aws"):
         catalog_refresh.refresh(aws)
     assert list(tmp_path.iterdir()) == []
 
@@ -152,8 +152,8 @@ def test_the_command_says_what_it_wrote(own_file, aws, embedded, monkeypatch):
     assert done.exit_code == 0, done.output
     first, second, *_ = done.output.splitlines()
     assert first.startswith(f"{own_file}: ")
-    assert first.endswith("memory of 0 as registered")
-    assert second.startswith("prices are kept: the price list was not answered (pricing get_products: ")
+    assert first.endswith("registered memory of 0")
+    assert second.startswith("prices are kept: the price list could not be read (pricing get_products: ")
     assert own_file.exists()
 
 

@@ -194,7 +194,7 @@ def test_a_subnet_without_a_way_out_is_refused_before_anything_is_made(earlier):
     tied = next(one for one in tables[0]["Associations"] if one.get("SubnetId") == subnet)
     ec2.replace_route_table_association(AssociationId=tied["RouteTableAssociationId"], RouteTableId=table)
     verdicts = cluster.preflight(earlier.config, cluster.observe(earlier))
-    assert [verdict.subject for verdict in verdicts.failed] == ["way to ECS from us-east-1b"]
+    assert [verdict.subject for verdict in verdicts.failed] == ["route to ECS from us-east-1b"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_new_template_version_is_whole_and_the_default(earlier):
     assert versions[0]["VersionNumber"] == 2
     assert data["UserData"]
     assert data["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 50
-    assert "instances that run already keep the old version" in repr(cluster.desired(aws.config)[1].reason)
+    assert "running instances keep the old version" in repr(cluster.desired(aws.config)[1].reason)
 
 
 def test_protection_is_lifted_from_instances_when_it_is_no_longer_wanted():
@@ -292,7 +292,7 @@ def test_an_instance_that_never_registers_is_said_with_its_causes(earlier):
     )
     verdicts = cluster.verify(earlier, cluster.desired(earlier.config))
     assert not verdicts
-    assert "instance in us-east-1a: in service, but not an ACTIVE container instance: no way to ECS" in repr(verdicts)
+    assert "instance in us-east-1a: in service, but not an ACTIVE container instance: no route to ECS" in repr(verdicts)
 
 
 def test_every_run_that_is_stopped_is_finished_by_the_next(earlier):
@@ -339,7 +339,7 @@ def test_a_wait_that_is_not_met_says_what_to_look_at(aws):
     (provider,) = (one for one in cluster.desired(aws.config) if one.key == "capacity-provider")
     tie = KINDS["capacity provider"].create(provider)[1]
     assert tie.wait
-    assert "an instance that runs and does not register has no way to ECS" in tie.wait.hint
+    assert "an instance that runs without registering has no route to ECS" in tie.wait.hint
     empty = Wait("describe_clusters", {"clusters": ["empty"]}, tie.wait.path, True, hint=tie.wait.hint)
     change = Change(
         "+",

@@ -157,7 +157,7 @@ def test_the_closest_instance_is_the_one_short_by_least():
 
 
 def placed(tasks, found, **rules):
-    """Where so many tasks go, one after the other; the count by instance."""
+    """Where that many tasks go, one after the other; the count by instance."""
     by_id, running = {one.id: one for one in found}, {}
     for _ in range(tasks):
         chosen = placement.place(TaskNeeds(500), by_id.values(), running=running, **rules)

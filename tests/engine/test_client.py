@@ -23,7 +23,7 @@ def test_opting_out_finds_none_and_says_so(monkeypatch):
 
 
 def test_a_name_that_is_no_engines_is_refused():
-    with pytest.raises(ParameterError, match=r"SLPNB_ENGINE is rkt; it may be docker, podman, finch or none"):
+    with pytest.raises(ParameterError, match=r"SLPNB_ENGINE is rkt; it must be docker, podman, finch or none"):
         engine.find("rkt")
 
 

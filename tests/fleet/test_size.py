@@ -64,11 +64,11 @@ def test_tables_are_for_people():
     done = call("--memory 2560 --cpu 2048 --type c6i.large,c6g.xlarge --tasks 5")
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert lines[0] == "One task takes 2560 MiB and 2048 CPU units; an instance of each type:"
+    assert lines[0] == "One task takes 2560 MiB and 2048 CPU units; per instance of each type:"
     rows = [line.split() for line in lines if line.startswith("c6g.xlarge")]
     assert rows[0][:6] == ["c6g.xlarge", "yes", "8192", "MiB", "7759", "MiB"]
     assert " ".join(rows[1]) == (
-        "c6g.xlarge 3 297.84 finishes on 5 instances 5 tasks 2 run on, 0 start at once, 3 wait"
+        "c6g.xlarge 3 297.84 finishes on 5 instances 5 tasks 2 keep running, 0 restart at once, 3 wait"
     )
 
 

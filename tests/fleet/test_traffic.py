@@ -84,7 +84,7 @@ def test_a_trace_is_read_from_a_file(tmp_path):
         (None, "no trace can be read"),
         ("", "no trace can be read"),
         ("time,requests\n1,2\n", "column minute is missing, there are time, requests"),
-        ("minute,requests\nnoon,2\n", "column minute holds what is no time"),
+        ("minute,requests\nnoon,2\n", "column minute holds something that is not a time"),
     ],
 )
 def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path, text, said):

@@ -56,7 +56,7 @@ def test_request_manifest_and_entry_point_must_agree():
     for asked, seen in [("arm64", ("amd64", "amd64")), ("arm64", ("arm64", "amd64")), ("amd64", ("arm64", "amd64"))]:
         with pytest.raises(Refusal, match="exec format error") as refusal:
             build.demand_agreement(asked, image(*seen))
-        assert f"{asked} was asked for, the image's manifest says {seen[0]}" in str(refusal.value)
+        assert f"{asked} was requested, the image's manifest says {seen[0]}" in str(refusal.value)
         assert f"entry point is for {seen[1]}" in str(refusal.value)
         assert "\n" not in str(refusal.value)
 
@@ -95,7 +95,7 @@ def test_another_architecture_without_emulation_is_refused_before_building():
     own = {"amd64": "arm64", "arm64": "amd64"}[foreign]
     if emulation.registered(foreign):
         pytest.skip("this machine emulates both architectures")
-    with pytest.raises(Refusal, match=f"asked for {foreign}, this machine is {own} and emulates nothing"):
+    with pytest.raises(Refusal, match=f"requested for {foreign}, this machine is {own} without emulation"):
         build.demand_runnable(podman(own), foreign)
     build.demand_runnable(podman(own), own)
     build.demand_runnable(podman(own, "docker"), foreign)  # it brings its own emulation, or says so itself
@@ -161,7 +161,7 @@ def test_a_failed_build_ends_with_its_last_lines(here, monkeypatch):
 def test_an_image_for_this_machine_only_is_said_to_be_missing_for_the_fleet():
     config = load("staging")
     assert config.task.architecture == "arm64"
-    assert "the fleet is arm64, for which it must be built too" in build.built(config, image("amd64", "amd64")).seen
+    assert "the fleet is arm64, so it must also be built for that" in build.built(config, image("amd64", "amd64")).seen
     assert "fleet" not in build.built(config, image("arm64", "arm64")).seen
 
 
@@ -176,7 +176,7 @@ def test_the_step_builds_and_starts_it_for_this_machine(here):
     verdicts = build_and_start(load("staging", {"image": {"tag": "8.8.8"}}))
     assert [verdict.status for verdict in verdicts] == ["OK", "OK"]
     assert f"localhost/slpnb-wordpress:8.8.8 is linux/{here.architecture}" in repr(verdicts)
-    assert "answered 8.8.8, and it ended with exit code 0" in repr(verdicts)
+    assert "answered 8.8.8, and it exited with code 0" in repr(verdicts)
 
 
 def test_a_build_that_is_interrupted_does_not_go_on_by_itself():

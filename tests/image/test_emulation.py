@@ -99,5 +99,5 @@ def test_what_a_killed_build_left_is_taken_away_unless_another_is_at_work(kernel
 def test_a_kernel_that_takes_none_is_a_refusal(kernel):
     (kernel / "register").unlink()
     (kernel / "register").mkdir()
-    with pytest.raises(Refusal, match="the kernel does not take an emulator here"), borrow():
+    with pytest.raises(Refusal, match="the kernel accepts no emulator"), borrow():
         pass

@@ -100,7 +100,7 @@ def test_before_the_repository_exists_the_other_three_are_compared(aws):
         ),
         ({"cluster": {"instance_type": "c6i.large"}}, "such as c6g.xlarge, or task.architecture to x86_64"),
         ({"cluster": {"ami_parameter": image.AMI_PARAMETERS["x86_64"]}}, "choose an AMI for arm64"),
-        ({"cluster": {"ami_parameter": "/company/ami"}}, "SSM parameter /company/ami names none"),
+        ({"cluster": {"ami_parameter": "/company/ami"}}, "SSM parameter /company/ami names no AMI"),
     ],
 )
 def test_a_disagreement_is_refused_before_anything_is_created(aws, given, sentence):
@@ -145,7 +145,7 @@ def test_a_tag_on_another_image_is_not_the_declared_one(pushed):
         image.verify(aws, image.desired(aws.config))
     )
     aws = again(pushed, image={"tag": "9.9.9"})
-    assert "tag 9.9.9: no image carries it" in repr(image.verify(aws, image.desired(aws.config)))
+    assert "tag 9.9.9: no image has it" in repr(image.verify(aws, image.desired(aws.config)))
 
 
 def test_a_config_that_is_not_what_its_digest_says_is_not_believed(pushed):

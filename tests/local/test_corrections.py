@@ -513,7 +513,7 @@ def test_a_record_set_is_created_once_and_deleted_by_its_own_values(aws):
     assert answer["ResponseCode"] == "NXDOMAIN"
 
 
-def test_scaling_a_target_that_nobody_registered_is_not_found(aws):
+def test_scaling_a_target_that_was_never_registered_is_not_found(aws):
     scaling = aws.client("application-autoscaling")
     service = {
         "ServiceNamespace": "ecs",

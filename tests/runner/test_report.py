@@ -93,14 +93,14 @@ class TestThePage:
 
     def test_the_second_pass_is_a_table_of_its_own(self):
         page = report.html(record(Entry("30_efs"), again=[Entry("30_efs", line="30_efs: nothing to do; 6 OK")]), [])
-        assert "Run again on the same AWS" in page
+        assert "Second run, on the same AWS" in page
         assert '<a href="again/30_efs.html">' in page
 
     def test_it_says_what_is_simulated_and_on_which_account_it_was_not(self):
         assert "Simulated: embedded AWS" in report.html(record(), [])
         real = record(simulated="")
         real.backend = "aws"
-        assert "the AWS account of the parameters, 111122223333" in report.html(real, [])
+        assert "Real: AWS account 111122223333" in report.html(real, [])
 
     @pytest.mark.parametrize(
         ("code", "word"), [(None, "running"), (0, "finished"), (130, "interrupted"), (6, "failed")]

@@ -85,7 +85,7 @@ class TestChoosing:
     def test_tearing_down_runs_only_where_it_is_named(self):
         assert choose("80", "99")[-1] == "99_destroy"
         assert choose(only=["destroy"]) == ["99_destroy"]
-        with pytest.raises(ParameterError, match="nothing lies between"):
+        with pytest.raises(ParameterError, match="no notebook lies between"):
             choose("99")
 
     def test_a_part_is_named_by_number_word_or_both(self):
@@ -173,12 +173,12 @@ class TestARun:
     def test_run_again_finds_nothing_to_do_or_says_who_wrote(self, here):
         generated.fine(here / "notebooks", "01_one")
         folder, done = runner.run(order(here, "01_one", again=True), Watch())
-        assert done.verdict.endswith("run again, nothing was to do")
+        assert done.verdict.endswith("second run: nothing to do")
         assert (folder / "again" / "01_one.html").exists()
         done.again[0].written = True
         runner.conclude(done)
         assert done.exit_code == 6
-        assert done.verdict.endswith("run again, 01_one wrote once more")
+        assert done.verdict.endswith("second run: 01_one wrote again")
 
     def test_two_runs_in_one_second_have_a_folder_each(self, here):
         folders = {record.new_folder(here / "runs", "staging") for _ in range(3)}

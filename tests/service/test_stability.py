@@ -57,7 +57,7 @@ def test_nothing_but_the_requested_revision_is_ever_completed(deployed, running,
         ("Reason: No Container Instances were found in your cluster.", "no instance has registered"),
         ("(service X) was unable to stop or start tasks during a deployment because of the service deployment "
          "configuration. Update the minimumHealthyPercent or maximumPercent value and try again.", "rounds up"),
-        ("exec /usr/local/bin/entrypoint: exec format error", "another CPU architecture"),
+        ("exec /usr/local/bin/entrypoint: exec format error", "a CPU architecture other than the instance's"),
         ("Task failed ELB health checks in (target-group T)", "health check fails"),
         ("OutOfMemoryError: Container killed due to memory usage", "hard memory limit"),
         ("VolumeDriver.Create: mounting volume failed: connection timed out", "uploads cannot be mounted"),

@@ -19,7 +19,7 @@ from tests.conftest import cases
 from tests.plan.test_awscli import run_script
 
 EARLIER = [step(name) for name in STEPS if name < service.STEP]
-OUTCOME = "slpnb.outcome"  # a docker label by which a task of the embedded AWS is told how to fare
+OUTCOME = "slpnb.outcome"  # a docker label by which a task of the embedded AWS is told how to behave
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def test_a_task_that_never_fits_is_said_with_the_numbers(ready):
         stability.watch(aws)
     sentence = str(failed.value)
     assert "after 5 minutes 0 of 1 run slp-saas-test:" in sentence
-    assert "one task asks 8192 MiB and 2048 CPU units; of 1 instance the one with the most has 7507 MiB" in sentence
+    assert "one task asks for 8192 MiB and 2048 CPU units; of 1 instance the one with the most has 7507 MiB" in sentence
     assert "cause:" in sentence
 
 

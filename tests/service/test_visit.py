@@ -32,7 +32,7 @@ class Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with a certificate that nobody has signed."""
+    """A server with a self-signed certificate."""
     pem = tmp_path_factory.mktemp("door") / "door.pem"
     subprocess.run(
         [*OPENSSL.split(), "-out", pem.with_suffix(".crt"), "-keyout", pem],

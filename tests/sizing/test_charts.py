@@ -70,7 +70,7 @@ FIGURES = {
     "stuck by percentages": lambda: timeline(maximum_percent=100),
     "never starts": lambda: timeline(memory_mib=8192),
     "finishes": lambda: timeline(fleet=sizing.Fleet("c6i.large", 1, 2)),
-    "down meanwhile": lambda: timeline(minimum_healthy_percent=0, maximum_percent=100),
+    "downtime": lambda: timeline(minimum_healthy_percent=0, maximum_percent=100),
     "production": lambda: charts.timeline(sizing.deployment(loaded("production"))),
     "many steps": lambda: charts.timeline(sizing.deployment(loaded("production"), 12)),
     "nothing to replace": lambda: timeline(desired=0),
@@ -144,7 +144,7 @@ def test_values_of_the_table_are_written_on_the_chart():
     said = {text for text, _ in words(memory("c6i.large", [8192, 3584, 2560]))}
     assert {"284", "228", "1252", "3584", "2560", "8192 asked, short by 4380"} <= said
     assert "c6i.large is sold with 4096 " in said
-    assert {"49.64", "2383", "c6g.xlarge, 2 an instance"} <= {text for text, _ in words(prices(loaded()))}
+    assert {"49.64", "2383", "c6g.xlarge, 2 per instance"} <= {text for text, _ in words(prices(loaded()))}
 
 
 def test_a_stuck_update_says_what_is_missing():
@@ -159,6 +159,6 @@ def test_axes_have_units():
 
 def test_a_chart_is_shown_as_svg_and_png_and_in_words():
     bundle = charts.show(memory("c6i.large", [2560]))._repr_mimebundle_()
-    assert bundle["text/plain"] == "chart: What one c6i.large has for tasks"
+    assert bundle["text/plain"] == "chart: Memory for tasks on one c6i.large"
     assert bundle["image/svg+xml"].startswith("<?xml")
     assert bundle["image/png"][:4] == b"\x89PNG"

@@ -95,7 +95,7 @@ def test_control_groups_of_version_1_are_read_too():
 
 @pytest.mark.parametrize("text", ["", "== worker 1\nPrivate_Dirty: 5 kB\n", "== /sys/fs/cgroup/memory.current\n5\n"])
 def test_a_container_that_shows_no_memory_is_refused(text):
-    with pytest.raises(Refusal, match="shows no memory controller"):
+    with pytest.raises(Refusal, match="exposes no memory controller"):
         measure.memory(text)
 
 
@@ -203,7 +203,7 @@ def test_requests_a_mib_are_by_the_memory_of_the_same_moment():
 
 def test_the_best_moment_is_the_one_with_the_most_requests():
     assert measure.best(recorded()).name == "4 connections"
-    with pytest.raises(Refusal, match="without a load"):
+    with pytest.raises(Refusal, match="without load"):
         measure.best(made(Memory(60, 0, 0)))
 
 
@@ -219,7 +219,7 @@ def test_tables_and_the_sentence_say_the_same_figures():
     assert shown.loc["16 connections", "MiB"] == 80
     assert list(sizes["container memory, MiB"]) == [384, 2048]
     said = measure.sentence(measured)
-    assert said.startswith("ready in 0.4 s; 50 MiB and 11 MiB a PHP worker; 11 requests a second from 70 MiB")
+    assert said.startswith("ready in 0.4 s; 50 MiB plus 11 MiB per PHP worker; 11 requests per second in 70 MiB")
     assert "a limit of 2048 MiB allows 28 workers" in said
     assert "\n" not in said
 

@@ -72,7 +72,7 @@ def test_the_survey_tells_apart_what_exists_and_what_was_made(aws):
 def test_a_quota_below_the_need_is_refused_before_anything_is_created(account):
     aws = account(given={"cluster": {"max_instances": 100}})
     verdicts = start.quota_verdicts(aws)
-    assert "400 needed at most, 256 allowed: ask for more (L-1216C47A)" in repr(verdicts)
+    assert "400 needed at most, 256 allowed: request an increase (L-1216C47A)" in repr(verdicts)
     assert not verdicts
     assert start.quota_verdicts(account())
     assert "SKIP" not in repr(start.quota_verdicts(account()))

@@ -3,7 +3,7 @@
 ``python -m slpnb.catalog.data.build`` writes the table again, ``--check`` prints the errors of the
 memory estimates on types that they have not seen.
 
-The sources are the CSV files beside this one and the catalogue that ships with moto. What the
+The sources are the CSV files next to this one and the catalogue that ships with moto. What the
 measurements say (registered_memory.csv, CC BY-SA 4.0) stays in a file of its own and is joined
 when the catalogue is read.
 """

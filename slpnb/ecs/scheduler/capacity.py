@@ -28,7 +28,7 @@ NO_INSTANCES = "No Container Instances were found in your"
 
 
 class Finder:
-    """Finds instances for tasks, one after another; between two of them nothing else may change in the state.
+    """Finds instances for tasks, one after another; nothing else in the state may change in between.
 
     What was looked up for one task serves the next of its kind.
     """
@@ -153,7 +153,7 @@ def event(failure: Failure) -> str:
 
 
 def place_waiting(state: State) -> None:
-    """Try the tasks in PROVISIONING again, oldest first; one that fits nowhere speaks for its likes."""
+    """Try the tasks in PROVISIONING again, oldest first; one that fits nowhere stands for all like it."""
     refused: set[tuple[str, str, object, str]] = set()
     finder = Finder()
     for task in [state.tasks[id] for id in sorted(state.due) if state.tasks[id].status == "PROVISIONING"]:
@@ -191,7 +191,7 @@ def choose(strategy: Iterable[object], have: Counter[str]) -> str:
 
 
 def boot(state: State) -> None:
-    """Groups start what they lack; instances whose agent is up register."""
+    """Groups launch what they lack; instances whose agent is up register."""
     for group in state.groups.values():
         if group.launches:
             _resize(state, group)
@@ -203,7 +203,7 @@ def boot(state: State) -> None:
 
 
 def _retry(state: State, cluster: str) -> None:
-    """New room: services that could not place a task try again now, whatever their pause."""
+    """New room: services that could not place a task retry now, whatever their backoff."""
     for key, service in state.services.items():
         if service.cluster == cluster and service.unplaced:
             state.services[key] = replace(service, retry_at=0, unplaced=False)
@@ -228,7 +228,7 @@ def _resize(state: State, group: Group) -> None:
 
 
 def _start_instance(state: State, group: Group) -> None:
-    """One more instance, in the zone that has fewest, as an Auto Scaling group balances them."""
+    """One more instance, in the zone with the fewest, as an Auto Scaling group balances them."""
     counts = Counter(one.room.zone for one in members(state, group.name))
     room, id = group.rooms[0], state.new_id()
     zone = min(group.zones, key=lambda name: (counts[name], name)) if group.zones else room.zone
@@ -241,7 +241,7 @@ def _start_instance(state: State, group: Group) -> None:
 
 
 def victims(state: State, group: str, count: int) -> list[str]:
-    """Which instances a smaller group gives up: empty ones first, then from the fullest zone, oldest first.
+    """Which instances a shrinking group terminates: empty ones first, then from the fullest zone, oldest first.
 
     Protected ones never. The Auto Scaling group's own choice on AWS does not look at tasks; only
     managed termination protection or managed draining spares them there.
@@ -321,7 +321,7 @@ def _warming(state: State, provider: Provider, have: Iterable[Instance]) -> bool
 
 
 def _scale_in(state: State, group: Group, wanted: int) -> None:
-    """Give up empty instances each minute, at most half of the group, down to its minimum (AWS, September 2022)."""
+    """Terminate empty instances each minute, at most half of the group, down to its minimum (AWS, September 2022)."""
     have = members(state, group.name)
     empty = [one for one in have if not state.on_instance(one.id) and not one.protected]
     step = min(len(empty), max(1, len(have) // 2))
@@ -339,7 +339,7 @@ def instances_needed(state: State, provider: Provider, group: Group) -> int:
     """How many instances the tasks of a group need: those in use, and new ones for what waits.
 
     What waits is packed first-fit onto what is free, then onto new instances of the smallest
-    type. A task larger than the smallest type is left out: managed scaling's blind spot.
+    type. A task larger than the smallest type is ignored: managed scaling's blind spot.
     """
     have = [one for one in members(state, group.name) if one.status != "DRAINING"]
     rooms = [one.free for one in have]
@@ -362,7 +362,7 @@ def fits_smallest(task: Task, group: Group) -> bool:
 
 
 def _pack(task: Task, rooms: list[Room], used: set[int], begin: dict[object, int], empty: Room) -> None:
-    """First fit. A room that refused a task refuses its likes too, so they ``begin`` where the last one stopped."""
+    """First fit. A room that refused a task refuses all like it, so they ``begin`` where the last one stopped."""
     needs, distinct = task.definition.needs, _is_distinct(task.placement)
     kind = (needs, distinct)
     for number in range(begin.get(kind, 0), len(rooms) + 1):
@@ -394,7 +394,7 @@ def limit(state: State, task: Task) -> str:
     group = state.groups.get(provider.group) if provider else None
     if group and not fits_smallest(task, group):
         short = placement.shortfalls(task.definition.needs, group.rooms[0])
-        return f"no instance of {group.name} ever takes the task: {'; '.join(map(str, short))}"
+        return f"no instance of {group.name} can ever take the task: {'; '.join(map(str, short))}"
     found = find(state, task)
     words = event(found) if isinstance(found, Failure) else "was placed"
     if group and len(members(state, group.name)) >= group.maximum:

@@ -42,7 +42,7 @@ def threshold(breaker: Breaker, desired: int) -> int:
 
 
 def backoff_seconds(failures: int) -> float:
-    """The pause before the next try after so many failures in a row: doubling, up to 27 minutes.
+    """The pause before the next try after that many failures in a row: doubling, up to 27 minutes.
 
     AWS documents the cap and that the pause grows ("Service throttle logic"), not the steps.
     """
@@ -50,7 +50,7 @@ def backoff_seconds(failures: int) -> float:
 
 
 def deploy(state: State, key: str, definition: Definition) -> None:
-    """Begin a deployment: it is PRIMARY at once, the one before becomes ACTIVE until its tasks are gone."""
+    """Begin a deployment: it is PRIMARY at once, the previous one becomes ACTIVE until its tasks are gone."""
     service = state.services[key]
     state.ids += 1
     name = f"ecs-svc/{state.ids:019d}"
@@ -60,7 +60,7 @@ def deploy(state: State, key: str, definition: Definition) -> None:
 
 
 def schedule(state: State) -> None:
-    """Look at every service once: count what failed, start, stop, and say what there is to say."""
+    """Process every service once: count failures, start and stop tasks, and write events."""
     news, state.news = state.news, []
     for task in news:
         if task.service in state.services:
@@ -80,7 +80,7 @@ def next_try(state: State) -> float:
 
 
 def _hear(state: State, task: Task) -> None:
-    """A task started, became healthy, or ended: what that means for throttle and circuit breaker.
+    """A task started, became healthy, or ended: update the throttle and the circuit breaker.
 
     A task counts as failed when it could not start, or ended by itself before it was healthy. One
     healthy task resets the count, unless resetOnHealthyTask is off (API reference,
@@ -99,7 +99,7 @@ def _hear(state: State, task: Task) -> None:
 
 
 def _throttle(state: State, key: str, *, unplaced: bool) -> None:
-    """One more failure to start: wait longer. From the third on ECS says so, if the tasks had a place and died."""
+    """One more failure to start: wait longer. From the third on ECS reports it, if the tasks were placed and died."""
     failures = state.services[key].failures + 1
     _change(state, key, failures=failures, retry_at=state.clock + backoff_seconds(failures), unplaced=unplaced)
     if failures >= IMPAIRED_FAILURES and not unplaced:
@@ -122,7 +122,7 @@ def failed(state: State, key: str, id: str) -> None:
 
 
 def _break(state: State, key: str) -> None:
-    """The deployment FAILED: it starts nothing more, and the last completed one comes back if asked for."""
+    """The deployment FAILED: it starts nothing more, and the last completed one returns if rollback is on."""
     service = state.services[key]
     broken = service.primary
     _set(state, key, broken.id, rollout="FAILED", reason=BREAKER_REASON, finished_at=state.clock)
@@ -152,7 +152,7 @@ def _reconcile(state: State, key: str) -> None:
 
 
 def _stop_surplus(state: State, view: View) -> None:
-    """More than desired: first those that do not run yet, then from the zone that has most.
+    """More than desired: stop first those that do not run yet, then from the zone with the most.
 
     Source: "How Amazon ECS places tasks on container instances" (scaling in keeps the spread).
     """
@@ -205,7 +205,7 @@ def _start(state: State, view: View, deployment: Deployment, count: int) -> int:
 
 
 def _launch(state: State, service: Service, deployment: Deployment, count: int) -> tuple[list[Task], Failure | None]:
-    """Launch tasks up to the first that no instance takes and that may not wait either."""
+    """Launch tasks until one fits no instance and may not wait either."""
     started, finder, have = list[Task](), capacity.Finder(), capacity.provided(state, service)
     for _ in range(count):
         provider = capacity.choose(service.strategy, have)
@@ -219,7 +219,7 @@ def _launch(state: State, service: Service, deployment: Deployment, count: int) 
 
 
 def _stop_leaving(state: State, view: View) -> None:
-    """Stop what is to go, as far as enough healthy tasks remain.
+    """Stop tasks that are to go, as long as enough healthy ones remain.
 
     What does not count as healthy may go at once, but a sick task of the primary deployment
     only when no replacement is on its way (API reference, DeploymentConfiguration,
@@ -260,7 +260,7 @@ def _stop_sick(state: State, view: View, tasks: Sequence[Task]) -> None:
 
 
 def _say_stuck(state: State, view: View) -> None:
-    """Nothing may start and nothing may stop, although everything runs: the percents forbid both."""
+    """Nothing may start and nothing may stop, although everything runs: the percentages forbid both."""
     at_rest = all(task.counted for task in view.tasks)
     if view.missing > 0 and view.room <= 0 and at_rest and view.service.primary.rollout == "IN_PROGRESS":
         state.say(view.service.key, STUCK, warning=True)
@@ -278,7 +278,7 @@ def _forget_deployments(state: State, view: View) -> None:
 
 
 def _settle(state: State, view: View) -> None:
-    """COMPLETED and steady: every desired task healthy, and nothing else left, not even stopping."""
+    """COMPLETED and steady: every desired task is healthy, and nothing else is left, not even stopping."""
     service = state.services[view.service.key]
     calm = len(view.tasks) == len(view.staying) == service.desired and all(task.counted for task in view.staying)
     if not calm or len(service.deployments) > 1 or service.primary.rollout == "FAILED":

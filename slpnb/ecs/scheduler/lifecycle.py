@@ -3,7 +3,7 @@
 Source of the states: Amazon ECS Developer Guide, "Amazon ECS task lifecycle". A task on EC2
 passes PROVISIONING (only while it waits for capacity), PENDING, RUNNING, then STOPPING and
 STOPPED; ACTIVATING and DEACTIVATING are for target groups, DEPROVISIONING for what awsvpc
-attached. What it takes of its instance counts as free for the next task as soon as it is STOPPING; that one then
+attached. What it takes from its instance counts as free for the next task as soon as it is STOPPING; that one then
 waits in PENDING until the instance really has it (docs/ecs-facts.md, "Deployments"). While its target still
 drains, a task counts as taking all it has: AWS does not say otherwise.
 """
@@ -25,7 +25,7 @@ EPHEMERAL = range(32_768, 61_000)  # host ports that the kernel chooses from (do
 
 
 def advance(state: State) -> None:
-    """Let every task whose time has come take its next step; drop the STOPPED ones that ECS forgets."""
+    """Let every task that is due take its next step; drop the STOPPED ones that ECS forgets."""
     ready = [state.tasks[id] for id in sorted(task for task, at in state.due.items() if at <= state.clock)]
     for task in ready:
         _NEXT[task.status](state, task)
@@ -143,7 +143,7 @@ def drain_seconds(task: Task) -> float:
 
 
 def _pulled(state: State, task: Task) -> None:
-    """The image is there, or never will be."""
+    """The image has been pulled, or never will be."""
     outcome = task.definition.outcome
     if outcome.fails:
         stopped(state, replace(task, stop_code="TaskFailedToStart", stopped_reason=outcome.fails))
@@ -230,7 +230,7 @@ def _drained(state: State, task: Task) -> None:
 
 
 def _killed(state: State, task: Task) -> None:
-    """SIGTERM has done its work: a clean end, exit code 0."""
+    """SIGTERM has taken effect: a clean exit, code 0."""
     if task.definition.needs.enis:
         state.set(task, state.clock + DETACH_SECONDS, status="DEPROVISIONING")
     else:
@@ -283,7 +283,7 @@ def _is(state: State, task: Task, status: Status) -> bool:
 
 
 def _say_targets(state: State, tasks: Sequence[Task], prefix: str) -> None:
-    """One event for each service and target group, whatever the number of tasks; then that they drain."""
+    """One event for each service and target group, whatever the number of tasks; then one for draining."""
     counts = Counter((task.service, target.arn) for task in tasks for target in task.targets)
     for (service, arn), count in counts.items():
         _say(state, service, f"{prefix}registered {count} targets in (target-group {arn})")

@@ -199,7 +199,7 @@ def stop_task(state: State, id: str, reason: str = "") -> State:
 
 
 def join_instance(state: State, instance: Instance) -> State:
-    """An instance of a group that somebody else runs: it registers at its ``registers_at``."""
+    """An instance of a group that something else runs: it registers at its ``registers_at``."""
     new = state.copy()
     new.instances[instance.id] = instance
     return _acted(new)
@@ -314,7 +314,7 @@ def why_not_steady(state: State, key: str) -> str:
 
 
 def _ends(state: State, service: Service) -> str:
-    """How the latest task of the primary deployment ended that nobody had asked to stop."""
+    """How the latest task of the primary deployment ended that had not been asked to stop."""
     sick = [task for task in state.of_service(service.key) if task.health == "UNHEALTHY"]
     if sick:
         return f"{len(sick)} tasks are unhealthy: {sick[0].definition.outcome.unhealthy_reason}"
@@ -324,7 +324,7 @@ def _ends(state: State, service: Service) -> str:
     if latest is None:
         return ""
     code = f", exit code {latest.exit_code}" if latest.exit_code is not None else ""
-    return f"{len(ended)} tasks ended by themselves in the last hour: {latest.stopped_reason}{code}"
+    return f"{len(ended)} tasks stopped on their own in the last hour: {latest.stopped_reason}{code}"
 
 
 def _failed_by_itself(task: Task) -> bool:
@@ -337,7 +337,7 @@ def _ended_at(task: Task) -> tuple[float, str]:
 
 
 def _last_warning(state: State, service: Service) -> str:
-    """What ECS said last about being unable to do something, in the time that it would not repeat it."""
+    """ECS's last event about being unable to do something, within the time in which it would not repeat it."""
     recent = (event for event in service.events if state.clock - event.at < REPEAT_SECONDS)
     return next((event.message for event in recent if "unable" in event.message), "")
 

@@ -1,4 +1,4 @@
-"""Tasks that are real: the model waits for what is seen of their containers, and goes on from there.
+"""Tasks that are real: the model waits for what is observed of their containers, and continues from there.
 
 `OBSERVED` is the outcome of a task about which nothing is known beforehand: none of its steps comes
 by itself. Each function here takes a state and what was seen, and returns the state after it, as
@@ -23,7 +23,7 @@ def is_observed(task: Task) -> bool:
 
 
 def started(state: State, id: str, *, checked: bool = True) -> State:
-    """Its containers run. What nothing checks counts as healthy after ECS's 40 seconds."""
+    """Its containers run. A task without checks counts as healthy after ECS's 40 seconds."""
     return _due(state, id, ("PENDING",), healthy_seconds=inf if checked else lifecycle.UNCHECKED_SECONDS)
 
 
@@ -40,13 +40,13 @@ def exited(state: State, id: str, exit_code: int | None) -> State:
     if task.status == "RUNNING" and task.started_at is not None:
         return _due(state, id, ("RUNNING",), exits_after=state.clock - task.started_at, exit_code=exit_code)
     new = state.copy()
-    # While it drains this is only noted: when that is over nothing is left to stop, and nobody will report it again.
+    # While draining this is only noted: afterwards nothing is left to stop, and it will not be reported again.
     new.tasks[id] = _with(replace(task, exit_code=exit_code), stop_seconds=0)
     return _due(new, id, ("STOPPING",))
 
 
 def judged(state: State, id: str, health: Literal["HEALTHY", "UNHEALTHY"], reason: str = "") -> State:
-    """Its health checks, taken together, say so. Unhealthy within the service's grace period is not heard."""
+    """Its health checks, taken together, say so. Unhealthy is ignored within the service's grace period."""
     task = state.tasks.get(id)
     if task is None or task.status != "RUNNING" or task.health == health:
         return state
@@ -58,7 +58,7 @@ def judged(state: State, id: str, health: Literal["HEALTHY", "UNHEALTHY"], reaso
 
 
 def graced_until(state: State, task: Task) -> float:
-    """Until when failed checks of a task are not held against it (healthCheckGracePeriodSeconds)."""
+    """Until when failed checks of a task do not count (healthCheckGracePeriodSeconds)."""
     service = state.services.get(task.service)
     return (task.started_at or 0) + (service.grace_seconds if service else 0)
 

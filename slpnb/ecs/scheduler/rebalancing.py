@@ -1,4 +1,4 @@
-"""Availability Zone rebalancing: a steady service whose zones differ by two tasks or more is evened out.
+"""Availability Zone rebalancing: a steady service whose zones differ by two tasks or more is rebalanced.
 
 Source: Amazon ECS Developer Guide, "Balancing an Amazon ECS service across Availability Zones"
 and "Amazon ECS Availability Zone service rebalancing service event messages". A task starts in

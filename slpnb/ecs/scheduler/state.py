@@ -254,7 +254,7 @@ class Instance:
 class Group:
     """An Auto Scaling group. ``rooms`` are empty instances of its types, the smallest first.
 
-    ``launches`` false: somebody else (the embedded AWS) starts and stops its instances; the
+    ``launches`` false: something else (the embedded AWS) starts and stops its instances; the
     model only sets ``desired``.
     """
 
@@ -318,7 +318,7 @@ class Tracking:
 class State:
     """Everything, at one moment. Treat it as a value: the model's public functions copy before they change.
 
-    ``wake`` is when something happens next, if nobody asks for anything before. ``due`` says when
+    ``wake`` is when something happens next, if nothing is asked for before. ``due`` says when
     a task changes by itself, ``ended`` when a STOPPED one is forgotten, in that order. ``placed`` holds
     the tasks of each instance, ``members`` those of each service that have not stopped, ``news``
     the tasks that started, became healthy or ended since the services were last looked at.
@@ -358,7 +358,7 @@ class State:
         return new
 
     def new_id(self) -> str:
-        """A number nobody has had, as 32 hexadecimal digits: the form of a task id."""
+        """A number not used before, as 32 hexadecimal digits: the form of a task id."""
         self.ids += 1
         return f"{self.ids:032x}"
 

@@ -1,4 +1,4 @@
-"""Target tracking of a service's average CPU: how many tasks a load asks for.
+"""Target tracking of a service's average CPU: how many tasks a load requires.
 
 Source: Application Auto Scaling User Guide, "Target tracking scaling policies"; Amazon ECS
 Developer Guide, "Automatically scale your Amazon ECS service"; docs/ecs-facts.md, "Target tracking". Scaling out needs

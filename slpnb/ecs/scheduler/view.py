@@ -10,7 +10,7 @@ from slpnb.ecs.scheduler.state import RELEASED, Deployment, Service, State, Task
 
 @dataclass(slots=True)
 class View:
-    """A service's tasks, sorted out. ``staying`` are the primary deployment's that may stay."""
+    """A service's tasks, sorted. ``staying`` are those of the primary deployment that may stay."""
 
     service: Service
     tasks: list[Task]
@@ -20,7 +20,7 @@ class View:
 
     @classmethod
     def of(cls, state: State, key: str) -> View:
-        """Sort a service's tasks out."""
+        """Sort a service's tasks."""
         service = state.services[key]
         tasks = state.of_service(key)
         primary = service.primary.id
@@ -41,7 +41,7 @@ class View:
 
     @property
     def missing(self) -> int:
-        """How many the primary deployment lacks."""
+        """How many tasks the primary deployment lacks."""
         return self.service.desired - len(self.staying)
 
     @property

@@ -1,4 +1,4 @@
-"""Column generation: few loads out of the millions that fit, and a bound that no packing beats.
+"""Column generation: a few loads out of the millions that fit, and a bound that no packing can beat.
 
 A packing is how many instances of which type carry which load. Allowing fractions of an instance
 makes that a linear program, whose optimum no packing can beat (Gilmore and Gomory, 1961); HiGHS

@@ -2,7 +2,7 @@
 
 The question that column generation asks (Gilmore and Gomory, "A linear programming approach to
 the cutting stock problem", 1961): which whole numbers of each shape fit one instance and are
-worth the most? Answered level by level, a shape a level, over all partial loads at once. Partial
+worth the most? Answered level by level, one shape per level, over all partial loads at once. Partial
 loads with the same rest are merged (as in dynamic programming), and those that cannot beat the
 best load found are dropped (as in branch and bound). When too many are left, the least promising
 are dropped too, and the figure then says what they might still have reached: it is true however

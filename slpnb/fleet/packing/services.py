@@ -1,8 +1,8 @@
-"""Services packed together onto instances of one or several types, and how near that is to the best possible.
+"""Services packed together onto instances of one or several types, and how close that is to the optimum.
 
 A packing says which tasks share an instance, so that no resource of any instance is exceeded
 (the rules are `slpnb.ecs.placement`'s: memory, CPU, GPUs, network interfaces, host ports, attributes,
-one task an instance). `pack` finds one of least cost or fewest instances, with a proven bound:
+one task per instance). `pack` finds one of least cost or fewest instances, with a proven bound:
 no packing whatever costs less. ECS places task by task and cannot be told a packing; the bound
 says what is left to gain by any other choice of types or sizes.
 """
@@ -34,12 +34,12 @@ Objective = Literal["cost", "instances"]
 
 @dataclass(frozen=True, repr=False)
 class Packing:
-    """Tasks on instances, and what no packing can do better than.
+    """Tasks on instances, and the bound that no packing can beat.
 
-    ``value`` and ``bound`` are US dollars a month (on demand, us-east-1, 730 hours) when the
+    ``value`` and ``bound`` are US dollars per month (on demand, us-east-1, 730 hours) when the
     ``objective`` is "cost", and instances when it is "instances". ``loads`` has one row for each
-    different load (index): ``type``, ``instances`` that carry it, one column a service with its
-    tasks on each of them, ``left_mib`` and ``left_cpu_units`` free beside them, ``usd_month`` of
+    different load (index): ``type``, ``instances`` that carry it, one column per service with its
+    tasks on each of them, ``left_mib`` and ``left_cpu_units`` free next to them, ``usd_month`` of
     all of them (NaN without a price).
     """
 
@@ -51,7 +51,7 @@ class Packing:
 
     @property
     def gap_percent(self) -> float:
-        """By how much a packing could at most be better, in percent of the bound."""
+        """By how much a packing could be better at most, as a percentage of the bound."""
         return 100 * (self.value / self.bound - 1) if self.bound else 0.0
 
     @property
@@ -61,7 +61,7 @@ class Packing:
 
     @property
     def fleet(self) -> pd.DataFrame:
-        """One row a type (index): ``instances`` and ``usd_month``."""
+        """One row per type (index): ``instances`` and ``usd_month``."""
         return self.loads.groupby("type")[["instances", "usd_month"]].sum(min_count=1)
 
     def placements(self) -> pd.DataFrame:
@@ -76,10 +76,10 @@ class Packing:
         if self.objective == "instances":
             what, floor = many, f"fewer than {self.bound:.0f}"
         else:
-            what, floor = f"{many} at {self.value:,.2f} USD a month", f"less than {self.bound:,.2f} USD"
+            what, floor = f"{many} at {self.value:,.2f} USD per month", f"less than {self.bound:,.2f} USD"
         if self.value <= self.bound:
             return f"{what}: no packing does better"
-        return f"{what}; no packing takes {floor}: within {self.gap_percent:.2f} %"
+        return f"{what}; no packing needs {floor}: within {self.gap_percent:.2f} %"
 
 
 def pack(
@@ -93,7 +93,7 @@ def pack(
 ) -> Packing:
     """Pack every task of every service onto instances of the given types.
 
-    ``services`` has a row a service with the columns of `shapes.COLUMNS`, ``tasks`` and, if
+    ``services`` has one row per service with the columns of `shapes.COLUMNS`, ``tasks`` and, if
     wanted, ``distinct`` (at most one task of the service an instance: distinctInstance).
     ``types`` are instance types by name, by default every `candidates`. ``reserved_mib`` is
     ECS_RESERVED_MEMORY, ``trunking`` whether ENI trunking is on, ``daemons`` the tasks that run
@@ -199,7 +199,7 @@ def _refuse(problem: Problem, needs: dict[Any, TaskNeeds], empty: Sequence[Insta
 
 
 def nearest(task: TaskNeeds, empty: Sequence[Instance]) -> str:
-    """The type that comes closest to taking a task, and what it lacks."""
+    """The type that comes closest to fitting a task, and what it lacks."""
     failure = placement.place(task, empty)
     if isinstance(failure, Instance):
         raise ValueError(f"{failure.type_name} takes the task")
@@ -208,7 +208,7 @@ def nearest(task: TaskNeeds, empty: Sequence[Instance]) -> str:
 
 
 def _undominated(problem: Problem) -> Ints:
-    """Types that no other beats: one that gives and takes no less and costs no more makes them needless."""
+    """Types that no other dominates: one that gives and takes no less and costs no more makes another pointless."""
     order = np.lexsort((-problem.gives.sum(axis=1), problem.cost))
     kept: list[int] = []
     for one in order:

@@ -1,4 +1,4 @@
-"""What the company already has when the runbook starts, and a snapshot of the account to compare with.
+"""What the company already has when the runbook starts.
 
 The research notebook's account: the VPC slp-cluster-vpc with public subnets in three zones, two MariaDB
 instances, a certificate, a hosted zone, and other people's resources that the kit must never touch.
@@ -28,7 +28,7 @@ SETTLED_SECONDS = 600.0  # after which everything seeded is available
 
 
 def sow() -> None:
-    """Empty the account and put the company's resources in."""
+    """Empty the account and create the company's resources."""
     clear()
     clock.reset()
     mock_random.seed(SEED)
@@ -95,7 +95,7 @@ def _databases(vpc: str, subnets: list[str]) -> None:
 
 
 def _certificate() -> None:
-    """Issued at once: the company validated it long ago, which no call of this account can do."""
+    """Issued at once: the company validated it long ago, which no API call here can do."""
     bundle = _bundle()
     backend("acm")._certificates[bundle.arn] = bundle
     tags = [{"Key": "Name", "Value": f"*.{ZONE_NAME}"}]
@@ -104,7 +104,7 @@ def _certificate() -> None:
 
 @cache
 def _bundle() -> CertBundle:
-    """Made once a process: its RSA key takes 60 ms."""
+    """Made once per process: its RSA key takes 60 ms."""
     sites = [f"*.{name}.{ZONE_NAME}" for name in ("saas-test", "saas")]
     bundle = CertBundle.generate_cert(f"*.{ZONE_NAME}", ACCOUNT, REGION, sites)
     bundle.status = "ISSUED"
@@ -121,7 +121,7 @@ def _hosted_zone() -> None:
 
 
 def _others(vpc: str, subnets: list[str]) -> None:
-    """Other people's resources in the same account; some carry the kit's tags for an environment not its own."""
+    """Other people's resources in the same account; some carry the kit's tags for another environment."""
     theirs = {"slpnb:environment": "sandbox", "slpnb:step": "30_efs"}
     group = _security_group("legacy-web", "the servers before ECS", vpc, 443, "0.0.0.0/0")
     _security_group("sandbox-efs", "another environment of the kit", vpc, 2049, VPC_CIDR, theirs)

@@ -1,8 +1,8 @@
 """Everything that the account holds, as its own API describes it: to compare before and after.
 
-A run and its destruction must leave the snapshot as it was: nothing of the kit is left, nothing of
-anybody else was touched. What AWS keeps of deleted things for a while (terminated instances, keys and
-secrets that wait for their end, inactive clusters and task definitions) is not held any more.
+A run and its destruction must leave the snapshot unchanged: nothing of the kit's is left, nothing of
+anyone else's was touched. What AWS keeps of deleted resources for a while (terminated instances, keys and
+secrets pending deletion, inactive clusters and task definitions) does not count.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ READS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("secretsmanager", "list_secrets", "SecretList[?!DeletedDate]", {}),
     ("sns", "list_topics", "Topics", {}),
 )
-# What changes though nobody touched the resource: what uses it, and what time it is.
+# What changes although no one touched the resource: what uses it, and timestamps.
 VOLATILE = frozenset({"AvailableIpAddressCount", "InUse", "InUseBy", "LatestRestorableTime", "Timestamp"})
 
 
@@ -74,7 +74,7 @@ def _read(service: str, operation: str, path: str, params: Mapping[str, Any]) ->
 
 
 def _lives(key: str) -> bool:
-    """Not one that waits for its deletion, nor one of AWS's own, which come with the first use of a service."""
+    """Neither pending deletion nor one of AWS's own, which appear with the first use of a service."""
     facts = client("kms").describe_key(KeyId=key)["KeyMetadata"]
     return bool(facts["KeyState"] != "PendingDeletion" and facts["KeyManager"] == "CUSTOMER")
 

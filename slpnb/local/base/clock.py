@@ -1,7 +1,7 @@
-"""The embedded AWS's clock: a second a call, and when a client of the kit waits, a minute takes no time.
+"""The embedded AWS's clock: one second per call, and no time at all while a client of the kit waits.
 
-What takes time on AWS (a mount target, a deletion in the background, a task that starts) is put on
-this clock with `later`, so that the kit's waits are run in earnest, with the same result each time.
+What takes time on AWS (a mount target, a deletion in the background, a task's start) is put on
+this clock with `later`, so that the kit's waits are really exercised, with the same result each time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def listen(listener: Callable[[float], None]) -> None:
 
 
 def advance(seconds: float) -> None:
-    """Let time pass: what is due happens in order, each at its own moment."""
+    """Let time pass: due actions happen in order, each at its own moment."""
     end = _now + seconds
     while _due and _due[0][0] <= end:
         moment, _, action = heapq.heappop(_due)
@@ -42,7 +42,7 @@ def advance(seconds: float) -> None:
 
 
 def reset() -> None:
-    """Back to the beginning, with nothing due."""
+    """Return to the beginning, with nothing due."""
     global _now
     _now = 0.0
     _due.clear()

@@ -1,4 +1,4 @@
-"""boto3 clients that speak to moto in this same process, without HTTP: how the seed is sown."""
+"""boto3 clients that talk to moto in this same process, without HTTP: how the account is seeded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _session() -> boto3.Session:
 
 
 def backend(service: str) -> Any:
-    """moto's own state of a service, for what no AWS call can say (a certificate that is issued)."""
+    """moto's own state of a service, for what no AWS call can set (a certificate that is issued)."""
     from moto.backends import get_backend
 
     backends: Any = get_backend(service)  # type: ignore[call-overload]

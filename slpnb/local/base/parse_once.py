@@ -1,4 +1,4 @@
-"""botocore's JSON files, each parsed once a process and in the fast way: most of what starting moto takes.
+"""botocore's JSON files, each parsed once per process and in the fast way: most of the time that moto takes to start.
 
 moto and boto3 make a loader each time they want a service model or the list of endpoints, and every
 loader parses the files again, into OrderedDicts: EC2's model alone takes 0.15 s, four times. A dict

@@ -1,4 +1,4 @@
-"""The image that CI has pushed, declared: real OCI documents with true digests, and next to nothing inside.
+"""The image that CI has pushed, as declared: real OCI documents with true digests, and almost nothing inside.
 
 An image index for linux/arm64 and linux/amd64, two manifests, two configs and one layer, made of
 fixed text so that the digests never change: params/*.yaml name the index's. No image was built; what

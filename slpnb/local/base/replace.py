@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Corrected:
-    """Mixed into a corrected backend, so that moto looks for its URLs where they are: beside its own class."""
+    """Mixed into a corrected backend, so that moto looks for its URLs where they are: next to its own class."""
 
     @property
     def _url_module(self) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def address(container: Any) -> str:
-    """Where a container is on the run's network."""
+    """A container's address on the run's network."""
     networks = container.attrs["NetworkSettings"]["Networks"]
     return str(next(one["IPAddress"] for one in networks.values() if one["IPAddress"]))
 

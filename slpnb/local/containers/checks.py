@@ -40,7 +40,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Health:
-    """The verdict so far, and how many results in a row speak against it."""
+    """The verdict so far, and how many results in a row contradict it."""
 
     state: State = UNKNOWN
     against: int = 0
@@ -82,7 +82,7 @@ def container_rule(check: dict[str, Any]) -> Rule:
 
 
 def answered(status: int, matcher: str) -> Result:
-    """An HTTP answer held against a target group's matcher ("200", "200,302", "200-299")."""
+    """An HTTP answer compared with a target group's matcher ("200", "200,302", "200-299")."""
     if any(_matches(status, part) for part in matcher.split(",")):
         return Result(True)
     return Result(False, "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]")

@@ -1,4 +1,4 @@
-"""What stands beside the tasks: the run's network, the database, the front door. Each made when first needed."""
+"""What runs alongside the tasks: the network, the database, the front door. Each is made when first needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _building = threading.Lock()
 
 
 class CompanionError(RuntimeError):
-    """A companion cannot be made, or does not become ready."""
+    """A companion cannot be started, or does not become ready."""
 
 
 class Companions:
@@ -61,7 +61,7 @@ class Companions:
         return made
 
     def hosts(self, wanted: Credentials | None) -> Mapping[str, str]:
-        """Where a task finds its database: starts it, and makes what the task's secret names. May take seconds."""
+        """Where a task finds its database: starts it, and creates what the task's secret names. May take seconds."""
         if wanted is None:
             return {}
         with self._lock:
@@ -80,7 +80,7 @@ class Companions:
         return made
 
     def _grant(self, wanted: Credentials) -> None:
-        """By a file that only root reads: a command's arguments are for everybody to see."""
+        """Use a file that only root can read: everyone can see a command's arguments."""
         script = self.folder / "database" / "grants.sql"
         script.touch(mode=0o600)
         script.write_text(database.grants(wanted), encoding="utf-8")
@@ -93,7 +93,7 @@ class Companions:
         self._granted.add(wanted)
 
     def reset(self) -> None:
-        """As at the start: no database, no front door."""
+        """Return to the start: no database, no front door."""
         with self._lock:
             if self._database is not None:
                 remove_container(self._database)

@@ -1,4 +1,4 @@
-"""MariaDB in the place of the account's RDS instances: the SQL that makes a secret's database real. Pure."""
+"""MariaDB in place of the account's RDS instances: the SQL that creates a secret's database. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PORT = 3306
 
 
 def grants(one: Credentials) -> str:
-    """The database and the user that a secret names, with all rights on it; again changes nothing."""
+    """The database and the user that a secret names, with all rights on it; repeating it changes nothing."""
     user = f"{text(one.user)}@'%'"
     made = [f"CREATE DATABASE IF NOT EXISTS {name(one.name)} CHARACTER SET utf8mb4"] if one.name else []
     on = f"{name(one.name)}.*" if one.name else "*.*"

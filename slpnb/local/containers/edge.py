@@ -1,8 +1,8 @@
-"""The embedded ECS's tasks as containers: follows the model's tasks, and tells it what is seen of them.
+"""The embedded ECS's tasks as containers: follows the model's tasks, and reports what is observed of them.
 
 While a container is on its way (starting, being checked for the first time, stopping), the
-embedded clock goes ``pace`` seconds for each real one and cannot be made to jump; otherwise it
-jumps as ever. So a health check of 30 s twice takes ten real seconds at pace 6, and a broken
+embedded clock runs ``pace`` seconds for each real one and cannot be made to jump; otherwise it
+jumps as usual. So two health checks 30 s apart take ten real seconds at pace 6, and a broken
 image really fails its checks before a deployment is called failed.
 """
 
@@ -32,7 +32,7 @@ from slpnb.local.ecs.region import Region
 
 PACE = 6.0
 TICK_SECONDS = 0.1
-STRIDE_SECONDS = 5.0  # no jump of the clock is longer before the containers are looked at again
+STRIDE_SECONDS = 5.0  # the longest jump of the clock before the containers are looked at again
 END_SECONDS = 30.0
 WAITING = ("PENDING", "ACTIVATING", "STOPPING")
 Line = tuple[str, str, str, bytes]
@@ -76,7 +76,7 @@ class Edge:
         return all(self.images.local(image) for image in images)
 
     def follow(self) -> None:
-        """Start the containers of tasks that were placed, stop those of tasks that are to stop."""
+        """Start the containers of tasks that were placed, and stop those of tasks that are to stop."""
         tasks = _region().state.tasks
         for task in tasks.values():
             if observed.is_observed(task):
@@ -125,7 +125,7 @@ class Edge:
         return known.order.probes if known else ()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass on the embedded clock; the lock must not be held."""
+        """Let time pass on the embedded clock; the caller must not hold the lock."""
         end = clock.now() + seconds
         while not self._over.is_set():
             with self.lock:
@@ -161,7 +161,7 @@ class Edge:
     # What is seen
 
     def settle(self) -> None:
-        """Tell the model what was seen since the last time; the lock is held."""
+        """Tell the model what was observed since the last call; the caller holds the lock."""
         for report in _all(self.reports):
             _hear(_region(), report)
         self._judge(_region())
@@ -169,7 +169,7 @@ class Edge:
         self._balance()
 
     def _judge(self, region: Region) -> None:
-        """The verdict of each task's checks, again and again: within a grace period a bad one is not heard."""
+        """Report the verdict of each task's checks repeatedly: within a grace period a bad one is ignored."""
         for id, real in list(self.tasks.items()):
             verdict, task = real.verdict(), region.state.tasks.get(id)
             health = verdict.state
@@ -188,7 +188,7 @@ class Edge:
             self.companions.door.balance(region.neighbours.elbv2, region.state, self.tasks)
 
     def log(self, group: str, stream: str, time: str, text: bytes) -> None:
-        """A line of a container, to be written when time allows."""
+        """Queue a line of a container's log."""
         self.lines.put((group, stream, time, text))
 
     def _write_log(self) -> None:
@@ -206,7 +206,7 @@ class Edge:
     # The end
 
     def reset(self) -> None:
-        """Nothing runs any more, and the shared folders are empty; the lock is held."""
+        """Stop everything and empty the shared folders; the caller holds the lock."""
         gone, self.tasks = list(self.tasks.values()), {}
         for task in gone:
             task.abandon()
@@ -217,13 +217,13 @@ class Edge:
         _all(self.lines)
 
     def close(self) -> None:
-        """Remove everything of this run, and let go of the engine."""
+        """Remove everything of this run, and release the engine."""
         self._over.set()
         reaper.finish(self.reaper)
         self.engine.close()
 
     def facts(self) -> dict[str, Any]:
-        """For whoever wants to look: the front door, the database, and each task's addresses on the loopback."""
+        """For inspection: the front door, the database, and each task's addresses on the loopback."""
         tasks = {
             id: {
                 "ports": {str(port): f"{container_arguments.LOOPBACK}:{at}" for port, at in one.ports.items()},
@@ -237,7 +237,7 @@ class Edge:
     @property
     def describe(self) -> str:
         """What is real, in one phrase."""
-        return f"tasks whose image this machine has are containers ({self.engine.described}, whatever the fleet's)"
+        return f"tasks whose image this machine has are containers ({self.engine.described}, whatever the fleet is)"
 
 
 _STEPS: Mapping[str, Callable[[State, Report], State]] = {

@@ -1,7 +1,7 @@
-"""The front door: HAProxy in the load balancer's place, on the loopback, with TLS.
+"""The front door: HAProxy in place of the load balancer, on the loopback, with TLS.
 
-It forwards to the healthy targets of the load balancer's target groups and to no others, and lets a
-target that is deregistered finish what it has begun.
+It forwards only to the healthy targets of the load balancer's target groups, and lets a
+deregistered target finish its requests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Key = tuple[str, str]  # target group ARN, task id
 
 
 class FrontDoor:
-    """HAProxy of a run. What it should forward to is known at once; it starts in a thread of its own."""
+    """A run's HAProxy. What it should forward to is known at once; it starts in a thread of its own."""
 
     def __init__(self, folder: Path, port: int, start: Callable[..., Any]) -> None:
         """``folder`` is what ``start`` shows to the container as /slpnb; it starts a command with port mappings."""
@@ -53,7 +53,7 @@ class FrontDoor:
         return bool(self.text) and not self.failed and not self.ready.is_set()
 
     def balance(self, elb: ELBv2Backend, state: State, tasks: Mapping[str, RealTask]) -> None:
-        """Forward to the healthy targets: open the new ones first, then drain those that go."""
+        """Forward to the healthy targets: open the new ones first, then drain the leaving ones."""
         listeners = set(_listeners(elb))
         wanted = dict(_wanted(state, tasks)) if listeners else {}
         if wanted and not self.text:
@@ -81,7 +81,7 @@ class FrontDoor:
         self._told.pop(key)
 
     def await_quiet(self, task: str, seconds: float) -> None:
-        """Until no request to a task is under way, or for so long."""
+        """Wait until no request to a task is in flight, at most that long."""
         end = monotonic() + seconds
         while self._under_way(task) and monotonic() < end:
             sleep(0.05)
@@ -193,13 +193,13 @@ def _wanted(state: State, tasks: Mapping[str, RealTask]) -> Iterator[tuple[Key, 
 
 
 def _names() -> list[str]:
-    """What the account's certificates are for, and the bare domains of those that are for all names below one."""
+    """The names of the account's certificates, and the bare domains of the wildcard ones."""
     certificates = client("acm").list_certificates()["CertificateSummaryList"]
     return sorted({name for one in certificates for name in (one["DomainName"], one["DomainName"].removeprefix("*."))})
 
 
 def certificate(names: Iterable[str]) -> bytes:
-    """A certificate of its own signature for these names and the loopback, with its key, as one PEM."""
+    """A self-signed certificate for these names and the loopback, with its key, as one PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

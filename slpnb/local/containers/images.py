@@ -14,7 +14,7 @@ VARIABLE = "SLPNB_IMAGES"  # JSON: names, or digests, of a task definition to na
 
 
 class Images:
-    """The engine's images by the names of task definitions; what is not there is simulated."""
+    """The engine's images by the names in task definitions; what is missing is simulated."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -32,11 +32,11 @@ class Images:
         return named or next((name for name in self._built(image) if self._runs_here(name)), "")
 
     def _runs_here(self, name: str) -> bool:
-        """What the kit built for another machine is not run here; what a definition names itself is, come what may."""
+        """An image the kit built for another machine is not run here; one that a definition names itself always is."""
         return self._architecture(name) == self.engine.architecture
 
     def _architecture(self, name: str) -> str:
-        """An image's architecture; empty when it is not there, which is asked each time: it may be built yet."""
+        """An image's architecture; empty if there is no such image. Looked up each time: it may be built later."""
         if not self._there.get(name):
             from docker.errors import DockerException
 

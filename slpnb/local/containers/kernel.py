@@ -1,4 +1,4 @@
-"""The kernel's word for a container that was killed for memory, where the engine's own did not hear it.
+"""The kernel's report of a container that was killed for memory, where the engine itself missed it.
 
 Podman's monitor misses it on machines with both kinds of cgroups; the kernel's log names the cgroup,
 which is named after the container.
@@ -15,7 +15,7 @@ RECORD_BYTES = 8192
 
 
 def out_of_memory(container: str) -> bool:
-    """Whether the kernel killed a process of this container for memory. False where its log is not to be read."""
+    """Whether the kernel killed a process of this container for memory. False where its log cannot be read."""
     return names(container, _records())
 
 

@@ -1,4 +1,4 @@
-"""A placed task as an `Order`: its references read from the account, or the reason why it cannot start.
+"""A placed task as an `Order`: its references resolved in the account, or the reason why it cannot start.
 
 This is what the ECS agent does between PENDING and the first container: secrets by the execution
 role, volumes by the volume driver, the log driver's settings.
@@ -31,7 +31,7 @@ EVERYBODY = 0o777
 
 
 class CannotPrepare(Exception):  # noqa: N818 - it is the task's end, not the program's
-    """What the task refers to is not there; the sentence is the task's stopped reason."""
+    """Something that the task refers to does not exist; the message is the task's stopped reason."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _access_point(root: Path, point: str, id: str) -> Path:
 
 
 def _folder(path: Path, uid: int, gid: int, mode: int) -> Path:
-    """A folder with an owner, made once; an engine of this user's own maps owners, and then everybody may write."""
+    """A folder with an owner, made once; a rootless engine maps owners, so that then everyone may write."""
     if path.is_dir():
         return path
     path.mkdir(parents=True)

@@ -84,5 +84,5 @@ class CommandProbe(Probe):
         return Result(codes == [0], "", "" if codes == [0] else CONTAINER_FAILED)
 
     def _run(self, container: Any, codes: list[int]) -> None:
-        with suppress(*engine_errors()):  # a container that is gone is a check that failed
+        with suppress(*engine_errors()):  # a missing container is a failed check
             codes.append(container.exec_run(list(self.command)).exit_code)

@@ -1,4 +1,4 @@
-"""The front door's settings and the words that it is told while it runs. Pure.
+"""The front door's settings and the commands it is given while it runs. Pure.
 
 Sources: HAProxy 2.6 Configuration Manual ("server-template", "retry-on", "option forwardfor") and
 Management Guide ("set server", "show stat"); Application Load Balancers user guide, "HTTP headers and
@@ -82,7 +82,7 @@ def place(group: str, slot: int, address: str, port: int) -> str:
 
 
 def state(group: str, slot: int, state: SlotState) -> str:
-    """The command that opens a slot, lets it finish what it has begun, or closes it."""
+    """The command that opens a slot, drains it, or closes it."""
     return f"set server {backend(group)}/t{slot} state {state}"
 
 
@@ -97,7 +97,7 @@ def under_way(stat: str) -> Mapping[tuple[str, int], int]:
 
 
 def free_slot(taken: Iterable[int]) -> int:
-    """The lowest that nobody has. Raises `ValueError` when all are taken."""
+    """The lowest free slot. Raises `ValueError` when all are taken."""
     used = set(taken)
     slot = next((one for one in range(1, SLOTS + 1) if one not in used), 0)
     if not slot:

@@ -1,7 +1,7 @@
 """``python -m slpnb.local.containers.reaper RUN``: removes a run when its standard input ends.
 
-The embedded AWS holds the other end of the pipe, so that this comes to pass however it ends: stopped,
-killed, or out of memory. The one way to an end is the one that is tried at every end.
+The embedded AWS holds the other end of the pipe, so that this happens however it ends: stopped,
+killed, or out of memory. There is only one way of cleaning up, so every run exercises it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One task's containers: made, started, watched, asked to stop, removed. A thread of its own for each task.
+"""One task's containers: created, started, watched, told to stop, removed. Each task has its own thread.
 
-It decides nothing: what it sees goes to `Site.report`, and the embedded ECS makes of it what ECS would.
+It decides nothing: what it sees goes to `Site.report`, and the embedded ECS reacts as ECS would.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Site:
     hosts: Callable[[Any], Mapping[str, str]]
     """The addresses of what stands in for other services; starts them first."""
     await_quiet: Callable[[str, float], None]
-    """Until no request to a task is under way, or for so many seconds."""
+    """Wait until no request to a task is in flight, at most that many seconds."""
 
 
 class CannotStart(Exception):  # noqa: N818 - ECS's own word
@@ -106,13 +106,13 @@ class RealTask:
         self._thread.start()
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL after the stop time-out; asked twice is asked once."""
+        """SIGTERM, and SIGKILL after the stop timeout; asking twice changes nothing."""
         if not self.stopping:
             self.stopping = True
             self._inbox.put(("stop", None))
 
     def abandon(self) -> None:
-        """Kill at once: nobody waits for this task any more."""
+        """Kill at once: nothing waits for this task any more."""
         self.stopping = True
         self._inbox.put(("kill", None))
         for container in list(self.containers.values()):  # at once, even if it has been asked to stop before
@@ -228,7 +228,7 @@ class RealTask:
             self._quiet.wait(probe.rule.interval / self.site.pace if patient else probes.EAGER_SECONDS)
 
     def _attend(self) -> None:
-        """Until the task is over: results, ends, and what is asked."""
+        """Until the task is over: handle check results, exits, and requests."""
         essential = {one["name"] for one in self.order.definition["containerDefinitions"] if one.get("essential", True)}
         while not self.over:
             what, said = self._inbox.get()
@@ -248,11 +248,11 @@ class RealTask:
         self.health[index] = judge(probe.rule, before, result, running)
 
     def verdict(self) -> Health:
-        """What its checks say together; nothing where there are none."""
+        """What its checks say together; unknown if there are none."""
         return together(list(self.health.values())) if self.health else Health()
 
     def _stop_all(self, *, kill: bool = False) -> None:
-        """In the reverse of their order, each with its own time-out."""
+        """In the reverse of their order, each with its own timeout."""
         self._quiet.set()
         if not kill:
             self.site.await_quiet(self.order.task, self.order.drain_seconds)
@@ -263,7 +263,7 @@ class RealTask:
                 _quietly(partial(container.stop, timeout=seconds))
 
     def _finish(self, essential: set[str]) -> None:
-        """Stop what still runs, wait for every end and the last words, and say how it all ended."""
+        """Stop what still runs, wait for every exit and the last log lines, and report how it all ended."""
         self._stop_all()
         patience = monotonic() + LAST_WORDS_SECONDS
         while len(self.ends) < len(self.containers):
@@ -297,7 +297,7 @@ def _end(id: str, state: Mapping[str, Any]) -> Ended:
 
 
 def _quietly(action: Callable[[], Any]) -> None:
-    """Do it; a container that is gone already needed it no more."""
+    """Call it; a container that is already gone is not an error."""
     try:
         action()
     except engine_errors():

@@ -1,4 +1,4 @@
-"""What an engine says of a container's end, in ECS's words. Pure.
+"""What an engine reports about a container's end, in ECS's words. Pure.
 
 Sources: Amazon ECS Developer Guide, "Stopped tasks error codes"; amazon-ecs-agent, agent/engine/errors.go and
 agent/taskresource/asmsecret; efs-utils (mount_efs); docs/ecs-facts.md, "Stopped tasks and their reasons".
@@ -10,12 +10,12 @@ from slpnb.local.ecs.ended import Ended
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 ESSENTIAL = "Essential container in task exited"
-KILLED = 137  # 128 and SIGKILL: out of memory, or longer than the stop time-out
+KILLED = 137  # 128 and SIGKILL: out of memory, or longer than the stop timeout
 DAEMON = "Error response from daemon: "
 
 
 def ended(exit_code: int, *, out_of_memory: bool = False, error: str = "") -> Ended:
-    """The end of a container that ran. 137 alone is any SIGKILL: only the kernel's word makes it memory."""
+    """The end of a container that ran. 137 alone is any SIGKILL: only the kernel's report makes it out of memory."""
     if out_of_memory and exit_code == KILLED:
         return Ended(exit_code, OUT_OF_MEMORY)
     return Ended(exit_code, f"CannotStartContainerError: {DAEMON}{one_line(error)}" if error else "")

@@ -15,7 +15,7 @@ from slpnb.local.base.replace import Corrected, replace_backend
 
 
 class CertificateInUseError(JsonRESTError):
-    """The certificate is on a listener."""
+    """The certificate is used by a listener."""
 
     code = 400
 
@@ -27,7 +27,7 @@ class Certificates(Corrected, AWSCertificateManagerBackend):
     """moto's ACM, which asks the load balancers."""
 
     def delete_certificate(self, arn: str) -> None:
-        """As moto; refused while a listener has it."""
+        """As moto; refused while a listener uses it."""
         if load_balancers(arn):
             raise CertificateInUseError(arn)
         super().delete_certificate(arn)

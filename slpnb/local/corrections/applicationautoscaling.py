@@ -1,7 +1,7 @@
-"""Application Auto Scaling: what is missing is ObjectNotFoundException, and a policy needs its scalable target.
+"""Application Auto Scaling: what is missing gives ObjectNotFoundException, and a policy needs its scalable target.
 
-moto answers ValidationException where something is missing, which also means a wrong parameter, and makes
-policies for targets that nobody registered. Errors: Application Auto Scaling API reference.
+moto answers ValidationException where something is missing, which also means a wrong parameter, and creates
+policies for targets that were never registered. Errors: Application Auto Scaling API reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling: zones are balanced, instances get what their template says, and a group with instances stays.
+"""EC2 Auto Scaling: zones are balanced, instances get what their template says, and a group in use is kept.
 
 moto launches every instance into the first subnet, forgets the template's instance profile and the
 default warm-up, keeps no scaling activities, and deletes a group whose instances then keep running.

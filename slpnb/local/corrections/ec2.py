@@ -1,4 +1,4 @@
-"""EC2: what is in use is not deleted, and a launch template version can begin from another.
+"""EC2: what is in use is not deleted, and a launch template version can be based on another.
 
 moto deletes security groups and subnets whatever uses them, ignores SourceVersion, so that user data is
 lost, and leaves the interfaces of terminated instances behind. Messages as EC2's own (Amazon EC2 API
@@ -33,7 +33,7 @@ class CannotDeleteError(EC2ClientError):
 
 
 class Compute(Corrected, EC2Backend):
-    """moto's EC2, which says no to a deletion out of order."""
+    """moto's EC2, which refuses a deletion out of order."""
 
     def run_instances(self, *args: Any, **kwargs: Any) -> Reservation:
         """As moto; the interfaces made at launch go with their instance, as they do unless asked to stay."""

@@ -1,6 +1,6 @@
 """ECR: an image's digest is the hash of its manifest, and the image that CI pushed is there.
 
-moto makes a digest up from the layers' digests or at random, knows no blobs and no URL to fetch them
+moto makes up a digest from the layers' digests or at random, and has no blobs and no URL to fetch them
 from. CI pushes into a repository as soon as it exists: so does this backend (`slpnb.local.base.registry`).
 """
 
@@ -18,7 +18,7 @@ from moto.ecr.responses import ECRResponse
 from slpnb.local.base import registry
 from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
 
-FOREIGN = "legacy"  # repositories of other people, which CI of this service does not push to
+FOREIGN = "legacy"  # other people's repositories, which this service's CI does not push to
 
 
 class ImageDigestDoesNotMatchException(ServiceException):

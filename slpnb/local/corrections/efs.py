@@ -1,6 +1,6 @@
-"""EFS: modes are checked, everything takes its time, and the missing operations work.
+"""EFS: modes are checked, everything takes time, and the missing operations work.
 
-moto accepts any mode, knows neither PutBackupPolicy nor UpdateFileSystem, makes access points on file
+moto accepts any mode, has neither PutBackupPolicy nor UpdateFileSystem, creates access points on file
 systems that do not exist, and has mount targets at once. Rules and error codes: Amazon EFS User Guide,
 API reference of each operation.
 """
@@ -92,7 +92,7 @@ class Files(Corrected, EFSBackend):
         return self.file_system(file_system_id).backup_policy or {"Status": "DISABLED"}
 
     def delete_file_system_policy(self, file_system_id: str) -> None:
-        """Back to the default policy, which is none."""
+        """Return to the default policy, which is none."""
         self.file_system(file_system_id).file_system_policy = None
 
     def describe_file_system_policy(self, file_system_id: str) -> str:

@@ -46,7 +46,7 @@ Target = tuple[str, int]
 
 
 class LoadBalancer(FakeLoadBalancer):
-    """A load balancer that becomes active when its time has come, not when it is looked at."""
+    """A load balancer that becomes active after its delay, not when it is looked at."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -157,7 +157,7 @@ class Balancing(Corrected, ELBv2Backend):
         return made
 
     def delete_load_balancer(self, arn: str) -> None:
-        """As moto; refused under deletion protection. Its interfaces are let go of later."""
+        """As moto; refused under deletion protection. Its interfaces are released later."""
         known = self.load_balancers.get(arn)
         if known is None:
             return  # deleting what is absent succeeds (API reference, DeleteLoadBalancer)

@@ -1,4 +1,4 @@
-"""IAM: AWS's 1500 managed policies are read once a process, not at each reset (80 ms)."""
+"""IAM: AWS's 1500 managed policies are read once per process, not at each reset (80 ms)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class KeysResponse(KmsResponse):
     """moto's answers, with the state and the waiting time."""
 
     def schedule_key_deletion(self) -> str:
-        """As moto, and what AWS says besides."""
+        """As moto, and what AWS adds."""
         answer = json.loads(super().schedule_key_deletion())
         days = self._get_param("PendingWindowInDays") or 30
         return json.dumps({**answer, "KeyState": "PendingDeletion", "PendingWindowInDays": days})

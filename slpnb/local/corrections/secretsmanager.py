@@ -1,4 +1,4 @@
-"""Secrets Manager: the name of a secret that waits for its end is refused as AWS does, to be restored or waited for.
+"""Secrets Manager: the name of a secret pending deletion is refused as AWS does: restore it, or wait.
 
 moto says that the secret exists, which a caller takes for "made by an earlier run".
 """

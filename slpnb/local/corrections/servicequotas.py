@@ -1,4 +1,4 @@
-"""Service quotas: the ones worth knowing before a move to ECS; moto has those of VPC only.
+"""Service quotas: the ones worth knowing before a move to ECS; moto only has those of VPC.
 
 AWS's default values (Service Quotas console; the "Endpoints and quotas" page of each service in the AWS
 General Reference). A new account's vCPU quota is often lower than 256: the live answer wins.

@@ -55,7 +55,7 @@ class ContainerInstances:
         try:
             joining = self._joining(one, cluster.name)
         except ParameterError:
-            return  # a type that nobody can say the memory of: its agent would register, this one cannot
+            return  # a type of unknown memory: a real agent would register, this one cannot
         self.region.apply(scheduler.join_instance(self.region.state, joining))
 
     def _joining(self, one: Machine, cluster: str) -> Instance:

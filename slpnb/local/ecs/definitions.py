@@ -101,7 +101,7 @@ def as_request(found: TaskDefinition) -> dict[str, Any]:
 
 
 def outcome(found: TaskDefinition) -> Outcome:
-    """How its tasks fare: the first container's docker label, else a healthy start."""
+    """How its tasks behave: by the first container's docker label, else a healthy start."""
     for container in _containers(found):
         label = (container.get("dockerLabels") or {}).get(OUTCOME_LABEL)
         if label:

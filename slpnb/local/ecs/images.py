@@ -1,6 +1,6 @@
-"""What comes of an image of the account's own registry: pulled, not found, or for another platform.
+"""What happens to an image in the account's own registry: pulled, not found, or for another platform.
 
-Images of other registries cannot be seen from here; they are taken for good ones. Texts: Amazon
+Images in other registries cannot be seen from here; they are assumed to be good. Texts: Amazon
 ECS Developer Guide, "CannotPullContainer task errors"; docs/ecs-facts.md, "Stopped tasks and their reasons".
 """
 
@@ -26,7 +26,7 @@ RETRIED = "CannotPullContainerError: pull image manifest has been retried"
 
 
 def fares(outcome: Outcome, image: str, cpu_architecture: str, own: ECRBackend) -> Outcome:
-    """How a task with this image fares: it fails where the image does. ``own`` is moto's ECR of the account."""
+    """How a task with this image behaves: it fails where the image does. ``own`` is moto's ECR of the account."""
     named = OWN.match(image)
     if outcome.fails or named is None or (named["account"], named["region"]) != (own.account_id, own.region_name):
         return outcome

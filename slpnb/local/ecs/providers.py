@@ -59,7 +59,7 @@ class CapacityProviders:
         return [{"base": 0, "weight": 0, **share} for share in strategy]
 
     def create(self, name: str, details: dict[str, Any], tags: list[dict[str, str]] | None) -> CapacityProvider:
-        """As moto; the group must exist, must be nobody else's, and gets ECS's tag with managed scaling."""
+        """As moto; the group must exist, must not be in use elsewhere, and gets ECS's tag with managed scaling."""
         self._demand_free(name, details["autoScalingGroupArn"])
         made = CapacityProvider(self.region.account_id, self.region.name, name, details, tags)
         group = self.group_of(made)

@@ -1,4 +1,4 @@
-"""What ECS refuses, in its own words and error codes.
+"""What ECS refuses, with its own messages and error codes.
 
 Sources: Amazon ECS API reference (the errors of each operation) and Developer Guide, "API
 failures messages"; texts as issues of public tools quote them.
@@ -25,7 +25,7 @@ def invalid(message: str) -> ECSException:
 
 
 def unsupported(what: str) -> ECSException:
-    """What ECS can do and the embedded AWS does not simulate: said, not pretended."""
+    """What ECS can do and the embedded AWS does not simulate: reported, not faked."""
     return refusal("UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs)")
 
 
@@ -58,7 +58,7 @@ def check_kind(request: Mapping[str, Any]) -> None:
 
 
 def check_network(request: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
-    """awsvpc tasks need subnets, the others must not have them."""
+    """awsvpc tasks need subnets; others must not have them."""
     given = bool(request.get("networkConfiguration"))
     if definition["networkMode"] == "awsvpc" and not given:
         raise invalid(NEEDS_NETWORK)

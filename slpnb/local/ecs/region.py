@@ -16,7 +16,7 @@ from slpnb.local.ecs.records import ServiceRecord, TaskRecord
 
 
 class Containers(Protocol):
-    """Who runs tasks as containers (`slpnb.local.containers.edge.Edge`)."""
+    """What runs tasks as containers (`slpnb.local.containers.edge.Edge`)."""
 
     def can_run(self, images: Iterable[str]) -> bool:
         """Whether all these images are there."""

@@ -40,7 +40,7 @@ class Responses(EC2ContainerServiceResponse):
         return self.ecs.region
 
     def call_action(self) -> Any:
-        """Take over what the other services did since the last call, then answer."""
+        """Pick up what the other services did since the last call, then answer."""
         self.ecs.sync()
         return super().call_action()
 
@@ -340,7 +340,7 @@ class Responses(EC2ContainerServiceResponse):
         return self._set_attributes(deleting=False)
 
     def delete_attributes(self) -> ActionResult:
-        """Custom attributes go."""
+        """Delete custom attributes."""
         return self._set_attributes(deleting=True)
 
     def _set_attributes(self, *, deleting: bool) -> ActionResult:

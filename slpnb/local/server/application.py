@@ -1,7 +1,7 @@
 """The embedded AWS as one WSGI application: moto's server, behind routes of its own under /slpnb/.
 
-It lets one request in at a time (moto's backends take no locks, and the same calls shall give the same
-ids), counts the writes, and says in AWS's way what moto does not know.
+It lets one request in at a time (moto's backends take no locks, and the same calls must give the same
+ids), counts the writes, and reports in AWS's format what moto does not support.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Embedded:
         self.without = ""  # why there are none, where they were asked for
 
     def reset(self) -> None:
-        """Back to the seed: the account as the company has it before the runbook."""
+        """Return to the seed: the account as the company has it before the runbook."""
         with self.lock:
             if self.containers:
                 self.containers.reset()
@@ -65,7 +65,7 @@ class Embedded:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         seconds = takes_seconds(environ)
-        if self.containers and seconds == WAITER_SECONDS:  # who waits, waits for the containers too
+        if self.containers and seconds == WAITER_SECONDS:  # a waiter also waits for the containers
             self.containers.pass_time(seconds)
             seconds = 0
         with self.lock:
@@ -75,14 +75,14 @@ class Embedded:
             return self.answer(call, environ, start_response)
 
     def _tick(self, seconds: float) -> None:
-        """What the call takes; nothing while containers hold the clock."""
+        """Let the call's time pass; none while containers hold the clock."""
         if self.containers:
             self.containers.settle()
         if not self.containers or not self.containers.holds():
             clock.advance(seconds)
 
     def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """moto's answer; what it does not know, or fails in, is a 501, which clients do not retry."""
+        """moto's answer; what it does not support, or fails at, is a 501, which clients do not retry."""
         try:
             return list(self.aws(environ, start_response))
         except Exception as error:
@@ -92,7 +92,7 @@ class Embedded:
             return [content]
 
     def control(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one of the routes under /slpnb/; those that change something want POST."""
+        """Answer one of the routes under /slpnb/; those that change something require POST."""
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         route = ROUTES.get((environ["REQUEST_METHOD"], path.partition("/")[0]))
         if (environ["REQUEST_METHOD"], path) == ("POST", "advance"):
@@ -111,7 +111,7 @@ class Embedded:
         return _send(start_response, "200 OK", json.dumps(content or {}).encode())
 
     def _advanced(self, query: Query, start_response: StartResponse) -> Iterable[bytes]:
-        """The one route that may take a while: while containers start, the others must be answered."""
+        """The one route that may take a while: while containers start, the others must still be answered."""
         try:
             seconds = float(query["seconds"])
             if self.containers:
@@ -126,7 +126,7 @@ class Embedded:
         return _send(start_response, "200 OK", b"{}")
 
     def health(self) -> dict[str, Any]:
-        """What a client needs to know before it uses this one."""
+        """What a client needs to know before using this server."""
         return {
             "pid": os.getpid(),
             "moto": moto.__version__,

@@ -1,4 +1,4 @@
-"""What a request to the embedded AWS asks for, whatever its protocol, and the refusal of what moto does not know."""
+"""What a request to the embedded AWS asks for, in any protocol, and the refusal of what moto does not support."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_write(call: Call) -> bool:
 
 
 def takes_seconds(environ: dict[str, Any]) -> float:
-    """What a call takes on the embedded clock, so that whoever polls gets there; a waiter's, as long as its pause."""
+    """How long a call takes on the embedded clock, so that polling makes progress; for a waiter, its pause."""
     return WAITER_SECONDS if WAITER.search(str(environ.get("HTTP_USER_AGENT", ""))) else CALL_SECONDS
 
 

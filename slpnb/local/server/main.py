@@ -1,7 +1,7 @@
 """The server process of the embedded AWS: ``python -m slpnb.local.server.main``.
 
-Prints its endpoint when the seed is in, serves on 127.0.0.1, and exits when it is told to or when no
-attached process lives.
+Prints its endpoint once seeded, serves on 127.0.0.1, and exits when it is told to or when no
+attached process is alive.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SETTINGS = {  # moto reads these when it is imported
 def main(argv: list[str] | None = None) -> None:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(prog="python -m slpnb.local.server.main")
-    parser.add_argument("--attach", type=int, required=True, help="process to live as long as")
+    parser.add_argument("--attach", type=int, required=True, help="process whose lifetime the server follows")
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--state", type=Path, help="file that says where this one is")
-    parser.add_argument("--containers", action="store_true", help="run tasks as containers where an engine is")
-    parser.add_argument("--pace", type=float, default=0, help="embedded seconds a real one while containers start")
-    parser.add_argument("--port", type=int, default=0, help="of the front door, on the loopback; 0: a free one")
+    parser.add_argument("--state", type=Path, help="file to write the endpoint to")
+    parser.add_argument("--containers", action="store_true", help="run tasks as containers if there is an engine")
+    parser.add_argument("--pace", type=float, default=0, help="embedded seconds per real second while containers start")
+    parser.add_argument("--port", type=int, default=0, help="port of the front door, on the loopback; 0: a free one")
     options = parser.parse_args(argv)
     with options.log.open("w") as log:
         os.dup2(log.fileno(), 2)
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         _remove_state(options.state)
     if embedded.containers:
         embedded.containers.close()
-    os._exit(0)  # at once: nothing is worth the second that taking moto's state apart would cost
+    os._exit(0)  # at once: tearing down moto's state would take a second for nothing
 
 
 def _embedded() -> Any:
@@ -61,7 +61,7 @@ def _embedded() -> Any:
             f"pip install 'moto[server]=={MOTO_VERSION}'"
         )
     os.environ.update(SETTINGS)
-    gc.disable()  # nothing of what is loaded now is ever garbage: looking for it takes a fifth of the start
+    gc.disable()  # nothing loaded by now ever becomes garbage: collecting takes a fifth of the start
     from slpnb.local.base import parse_once
 
     parse_once.install()
@@ -100,7 +100,7 @@ def _listen(embedded: Any) -> Any:
     from werkzeug.serving import make_server
 
     class Handler(MotoRequestHandler):
-        """Says nothing about what it was asked: only failures go to the log."""
+        """Does not log requests: only failures go to the log."""
 
         protocol_version = "HTTP/1.1"
 
@@ -129,7 +129,7 @@ def _write_state(path: Path, endpoint: str) -> None:
 
 
 def _remove_state(path: Path) -> None:
-    """Only one's own: a newer embedded AWS may have written over it."""
+    """Only its own: a newer embedded AWS may have overwritten it."""
     try:
         if json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid():
             path.unlink()

@@ -1,4 +1,4 @@
-"""Which processes a server lives for: it is told their ids, and notices when the last one is gone."""
+"""The processes that a server serves: it is given their ids, and notices when the last one is gone."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Attached:
         self._over = False
 
     def add(self, pid: int) -> bool:
-        """Live as long as this one too; one that is gone already changes nothing. False when it is too late."""
+        """Also live as long as this one; one that is already gone changes nothing. False when it is too late."""
         with self._lock:
             if psutil.pid_exists(pid) and not self._over:
                 self._processes[pid] = psutil.Process(pid)
             return not self._over
 
     def alive(self) -> bool:
-        """Whether any of them lives. A killed process that its parent has not reaped does not."""
+        """Whether any of them is alive. A killed process that its parent has not reaped is not."""
         return any(_lives(process) for process in list(self._processes.values()))
 
     def then(self, action: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class Attached:
         action()
 
     def _ended(self) -> bool:
-        """Decided once: nobody attaches to a server that is about to stop."""
+        """Decided once: no process can attach to a server that is about to stop."""
         with self._lock:
             self._over = not self.alive()
             return self._over

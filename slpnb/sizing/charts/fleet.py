@@ -1,4 +1,4 @@
-"""Charts of a fleet over time and in trouble: deployments, a zone lost, headroom and its price.
+"""Charts of a fleet over time and under failure: deployments, a lost zone, headroom and its price.
 
 As in `slpnb.sizing.charts.tables`: each takes the table that was just shown and returns a Figure.
 """
@@ -36,7 +36,7 @@ MINUTES_FROM = 600  # seconds from which on minutes are counted
 
 
 def lanes(table: pd.DataFrame, seconds: int, title: str) -> Figure:
-    """What each task does over time: a lane a row of `replay.Replay.table`, watched for ``seconds``."""
+    """What each task does over time: one lane per row of `replay.Replay.table`, watched for ``seconds``."""
     end = max(seconds, 1) * 1.08
     with canvas(height=1.6 + min(9.0, 0.36 * max(1, len(table)))) as figure:
         axes = figure.subplots()
@@ -54,7 +54,7 @@ def lanes(table: pd.DataFrame, seconds: int, title: str) -> Figure:
         axes.set_title(title)
         legend(figure, {name: _colour(name) for name in (*PHASE_COLOURS, OLD_HEALTHY) if name in drawn})
         if table.empty:
-            axes.text(0.5, 0.5, "no task is desired", ha="center", transform=axes.transAxes)
+            axes.text(0.5, 0.5, "the desired count is 0", ha="center", transform=axes.transAxes)
     return figure
 
 
@@ -63,7 +63,7 @@ def _clock(axes: Axes, end: float) -> None:
     unit, words = (60, "minutes") if end > MINUTES_FROM else (1, "seconds")
     ticks = [tick for tick in MaxNLocator(8, integer=True).tick_values(0, end / unit) if tick * unit <= end]
     axes.set_xticks([tick * unit for tick in ticks], [f"{tick:g}" for tick in ticks])
-    axes.set_xlabel(f"{words} since it began, watched until the dashed line")
+    axes.set_xlabel(f"{words} since the start; the dashed line is where watching ends")
 
 
 def _colour(phase: str) -> str:
@@ -93,7 +93,7 @@ def _span(axes: Axes, row: int, phase: str, span: tuple[float, float], end: floa
 
 
 def zones(lost: pd.DataFrame) -> Figure:
-    """Before and after the loss of each zone: two bars a row of `sizing.losing_a_zone`."""
+    """Before and after the loss of each zone: two bars per row of `sizing.losing_a_zone`."""
     with canvas(height=1.5 + 0.78 * len(lost)) as figure:
         axes = figure.subplots()
         desired = int((lost["survive"] + lost["placed"] + lost["wait"]).max())
@@ -110,8 +110,8 @@ def zones(lost: pd.DataFrame) -> Figure:
         axes.set_xlim(0, max(1, desired) * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_xlabel("tasks")
-        axes.set_title("A zone lost: which tasks go on, and which start again")
-        legend(figure, {"elsewhere": NEW, "in the zone": GONE, "started again at once": OLD, "wait": EMPTY})
+        axes.set_title("Losing a zone: which tasks keep running, which restart")
+        legend(figure, {"elsewhere": NEW, "in the zone": GONE, "restarted at once": OLD, "waiting": EMPTY})
     return figure
 
 
@@ -128,7 +128,7 @@ def _stack(axes: Axes, place: float, parts: list[tuple[int, str]]) -> None:
 
 
 def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
-    """Price a task against headroom: the fleets of `headroom.Offers`, ``tasks`` the maximum they must hold."""
+    """Price per task against headroom: the fleets of `headroom.Offers`, ``tasks`` the maximum they must hold."""
     with canvas(height=4.4) as figure:
         axes = figure.subplots()
         kinds = {what: fleets[fleets["what"] == what] for what in (OTHER, FRONTIER, OWN)}
@@ -143,11 +143,11 @@ def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
         axes.set_xlim(low - 0.14 * span, high + 0.3 * span)
         axes.set_ylim(0, 1.18 * max([1.0, *fleets["usd_task_month"]]))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.set_xlabel(f"headroom: tasks that would be covered beyond the maximum of {tasks}")
-        axes.set_ylabel("US dollars a task and month")
+        axes.set_xlabel(f"headroom: tasks covered beyond the maximum of {tasks}")
+        axes.set_ylabel("US dollars per task per month")
         axes.set_title("What headroom costs")
         if fleets.empty:
-            axes.text(0.5, 0.5, "no fleet takes this task", ha="center", transform=axes.transAxes)
+            axes.text(0.5, 0.5, "no fleet fits this task", ha="center", transform=axes.transAxes)
         present = {FRONTIER: NEW, OWN: TOO_MUCH, OTHER: "#BBBBBB"}
         legend(figure, {what: colour for what, colour in present.items() if len(kinds[what])})
     return figure
@@ -167,11 +167,11 @@ def _fleet_names(axes: Axes, best: pd.DataFrame, own: pd.DataFrame) -> None:
 
 
 def day(minutes: pd.DataFrame, target_percent: float) -> Figure:
-    """A day of scaling: what is asked against what the tasks reserve, and how many there are (`sizing_day.Played`)."""
+    """A day of scaling: demand against what the tasks reserve, and how many there are (`busy_day.Played`)."""
     with canvas(height=4.8) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         if minutes.empty:
-            above.text(0.5, 0.5, "no day could be played", ha="center", transform=above.transAxes)
+            above.text(0.5, 0.5, "no day could be simulated", ha="center", transform=above.transAxes)
         else:
             hours = np.arange(len(minutes)) / 60
             _asked(above, hours, minutes, target_percent)
@@ -182,7 +182,7 @@ def day(minutes: pd.DataFrame, target_percent: float) -> Figure:
         below.set_ylabel("tasks, instances")
         below.set_xlabel("hours")
         above.set_title("A day of scaling")
-        colours = {"asked": OLD, "tasks, and what they reserve (dashed: the target)": NEW, "instances": ORANGE}
+        colours = {"demand": OLD, "tasks and what they reserve (dashed: the target)": NEW, "instances": ORANGE}
         short = not minutes.empty and bool((minutes["headroom_units"] < 0).any())
         legend(figure, colours | ({"short": TOO_MUCH} if short else {}))
     return figure
@@ -199,7 +199,7 @@ def _asked(axes: Axes, hours: Hours, minutes: pd.DataFrame, target_percent: floa
 
 
 def _counts(axes: Axes, hours: Hours, minutes: pd.DataFrame) -> None:
-    """Tasks and instances, with the most of each written on it."""
+    """Tasks and instances, with the maximum of each written on it."""
     for name, colour in (("tasks", NEW), ("instances", ORANGE)):
         counts = minutes[name].to_numpy()
         axes.step(hours, counts, where="post", color=colour, linewidth=1.6)
@@ -229,5 +229,5 @@ def room(table: pd.DataFrame, type_name: str) -> Figure:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_xlabel(f"MiB on one {type_name}", color=QUIET)
-        axes.set_title("What is left, and what is short", pad=14)
+        axes.set_title("Memory left, and memory short", pad=14)
     return figure

@@ -1,4 +1,4 @@
-"""The chart of a measured container: where its memory was, and what a limit holds of its workers.
+"""The chart of a measured container: where its memory went, and how many workers fit a limit.
 
 The style, and what makes of a Figure a picture, are `slpnb.sizing.charts.style`'s; the figures are
 `slpnb.sizing.measure`'s.
@@ -21,12 +21,12 @@ APART = COLOURS["reserve"]
 
 
 def container_memory(measured: Measured, margin_percent: float = MARGIN_PERCENT) -> Figure:
-    """The moments' memory, a bar each; beside it the memory by number of workers, up to the container's limit."""
+    """Memory at each moment, one bar each; next to it memory by number of workers, up to the container's limit."""
     with canvas(height=2.9 + 0.12 * len(measured.moments)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
         _moments(left, measured)
         _by_workers(right, measured, margin_percent)
-        names = {"apart from workers": APART, "workers, measured": NEW, f"{margin_percent:g} % more": OLD}
+        names = {"all but the workers": APART, "workers, measured": NEW, f"{margin_percent:g} % margin": OLD}
         legend(figure, names | {"the image's rule": TOO_MUCH})
     return figure
 
@@ -42,7 +42,7 @@ def _moments(axes: Axes, measured: Measured) -> None:
     axes.set_ylim(len(moments) - 0.5, -0.5)
     axes.set_xlim(0, 1.6 * max(moment.memory.total for moment in moments))
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_xlabel("MiB of the container")
+    axes.set_xlabel("container memory in MiB")
     axes.set_title("The container's memory")
 
 
@@ -51,7 +51,7 @@ def _said(moment: Moment) -> str:
 
 
 def _by_workers(axes: Axes, measured: Measured, margin_percent: float) -> None:
-    """Measured, measured with the margin, and what the image's rule wants, for each number of workers."""
+    """Measured, measured with the margin, and what the image's rule demands, for each number of workers."""
     allowed = workers(measured.limit_mib)
     counts = list(range(min(allowed + 4, MOST) + 1))
     plain, more = needs(measured), needs(measured, margin_percent)
@@ -65,8 +65,8 @@ def _by_workers(axes: Axes, measured: Measured, margin_percent: float) -> None:
     _written(axes, measured, allowed, more.total(allowed))
     axes.set_xlim(0, counts[-1] + 1)
     axes.set_xlabel("PHP workers")
-    axes.set_ylabel("MiB of the container")
-    axes.set_title("by the number of workers")
+    axes.set_ylabel("container memory in MiB")
+    axes.set_title("Memory by number of workers")
 
 
 def _written(axes: Axes, measured: Measured, allowed: int, needed: float) -> None:

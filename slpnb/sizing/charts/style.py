@@ -1,4 +1,4 @@
-"""One style for every chart, and what makes of a Figure what a notebook displays and keeps.
+"""One style for every chart, and what turns a Figure into what a notebook displays and keeps.
 
 `show` gives SVG (the same bytes for the same figure) and PNG. Colours are Okabe and Ito's, which
 colour-blind readers can tell apart.
@@ -26,7 +26,7 @@ WIDTH = 8.0  # inches: a notebook's column
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure as a notebook shows and keeps it: SVG and PNG of the same picture, and words for both."""
+    """A figure as a notebook shows and stores it: SVG and PNG of the same picture, and alternative text for both."""
 
     figure: Figure
     words: str = ""
@@ -59,12 +59,12 @@ def show(figure: Figure) -> Chart:
 
 @contextmanager
 def canvas(height: float) -> Iterator[Figure]:
-    """A figure of notebook width and so many inches height, drawn in the one style."""
+    """A figure as wide as a notebook and ``height`` inches high, drawn in the common style."""
     with mpl.rc_context(fname=STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         yield figure
-        # The layout engine goes on from where it was at each drawing: settle it once, so that every
-        # saving of the figure gives the same bytes.
+        # Each drawing continues from the layout engine's previous state: settle it once, so that every
+        # save of the figure gives the same bytes.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
 

@@ -38,7 +38,7 @@ MOST_BLOCKS, MOST_STEPS = 8, 12  # more tasks, or steps, than that are drawn wit
 
 
 def memory(budget: pd.DataFrame, type_name: str) -> Figure:
-    """Where the memory of one instance goes, a bar a row of `sizing.memory_budget`.
+    """Where the memory of one instance goes, one bar per row of `sizing.memory_budget`.
 
     A task that does not fit runs past the line at which the instance ends.
     """
@@ -54,8 +54,8 @@ def memory(budget: pd.DataFrame, type_name: str) -> Figure:
         axes.set_yticks(range(len(budget)), [f"task of {size} MiB" for size in budget.index])
         axes.set_ylim(len(budget) - 0.4, -0.85)
         axes.set_xlim(0, longest * 1.03)
-        axes.set_xlabel("MiB of one instance")
-        axes.set_title(f"What one {type_name} has for tasks")
+        axes.set_xlabel("memory of one instance in MiB")
+        axes.set_title(f"Memory for tasks on one {type_name}")
         legend(figure, {name: COLOURS[name] for name in COLOURS if _appears(budget, name)})
     return figure
 
@@ -85,14 +85,14 @@ def _blocks(size: int, parts: pd.Series[int]) -> Iterator[Block]:
 
 
 def _draw(axes: Axes, row: int, block: Block, longest: int) -> None:
-    """A block with its value inside, or above or below it where it is too narrow for it."""
+    """A block with its value inside, or above or below it where the block is too narrow."""
     colour, hatch = COLOURS[block.name], "//" if block.name == "does not fit" else None
     axes.barh(row, block.width, left=block.start, color=colour, edgecolor="white", hatch=hatch, height=0.56)
     narrow = block.width < longest * 0.02 * len(block.words)
     place = row if not narrow else row + 0.4 if block.name == "reserve" else row - 0.4
     ink = LINE if narrow or block.name in ("left", "reserve") else "white"
     box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5} if hatch else None
-    at_end = narrow and block.name == "left"  # the line of the instance's end stands beside it
+    at_end = narrow and block.name == "left"  # the line of the instance's end is next to it
     middle = block.start + block.width / 2 - (longest * 0.02 if at_end else 0)
     axes.text(
         middle, place, block.words, ha="right" if at_end else "center", va="center", color=ink, fontsize=8.5, bbox=box
@@ -127,7 +127,7 @@ def fit_map(tasks: pd.DataFrame, type_name: str = "", task_mib: int = 0) -> Figu
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_xlabel("task memory in MiB")
-        axes.set_title("Tasks an instance, by type and task memory")
+        axes.set_title("Tasks per instance, by type and task memory")
     return figure
 
 
@@ -142,7 +142,7 @@ def _limit_steps(axes: Axes, counts: np.ndarray[Any, Any]) -> None:
 
 
 def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
-    """Price of one task a month beside what stays free on its instance: a row a type of `sizing.prices`."""
+    """Price of one task per month, and what stays free on its instance: one row per type of `sizing.prices`."""
     with canvas(height=1.5 + 0.42 * max(1, len(table))) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         colours = [NEW if name == type_name else OLD for name in table.index]
@@ -152,12 +152,12 @@ def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
             right.axvline(task_mib, color=LINE, linewidth=1.2, linestyle="--", zorder=1)
             right.text(task_mib, -0.72, f" one more task: {task_mib}", ha="left", va="center", fontsize=9)
         right.set_xlim(0, 1.25 * max(1.4 * task_mib, float(table["left_mib"].max())))
-        left.set_yticks(range(len(table)), [f"{name}, {count} an instance" for name, count in table["tasks"].items()])
+        left.set_yticks(range(len(table)), [f"{name}, {count} per instance" for name, count in table["tasks"].items()])
         left.set_ylim(len(table) - 0.5, -1)
-        left.set_xlabel("US dollars a task and month")
+        left.set_xlabel("US dollars per task per month")
         right.set_xlabel("MiB left on a full instance")
-        left.set_title(f"A task of {task_mib} MiB: its price")
-        right.set_title("and what stays free beside it")
+        left.set_title(f"Price of a task of {task_mib} MiB")
+        right.set_title("Memory left next to such tasks")
     return figure
 
 
@@ -169,11 +169,11 @@ def _valued_bars(axes: Axes, values: pd.Series[float], colours: Sequence[str], f
     axes.set_xlim(0, 1.25 * max(values, default=1))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if not len(values):
-        axes.text(0.5, 0.5, "no candidate takes this task", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "no candidate fits this task", ha="center", transform=axes.transAxes)
 
 
 def timeline(update: Rollout) -> Figure:
-    """A rolling update step by step: old and new tasks, between the fewest and the most allowed."""
+    """A rolling update step by step: old and new tasks, between the minimum and the maximum allowed."""
     states = [] if update.incomplete else [("before", update.desired, 0)]
     states += [
         ("stuck" if step.stuck else step.action.replace(" a", "\na", 1), step.old, step.new) for step in update.steps

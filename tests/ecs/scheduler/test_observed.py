@@ -1,4 +1,4 @@
-"""Reports of what real containers do, held against the model: it waits for them, and takes each once."""
+"""Reports of what real containers do, checked against the model: it waits for them, and takes each once."""
 
 from __future__ import annotations
 

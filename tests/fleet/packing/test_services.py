@@ -205,13 +205,13 @@ def test_the_same_services_give_the_same_packing_in_the_same_words():
 
 def test_it_says_how_good_the_packing_is():
     assert repr(packing.pack(services({"web": {"tasks": 7, "memory_mib": 1800}}), ["c6i.large"])) == (
-        "4 instances at 248.20 USD a month: no packing does better"
+        "4 instances at 248.20 USD per month: no packing does better"
     )
     odd = packing.pack(
         services({"web": {"tasks": 70, "memory_mib": 900}, "cron": {"tasks": 9, "memory_mib": 2500}}), TYPES
     )
     assert repr(odd).startswith(
-        f"{odd.instances} instances at {odd.value:.2f} USD a month; no packing takes less than "
+        f"{odd.instances} instances at {odd.value:.2f} USD per month; no packing needs less than "
     )
     assert repr(odd).endswith(f"within {100 * (odd.value / odd.bound - 1):.2f} %")
 
