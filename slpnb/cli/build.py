@@ -13,7 +13,7 @@ from slpnb.cli import interruption
 if TYPE_CHECKING:
     from slpnb.config import Config
     from slpnb.engine import Engine
-    from slpnb.image.pushing import Login, Target
+    from slpnb.image.pushing import Destination, Login
 
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -102,7 +102,7 @@ def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: s
     return built
 
 
-def _target(parameters: Config, registry: str, tag: str) -> tuple[Target, Login | None] | None:
+def _target(parameters: Config, registry: str, tag: str) -> tuple[Destination, Login | None] | None:
     """Where to push and how to log in there, resolved before anything is built; None when nothing may be pushed."""
     from slpnb import runbook
     from slpnb.image import pushing as push
@@ -117,7 +117,7 @@ def _target(parameters: Config, registry: str, tag: str) -> tuple[Target, Login 
     return to, login
 
 
-def _push(found: Engine, parameters: Config, where: tuple[Target, Login | None], built: dict[str, str]) -> None:
+def _push(found: Engine, parameters: Config, where: tuple[Destination, Login | None], built: dict[str, str]) -> None:
     from slpnb.image import pushing as push
 
     to, login = where

@@ -45,7 +45,7 @@ class PushError(SlpnbError):
 
 
 @dataclass(frozen=True)
-class Target:
+class Destination:
     """Where to push: ``host`` (with its port), ``repository`` and ``tag``."""
 
     host: str
@@ -91,26 +91,26 @@ class Login:
 class Pushed:
     """What is in the registry now: the index's digest, and the platforms that it lists."""
 
-    target: Target
+    target: Destination
     digest: str
     platforms: tuple[str, ...]
 
 
-def target(reference: str, tag: str) -> Target:
+def target(reference: str, tag: str) -> Destination:
     """The target that ``--registry`` names, such as 127.0.0.1:5000/slp-saas. Pure. Raises `Refusal` for others."""
     found = REFERENCE.fullmatch(reference)
     if found is None or not re.search(r"[.:]|^localhost$", found["host"]):
         raise Refusal(f"{reference!r} names no registry and repository: it must look like 127.0.0.1:5000/slp-saas")
-    return Target(found["host"], found["repository"], tag)
+    return Destination(found["host"], found["repository"], tag)
 
 
-def login_command(engine: Engine, to: Target, user: str, folder: Path) -> list[str]:
+def login_command(engine: Engine, to: Destination, user: str, folder: Path) -> list[str]:
     """The command that logs in, for this push only; the password is its standard input. Pure."""
     where = _options(to, folder, login=True) if engine.name == "podman" else []
     return [*engine.command, "login", *where, f"--username={user}", "--password-stdin", to.host]
 
 
-def commands(engine: Engine, to: Target, built: Mapping[str, str], folder: Path, login: bool) -> list[list[str]]:
+def commands(engine: Engine, to: Destination, built: Mapping[str, str], folder: Path, login: bool) -> list[list[str]]:
     """The commands that push the images in ``built`` (by architecture) as an index. Pure.
 
     Podman makes the index here and pushes all in one go; Docker pushes each image under a tag of its own and makes
@@ -126,7 +126,7 @@ def commands(engine: Engine, to: Target, built: Mapping[str, str], folder: Path,
     return [[*engine.command, "tag", name, f"{to.name}:{to.tag}"], [*engine.command, "push", f"{to.name}:{to.tag}"]]
 
 
-def _by_podman(engine: Engine, to: Target, built: Mapping[str, str], folder: Path, login: bool) -> list[list[str]]:
+def _by_podman(engine: Engine, to: Destination, built: Mapping[str, str], folder: Path, login: bool) -> list[list[str]]:
     index = index_name(folder)
     add = [[*engine.command, "manifest", "add", index, f"containers-storage:{built[one]}"] for one in sorted(built)]
     push = ["push", "--all", "--format=oci", f"--digestfile={folder / 'digest'}", *_options(to, folder, login)]
@@ -137,12 +137,12 @@ def _by_podman(engine: Engine, to: Target, built: Mapping[str, str], folder: Pat
     ]
 
 
-def _options(to: Target, folder: Path, login: bool) -> list[str]:
+def _options(to: Destination, folder: Path, login: bool) -> list[str]:
     """Podman's: Docker needs neither."""
     return ["--tls-verify=false"] * to.local + [f"--authfile={folder / 'auth.json'}"] * login
 
 
-def _by_docker(engine: Engine, to: Target, built: Mapping[str, str]) -> list[list[str]]:
+def _by_docker(engine: Engine, to: Destination, built: Mapping[str, str]) -> list[list[str]]:
     tools, whole = [*engine.command, "buildx", "imagetools"], f"{to.name}:{to.tag}"
     parts = {f"{whole}-{one}": built[one] for one in sorted(built)}
     pushes = [[[*engine.command, "tag", name, part], [*engine.command, "push", part]] for part, name in parts.items()]
@@ -176,7 +176,7 @@ def line(config: Config, done: Pushed) -> str:
     return f"params/{config.environment}.yaml:\nimage:\n{tag}  digest: {done.digest}"
 
 
-def ecr(aws: Aws, tag: str) -> tuple[Target, Login]:
+def ecr(aws: Aws, tag: str) -> tuple[Destination, Login]:
     """The parameters' repository and a login to it, good for twelve hours. Reads only.
 
     Raises `Refusal` when it does not exist yet, or holds the tag already: there a tag is immutable.
@@ -191,7 +191,7 @@ def ecr(aws: Aws, tag: str) -> tuple[Target, Login]:
     if taken := images.find_tag(aws, tag):
         raise Refusal(f"tag {tag} is in repository {name} already ({taken}) and is immutable: give another --version")
     host, _, repository = have["repository"].facts["uri"].partition("/")
-    return Target(host, repository, tag), ecr_login(aws)
+    return Destination(host, repository, tag), ecr_login(aws)
 
 
 def ecr_login(aws: Aws) -> Login:
@@ -202,7 +202,7 @@ def ecr_login(aws: Aws) -> Login:
     return Login(user, password)
 
 
-def demand_answer(to: Target) -> None:
+def demand_answer(to: Destination) -> None:
     """Raise `Refusal` unless a registry answers there. Asked before a build, which takes minutes."""
     try:
         _get(to, to.url, {})
@@ -213,7 +213,7 @@ def demand_answer(to: Target) -> None:
         raise Refusal(f"no registry answers at {to.url}: {_reason(error)}") from error
 
 
-def push(engine: Engine, to: Target, built: Mapping[str, str], login: Login | None = None) -> Pushed:
+def push(engine: Engine, to: Destination, built: Mapping[str, str], login: Login | None = None) -> Pushed:
     """Push the images in ``built`` (names by architecture) as one index, and read it back.
 
     Raises `PushError` when a command fails, or the registry holds something else afterwards.
@@ -231,7 +231,7 @@ def push(engine: Engine, to: Target, built: Mapping[str, str], login: Login | No
     return read_back(to, said, tuple(f"linux/{one}" for one in sorted(built)), login)
 
 
-def read_back(to: Target, said: str, platforms: tuple[str, ...], login: Login | None) -> Pushed:
+def read_back(to: Destination, said: str, platforms: tuple[str, ...], login: Login | None) -> Pushed:
     """What the registry holds under the digest that the client ``said``, or else under the tag.
 
     A registry whose login only the client knows is trusted. Raises `PushError` when it is not an index over
@@ -254,7 +254,7 @@ def read_back(to: Target, said: str, platforms: tuple[str, ...], login: Login | 
     return Pushed(to, is_now, platforms)
 
 
-def _get(to: Target, url: str, headers: Mapping[str, str]) -> bytes:
+def _get(to: Destination, url: str, headers: Mapping[str, str]) -> bytes:
     opener = build_opener(ProxyHandler({})) if to.local else build_opener()
     request = Request(url, headers={"Accept": ", ".join(images.MEDIA_TYPES), **headers})  # noqa: S310 - http or https
     with opener.open(request, timeout=ANSWER_SECONDS) as answer:

@@ -25,7 +25,7 @@ NOTEBOOKS = (
 STEPS = ("10_image", "20_network", "30_efs", "40_secrets", "50_cluster", "70_task", "80_service")
 
 
-class Step(Protocol):
+class StepModule(Protocol):
     """The verbs of a step module. Destroying means planning with nothing wanted."""
 
     STEP: str
@@ -43,7 +43,7 @@ class Step(Protocol):
         """Read back."""
 
 
-def step(notebook: str) -> Step:
+def step(notebook: str) -> StepModule:
     """The module behind a notebook: 30_efs -> slpnb.efs."""
     module: Any = importlib.import_module(f"slpnb.{notebook.partition('_')[2]}")
     return module  # type: ignore[no-any-return]

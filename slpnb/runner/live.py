@@ -28,14 +28,14 @@ Tasks = Mapping[str, Mapping[str, Any]]  # id of a running task to its "ports" a
 
 
 @dataclass(frozen=True)
-class Look:
+class Visit:
     """What a visitor saw, and what the container used and served meanwhile; empty without a front door."""
 
     verdicts: Verdicts = field(default_factory=Verdicts)
     measured: Measured | None = None
 
 
-def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Look:
+def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Visit:
     """Install WordPress, request its front page over HTTPS, save a picture in ``folder``, and measure a container.
 
     Where the service has one task it gets another first, within what its auto scaling may do. ``tasks`` says
@@ -44,7 +44,7 @@ def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Look:
     """
     door = aws.front_door()
     if not door:
-        return Look()
+        return Visit()
     address = f"https://{aws.config.service.host_name}/"
     host = aws.config.service.host_name
     installed = installation.run(aws)
@@ -53,8 +53,8 @@ def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Look:
     try:
         measured = measure_one(host, tasks())
     except SlpnbError as error:
-        return Look(Verdicts((*met, ng("measured", str(error)))))
-    return Look(Verdicts((*met, ok("measured", measure.sentence(measured)))), measured)
+        return Visit(Verdicts((*met, ng("measured", str(error)))))
+    return Visit(Verdicts((*met, ok("measured", measure.sentence(measured)))), measured)
 
 
 def grow(aws: Aws) -> None:

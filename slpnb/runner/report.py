@@ -29,7 +29,7 @@ SIGNS = {"+": "create", "~": "update", "-": "delete", "=": "keep"}
 
 
 @dataclass(frozen=True)
-class Chart:
+class ReportChart:
     """A figure of an executed notebook, and the heading above it."""
 
     notebook: str
@@ -37,17 +37,17 @@ class Chart:
     image: Markup
 
 
-class Report:
+class RunReport:
     """Writes report.html and run.json after each notebook, so that a crash loses nothing that had finished."""
 
     def __init__(self, folder: Path, record: Record) -> None:
         self.folder, self.record = folder, record
         self._work = ThreadPoolExecutor(max_workers=1)
-        self._charts: dict[Path, list[Chart]] = {}
+        self._charts: dict[Path, list[ReportChart]] = {}
         for entry in record.notebooks:  # of a run that this one resumes
             self.add(folder / f"{entry.notebook}.ipynb")
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> RunReport:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,7 +74,7 @@ class Report:
         write(self.folder / "report.html", html(self.record, found))
 
 
-def html(record: Record, found: list[Chart]) -> str:
+def html(record: Record, found: list[ReportChart]) -> str:
     """The report as a page. Pure."""
     shows = any(PICTURE in line and line.startswith("[OK]") for line in record.live)
     return (
@@ -124,7 +124,7 @@ def read(notebook: Path) -> Any:
     return nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
 
 
-def charts(name: str, executed: Any) -> Iterator[Chart]:
+def charts(name: str, executed: Any) -> Iterator[ReportChart]:
     """The figures among a notebook's outputs, as SVG where there is one."""
     title = ""
     for position, cell in enumerate(executed.cells):
@@ -132,9 +132,9 @@ def charts(name: str, executed: Any) -> Iterator[Chart]:
         for number, output in enumerate(cell.get("outputs", [])):
             data = output.get("data", {})
             if SVG in data:
-                yield Chart(name, title, _inline(data[SVG], f"{name}-{position}-{number}-"))
+                yield ReportChart(name, title, _inline(data[SVG], f"{name}-{position}-{number}-"))
             elif PNG in data:
-                yield Chart(name, title, _embedded(data[PNG], title))
+                yield ReportChart(name, title, _embedded(data[PNG], title))
 
 
 def _heading(cell: Any) -> str:

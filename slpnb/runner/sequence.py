@@ -32,7 +32,7 @@ from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner import live, record as records
 from slpnb.runner.kernels import Kernels
 from slpnb.runner.record import Entry, Record
-from slpnb.runner.report import Report, read
+from slpnb.runner.report import RunReport, read
 from slpnb.sizing import measurements as measured
 from slpnb.verdict import Verdicts, ng
 
@@ -176,7 +176,7 @@ class _Run:
     def go(self) -> None:
         """Run everything; an interruption between two notebooks is handled like one within."""
         record, order = self.record, self.order
-        with Report(self.folder, record) as report:
+        with RunReport(self.folder, record) as report:
             try:
                 # papermill takes 2 s to import: they pass while the embedded AWS and the first kernels start
                 Thread(target=import_module, args=("papermill.execute",), daemon=True).start()
@@ -200,7 +200,7 @@ class _Run:
         try:
             found = live.look(backend.aws, self.folder, backend.tasks)
         except SlpnbError as error:
-            found = live.Look(Verdicts((ng("WordPress", str(error)),)))
+            found = live.Visit(Verdicts((ng("WordPress", str(error)),)))
         self.record.live = [str(verdict) for verdict in found.verdicts]
         if found.measured:
             self.record.measured = found.measured.to_dict()
@@ -212,7 +212,7 @@ class _Run:
         engine = {} if self.order.containers else {CHOICE_VARIABLE: "none"}
         return {**backend.environ, **params, **engine}
 
-    def _pass(self, kernels: Kernels, report: Report, entries: list[Entry], folder: Path) -> None:
+    def _pass(self, kernels: Kernels, report: RunReport, entries: list[Entry], folder: Path) -> None:
         """Run the order's notebooks once, up to the first that does not finish."""
         names = self.order.notebooks
         for position, name in enumerate(names, start=1):

@@ -27,7 +27,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What was answered: the HTTP status, where it redirects to (or nothing), and the beginning of the page."""
 
     status: int
@@ -35,7 +35,7 @@ class Answer:
     text: str
 
 
-def get(address: str, door: str = "") -> Answer:
+def get(address: str, door: str = "") -> Response:
     """Ask for an https address, through ``door`` if there is one. Raises `OSError` when nothing answers."""
     asked = urlsplit(address)
     where = urlsplit(door) if door else asked
@@ -47,7 +47,7 @@ def get(address: str, door: str = "") -> Answer:
         connection.request("GET", path, headers={"Host": asked.netloc})
         answer = connection.getresponse()
         text = answer.read(MOST_BYTES).decode("utf-8", "replace")
-        return Answer(answer.status, answer.getheader("Location", "") or "", text)
+        return Response(answer.status, answer.getheader("Location", "") or "", text)
     finally:
         connection.close()
 

@@ -25,8 +25,8 @@ from tests.engines import needs_engine
 
 BUILT = {"arm64": "localhost/x:1-arm64", "amd64": "localhost/x:1"}
 FOLDER = Path("/tmp/slpnb-push-Ab1_")  # only named
-TO = push.Target("123456789012.dkr.ecr.us-east-1.amazonaws.com", "slp-saas", "1.0.0")
-HERE = push.Target("127.0.0.1:5000", "slp-saas", "1.0.0")
+TO = push.Destination("123456789012.dkr.ecr.us-east-1.amazonaws.com", "slp-saas", "1.0.0")
+HERE = push.Destination("127.0.0.1:5000", "slp-saas", "1.0.0")
 DIGEST = "sha256:" + "a" * 64
 USER, PASSWORD = "pusher", "only for this test"
 HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuubyNe9wMd5jVXU5IcsF4WSt4zL9IRFXS"
@@ -45,7 +45,7 @@ def client(name: str) -> engine.Engine:
     return engine.Engine(name, "1", "amd64", (name,), None, "unix:///s")
 
 
-def lines(name: str, to: push.Target = TO, built: dict[str, str] = BUILT, login: bool = True) -> list[str]:
+def lines(name: str, to: push.Destination = TO, built: dict[str, str] = BUILT, login: bool = True) -> list[str]:
     return [" ".join(words) for words in push.commands(client(name), to, built, FOLDER, login)]
 
 
@@ -169,7 +169,7 @@ def serving(folder: Path, more: str = "") -> Iterator[str]:
         process.wait()
 
 
-def await_answer(to: push.Target, process: subprocess.Popen[bytes]) -> None:
+def await_answer(to: push.Destination, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -207,7 +207,7 @@ def built(here, tmp_path_factory) -> Iterator[dict[str, str]]:
         here.client.images.remove(name, force=True)
 
 
-def manifest(to: push.Target, what: str) -> dict:
+def manifest(to: push.Destination, what: str) -> dict:
     request = Request(f"{to.url}{to.repository}/manifests/{what}", headers={"Accept": ", ".join(image.MEDIA_TYPES)})
     with build_opener(ProxyHandler({})).open(request) as answer:
         return json.load(answer)

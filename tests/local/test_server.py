@@ -21,7 +21,7 @@ from slpnb import local
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.local.server import main as server_module
-from slpnb.local.server.front import Call, called, is_write
+from slpnb.local.server.front import ApiRequest, called, is_write
 from slpnb.local.server.watch import Attached
 from slpnb.repository import ROOT
 
@@ -161,14 +161,27 @@ def test_reads_leave_it_untouched_and_writes_are_counted(aws, embedded):
     assert len(aws.client("efs").describe_file_systems()["FileSystems"]) == 2
 
 
+FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
+
+
 @pytest.mark.parametrize(
     ("environ", "body", "call", "write"),
     [
-        ({"HTTP_X_AMZ_TARGET": "X.PutImage"}, b"{}", Call("s", "PutImage", "json"), True),
-        ({"CONTENT_TYPE": "application/x-www-form-urlencoded"}, b"Action=RunTask", Call("s", "RunTask", "xml"), True),
-        ({"CONTENT_TYPE": "application/x-www-form-urlencoded"}, b"Action=GetRole", Call("s", "GetRole", "xml"), False),
-        ({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, b"", Call("s", "Get /x", "json"), False),
-        ({"REQUEST_METHOD": "PUT", "PATH_INFO": "/x"}, b"", Call("s", "PUT /x", "json"), True),
+        ({"HTTP_X_AMZ_TARGET": "X.PutImage"}, b"{}", ApiRequest("s", "PutImage", "json"), True),
+        (
+            FORM,
+            b"Action=RunTask",
+            ApiRequest("s", "RunTask", "xml"),
+            True,
+        ),
+        (
+            FORM,
+            b"Action=GetRole",
+            ApiRequest("s", "GetRole", "xml"),
+            False,
+        ),
+        ({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, b"", ApiRequest("s", "Get /x", "json"), False),
+        ({"REQUEST_METHOD": "PUT", "PATH_INFO": "/x"}, b"", ApiRequest("s", "PUT /x", "json"), True),
     ],
 )
 def test_a_call_is_known_in_each_protocol(environ, body, call, write):

@@ -144,7 +144,7 @@ def test_the_report_is_written_as_far_as_the_run_has_come(tmp_path):
     folder.mkdir()
     running = record(exit_code=None, left=["60_sizing", "70_task"])
     nbformat.write(executed(tmp_path), folder / "60_sizing.ipynb")
-    with report.Report(folder, running) as writing:
+    with report.RunReport(folder, running) as writing:
         running.notebooks.append(Entry("60_sizing"))
         writing.add(folder / "60_sizing.ipynb")
         assert (folder / "run.json").exists()

@@ -44,5 +44,5 @@ def test_a_simulated_task_would_never_end_and_is_refused(aws):
 
 
 def test_without_a_front_door_there_is_nothing_to_look_at(aws, tmp_path: Path):
-    assert live.look(aws, tmp_path, dict) == live.Look()
+    assert live.look(aws, tmp_path, dict) == live.Visit()
     assert not list(tmp_path.iterdir())

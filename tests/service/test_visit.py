@@ -51,7 +51,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_the_door_is_asked_for_the_host(door):
-    assert visit.get("https://saas.example/a?b=1", door) == visit.Answer(200, "", "saas.example /a?b=1")
+    assert visit.get("https://saas.example/a?b=1", door) == visit.Response(200, "", "saas.example /a?b=1")
 
 
 def test_a_redirect_is_told_and_not_followed(door):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from slpnb.ecs import placement
-from slpnb.ecs.scheduler.state import RELEASED, Instance, State, Status, Task
+from slpnb.ecs.scheduler.state import RELEASED, ContainerInstance, State, Status, Task
 
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
 FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed
@@ -43,7 +43,7 @@ def _forget(state: State) -> None:
         state.tasks.pop(id)
 
 
-def put_on(state: State, task: Task, instance: Instance) -> Task:
+def put_on(state: State, task: Task, instance: ContainerInstance) -> Task:
     """Place a task: it takes its share of the instance and goes to PENDING."""
     state.instances[instance.id] = replace(instance, free=instance.free.take(task.definition.needs))
     ports = _free_ports(state, instance, task.definition.needs.dynamic_ports)
@@ -269,7 +269,7 @@ _NEXT: Mapping[str, Callable[[State, Task], None]] = {
 }
 
 
-def _free_ports(state: State, instance: Instance, count: int) -> tuple[int, ...]:
+def _free_ports(state: State, instance: ContainerInstance, count: int) -> tuple[int, ...]:
     """The lowest free ephemeral host ports: Docker's choice is arbitrary, the model's repeatable."""
     if not count:
         return ()

@@ -20,16 +20,16 @@ from math import inf
 from typing import Any
 
 from slpnb.ecs.placement import Failure
-from slpnb.ecs.scheduler import capacity, deployment, lifecycle, tracking
+from slpnb.ecs.scheduler import capacity, deployment, lifecycle, managed_scaling, tracking
 from slpnb.ecs.scheduler.deployment import backoff_seconds, threshold
 from slpnb.ecs.scheduler.state import (
     REPEAT_SECONDS,
     Breaker,
+    ContainerInstance,
     Definition,
     Deployment,
     Event,
     Group,
-    Instance,
     Outcome,
     Placement,
     Provider,
@@ -44,12 +44,12 @@ from slpnb.ecs.scheduler.view import View
 
 __all__ = [
     "Breaker",
+    "ContainerInstance",
     "Definition",
     "Deployment",
     "Event",
     "Failure",
     "Group",
-    "Instance",
     "Outcome",
     "Placement",
     "Provider",
@@ -83,7 +83,7 @@ __all__ = [
 ]
 
 FOREVER = 366 * 86_400.0
-METRIC_SECONDS = capacity.METRIC_SECONDS
+METRIC_SECONDS = managed_scaling.METRIC_SECONDS
 
 
 def step(state: State, seconds: float) -> State:
@@ -102,12 +102,12 @@ def step(state: State, seconds: float) -> State:
 def _tick(state: State) -> None:
     """What happens at one moment: instances first, then tasks, then services, once a minute the metrics."""
     state.changed = False
-    capacity.boot(state)
+    managed_scaling.boot(state)
     lifecycle.advance(state)
     if state.clock % METRIC_SECONDS == 0:
-        capacity.scale(state)
+        managed_scaling.scale(state)
         tracking.track(state)
-        capacity.boot(state)
+        managed_scaling.boot(state)
     if state.changed:
         capacity.place_waiting(state)
     if state.changed or state.news or _retries(state):
@@ -127,13 +127,13 @@ def _wake(state: State) -> float:
     minute = (state.clock // METRIC_SECONDS + 1) * METRIC_SECONDS if metered else inf
     forgotten = next(iter(state.ended.values()), inf)
     tasks = min(state.due.values(), default=inf)
-    return min(minute, tasks, forgotten, capacity.next_boot(state), deployment.next_try(state))
+    return min(minute, tasks, forgotten, managed_scaling.next_boot(state), deployment.next_try(state))
 
 
 def _acted(state: State) -> State:
     """After a command: let the scheduler look at once."""
     state.changed = True
-    capacity.boot(state)
+    managed_scaling.boot(state)
     capacity.place_waiting(state)
     deployment.schedule(state)
     state.wake = _wake(state)
@@ -198,7 +198,7 @@ def stop_task(state: State, id: str, reason: str = "") -> State:
     return _acted(new)
 
 
-def join_instance(state: State, instance: Instance) -> State:
+def join_instance(state: State, instance: ContainerInstance) -> State:
     """An instance of a group that something else runs: it registers at its ``registers_at``."""
     new = state.copy()
     new.instances[instance.id] = instance
@@ -208,7 +208,7 @@ def join_instance(state: State, instance: Instance) -> State:
 def leave_instance(state: State, id: str) -> State:
     """An instance is terminated or deregistered: its tasks are lost."""
     new = state.copy()
-    capacity.remove(new, id)
+    managed_scaling.remove(new, id)
     return _acted(new)
 
 

@@ -15,18 +15,11 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal
 
-from slpnb.ecs.resources import Instance as Room, TaskNeeds
+from slpnb.ecs.resources import Instance, TaskNeeds
 
 Status = Literal[
-    "PROVISIONING",
-    "PENDING",
-    "ACTIVATING",
-    "RUNNING",
-    "DEACTIVATING",
-    "STOPPING",
-    "DEPROVISIONING",
-    "STOPPED",
-]
+    "PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"
+]  # fmt: skip
 RELEASED = ("STOPPING", "DEPROVISIONING")  # still there, but what they take is free for the next task
 STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")  # ECS counts these as pending
 EVENTS_KEPT = 100  # a service keeps its newest 100 events (DescribeServices, events)
@@ -230,7 +223,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class ContainerInstance:
     """A container instance, or one that will be: it registers at ``registers_at``.
 
     ``room`` is what it registers, ``free`` what its tasks leave of that. ``launched_at`` starts
@@ -239,8 +232,8 @@ class Instance:
 
     id: str
     cluster: str
-    room: Room
-    free: Room
+    room: Instance
+    free: Instance
     ec2_id: str = ""
     group: str = ""
     status: Literal["REGISTERING", "ACTIVE", "DRAINING"] = "REGISTERING"
@@ -263,7 +256,7 @@ class Group:
     minimum: int
     maximum: int
     desired: int
-    rooms: tuple[Room, ...]
+    rooms: tuple[Instance, ...]
     zones: tuple[str, ...] = ()
     boot_seconds: float = 60
     launches: bool = True
@@ -332,7 +325,7 @@ class State:
     due: dict[str, float] = field(default_factory=dict)
     ended: dict[str, float] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
-    instances: dict[str, Instance] = field(default_factory=dict)
+    instances: dict[str, ContainerInstance] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     providers: dict[str, Provider] = field(default_factory=dict)
     trackings: dict[str, Tracking] = field(default_factory=dict)

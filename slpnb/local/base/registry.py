@@ -44,7 +44,7 @@ class Blob:
 
 
 @dataclass(frozen=True)
-class Pushed:
+class Upload:
     """What one push left in the registry: documents that ECR lists as images, and blobs beneath them."""
 
     images: tuple[Blob, ...]
@@ -56,7 +56,7 @@ class Pushed:
 
 
 @cache
-def pushed(tag: str = TAG) -> Pushed:
+def pushed(tag: str = TAG) -> Upload:
     """The declared image: its index under ``tag``, each platform's manifest under ``tag-platform``."""
     layer = Blob(_layer(tag), LAYER)
     configs = {platform: _document(_config(platform, tag, layer), CONFIG) for platform in PLATFORMS}
@@ -65,7 +65,7 @@ def pushed(tag: str = TAG) -> Pushed:
         for platform, config in configs.items()
     }
     index = _document(_index(manifests, tag), INDEX, tag)
-    return Pushed((index, *manifests.values()), (*configs.values(), layer))
+    return Upload((index, *manifests.values()), (*configs.values(), layer))
 
 
 def digest(tag: str = TAG) -> str:

@@ -36,7 +36,7 @@ class ResourceInUseError(AutoscalingClientError):
     code = "ResourceInUse"
 
 
-class Group(FakeAutoScalingGroup):
+class AutoScalingGroup(FakeAutoScalingGroup):
     """A group that spreads its instances over its subnets and keeps a record of what it did."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +152,7 @@ class Group(FakeAutoScalingGroup):
         self.activities = [activity, *self.activities][:ACTIVITIES_KEPT]
 
 
-class Scaling(Corrected, AutoScalingBackend):
+class AutoScaling(Corrected, AutoScalingBackend):
     """moto's Auto Scaling, with its refusals."""
 
     def create_auto_scaling_group(self, name: str, *args: Any, **kwargs: Any) -> FakeAutoScalingGroup:
@@ -184,10 +184,10 @@ class Scaling(Corrected, AutoScalingBackend):
         group.status = "Delete in progress"
         clock.later(DELETION_SECONDS, lambda: self.autoscaling_groups.pop(group_name, None))
 
-    def group(self, group_name: str) -> Group:
+    def group(self, group_name: str) -> AutoScalingGroup:
         """The group, or Auto Scaling's own error."""
         group = self.autoscaling_groups.get(group_name)
-        if not isinstance(group, Group):
+        if not isinstance(group, AutoScalingGroup):
             raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{group_name}' not found")
         return group
 
@@ -202,10 +202,10 @@ class ScalingResponse(AutoScalingResponse):
     """moto's answers, with ForceDelete and the scaling activities."""
 
     @property
-    def scaling(self) -> Scaling:
+    def scaling(self) -> AutoScaling:
         """The corrected backend."""
         backend = self.autoscaling_backend
-        assert isinstance(backend, Scaling)  # noqa: S101
+        assert isinstance(backend, AutoScaling)  # noqa: S101
         return backend
 
     def create_auto_scaling_group(self) -> ActionResult:
@@ -239,6 +239,6 @@ class ScalingResponse(AutoScalingResponse):
 
 def install() -> None:
     """Replace moto's Auto Scaling."""
-    replace_model("autoscaling", "FakeAutoScalingGroup", Group)
-    replace_backend("autoscaling", Scaling)
+    replace_model("autoscaling", "FakeAutoScalingGroup", AutoScalingGroup)
+    replace_backend("autoscaling", AutoScaling)
     replace_responses("autoscaling", ScalingResponse)

@@ -43,7 +43,7 @@ class Registry(Corrected, ECRBackend):
             self._receive(repository, registry.pushed())
         return repository
 
-    def _receive(self, repository: Repository, pushed: registry.Pushed) -> None:
+    def _receive(self, repository: Repository, pushed: registry.Upload) -> None:
         repository.layers |= {blob.digest: len(blob.content) for blob in pushed.blobs}
         for image in pushed.images:
             for tag in image.tags or (None,):

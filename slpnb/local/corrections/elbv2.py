@@ -59,7 +59,7 @@ class LoadBalancer(FakeLoadBalancer):
         """moto calls this whenever it is described."""
 
 
-class TargetGroup(FakeTargetGroup):
+class CorrectedTargetGroup(FakeTargetGroup):
     """A target group whose targets are an instance, or an address, and a port.
 
     ``health`` holds what is not healthy: (state, reason, description) by target, set by whoever
@@ -205,7 +205,7 @@ class Balancing(Corrected, ELBv2Backend):
     def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
         """As moto, those that are draining included."""
         group = self.target_groups.get(target_group_arn)
-        draining = list(group.draining.values()) if isinstance(group, TargetGroup) and not targets else []
+        draining = list(group.draining.values()) if isinstance(group, CorrectedTargetGroup) and not targets else []
         registered = super().describe_target_health(target_group_arn, targets)
         return registered + [group.health_for(target, self.ec2_backend) for target in draining if group]
 
@@ -239,5 +239,5 @@ class Balancing(Corrected, ELBv2Backend):
 def install() -> None:
     """Replace moto's load balancing."""
     replace_model("elbv2", "FakeLoadBalancer", LoadBalancer)
-    replace_model("elbv2", "FakeTargetGroup", TargetGroup)
+    replace_model("elbv2", "FakeTargetGroup", CorrectedTargetGroup)
     replace_backend("elbv2", Balancing)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from moto.ec2.models.instances import Instance as Machine
 
 from slpnb.ecs.scheduler import machine as scheduler
-from slpnb.ecs.scheduler.state import Instance
+from slpnb.ecs.scheduler.state import ContainerInstance
 from slpnb.errors import ParameterError
 from slpnb.local.ecs import registration
 from slpnb.local.ecs.clusters import Clusters
@@ -25,14 +25,14 @@ class ContainerInstances:
         self.region, self.clusters = region, clusters
         self.deregistered: set[str] = set()
 
-    def get(self, name: str) -> Instance:
+    def get(self, name: str) -> ContainerInstance:
         """A registered container instance by id or ARN."""
         found = self.region.state.instances.get(name.split("/")[-1])
         if found is None or found.registered_at is None:
             raise invalid("The specified container instance does not exist.")
         return found
 
-    def registered(self, cluster: str, status: str | None = None) -> list[Instance]:
+    def registered(self, cluster: str, status: str | None = None) -> list[ContainerInstance]:
         """The container instances of a cluster, ACTIVE and DRAINING ones unless one status is asked for."""
         of_cluster = (one for one in self.region.state.instances.values() if one.cluster == cluster)
         return [one for one in of_cluster if one.registered_at is not None and status in (None, one.status)]
@@ -58,12 +58,12 @@ class ContainerInstances:
             return  # a type of unknown memory: a real agent would register, this one cannot
         self.region.apply(scheduler.join_instance(self.region.state, joining))
 
-    def _joining(self, one: Machine, cluster: str) -> Instance:
+    def _joining(self, one: Machine, cluster: str) -> ContainerInstance:
         trunking = self.region.account_settings.get("awsvpcTrunking")
         enabled = trunking is not None and trunking.value == "enabled"
         return registration.joining(one, cluster, self.region.state.clock, trunking=enabled)
 
-    def register(self, cluster: str, ec2_id: str) -> Instance:
+    def register(self, cluster: str, ec2_id: str) -> ContainerInstance:
         """RegisterContainerInstance, as an agent calls it: at once."""
         target, now = self.clusters.get(cluster), self.region.state.clock
         joining = self._joining(self.region.neighbours.ec2.get_instance(ec2_id), target.name)
@@ -71,7 +71,7 @@ class ContainerInstances:
         self.region.apply(scheduler.join_instance(self.region.state, made))
         return made
 
-    def deregister(self, cluster: str, name: str, *, force: bool) -> Instance:
+    def deregister(self, cluster: str, name: str, *, force: bool) -> ContainerInstance:
         """DeregisterContainerInstance: with tasks on it only by force, which orphans them."""
         self.clusters.get(cluster)
         known = self.get(name)
@@ -81,7 +81,7 @@ class ContainerInstances:
         self.region.apply(scheduler.leave_instance(self.region.state, known.id))
         return known
 
-    def drain(self, id: str, *, draining: bool) -> Instance:
+    def drain(self, id: str, *, draining: bool) -> ContainerInstance:
         """UpdateContainerInstancesState for one: DRAINING, or ACTIVE again."""
         self.region.apply(scheduler.drain_instance(self.region.state, id, draining=draining))
         return self.region.state.instances[id]

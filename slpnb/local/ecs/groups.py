@@ -8,8 +8,8 @@ from dataclasses import replace
 from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.ecs.models import CapacityProvider, Cluster
 
-from slpnb.ecs.scheduler import capacity, machine as scheduler
-from slpnb.ecs.scheduler.state import Group, Instance, Provider
+from slpnb.ecs.scheduler import machine as scheduler, managed_scaling
+from slpnb.ecs.scheduler.state import ContainerInstance, Group, Provider
 from slpnb.local.ecs.providers import CapacityProviders
 from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.registration import group_rooms
@@ -60,7 +60,7 @@ class Groups:
                 self.region.state = self.region.state.copy()
                 self.region.state.instances[one.id] = replace(one, protected=protected)
 
-    def _is_protected(self, one: Instance) -> bool:
+    def _is_protected(self, one: ContainerInstance) -> bool:
         """Whether the Auto Scaling group spares an instance when it scales in."""
         group = self.region.neighbours.autoscaling.autoscaling_groups.get(one.group)
         members = group.instance_states if group is not None else []
@@ -85,7 +85,7 @@ class Groups:
                 self._scale_in(name, have - group.desired)
 
     def _scale_in(self, name: str, count: int) -> None:
-        for id in capacity.victims(self.region.state, name, count):
+        for id in managed_scaling.victims(self.region.state, name, count):
             ec2_id = self.region.state.instances[id].ec2_id
             self.region.neighbours.autoscaling.terminate_instance(ec2_id, True)
 

@@ -15,7 +15,7 @@ from slpnb.local.ecs.neighbours import Neighbours
 from slpnb.local.ecs.records import ServiceRecord, TaskRecord
 
 
-class Containers(Protocol):
+class ContainerRunner(Protocol):
     """What runs tasks as containers (`slpnb.local.containers.edge.Edge`)."""
 
     def can_run(self, images: Iterable[str]) -> bool:
@@ -48,7 +48,7 @@ class Region:
     epoch: datetime = field(default_factory=utcnow)
     followers: tuple[Callable[[], None], ...] = ()
 
-    containers: ClassVar[Containers | None] = None
+    containers: ClassVar[ContainerRunner | None] = None
 
     def __post_init__(self) -> None:
         self.neighbours = Neighbours(self.account_id, self.name)

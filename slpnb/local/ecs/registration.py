@@ -17,8 +17,8 @@ from moto.ec2.models.instances import Instance as Machine
 
 from slpnb import catalog
 from slpnb.ecs import resources
-from slpnb.ecs.resources import Instance as Room
-from slpnb.ecs.scheduler.state import Instance
+from slpnb.ecs.resources import Instance
+from slpnb.ecs.scheduler.state import ContainerInstance
 from slpnb.errors import ParameterError
 
 AGENT_SECONDS = 60  # from launch until the agent has registered: usually one to three minutes on AWS
@@ -40,7 +40,7 @@ def container_instance_id(ec2_id: str) -> str:
 
 def room(
     type_name: str, zone: str, agent: dict[str, str], *, id: str = "", image: str = "", trunking: bool = False
-) -> Room:
+) -> Instance:
     """What an instance registers. Raises `ParameterError` for a type that the catalogue does not know."""
     made = resources.instance(
         type_name,
@@ -53,7 +53,7 @@ def room(
     return replace(made, attributes={**made.attributes, "ecs.ami-id": image} if image else made.attributes)
 
 
-def joining(machine: Machine, cluster: str, clock: float, *, trunking: bool = False) -> Instance:
+def joining(machine: Machine, cluster: str, clock: float, *, trunking: bool = False) -> ContainerInstance:
     """The container instance that an EC2 instance becomes once its agent is up.
 
     Raises `ParameterError` for a type that nobody can say the memory of.
@@ -68,13 +68,13 @@ def joining(machine: Machine, cluster: str, clock: float, *, trunking: bool = Fa
         trunking=trunking,
     )
     group = getattr(machine, "autoscaling_group", None)  # moto's Auto Scaling sets it on what it launches
-    return Instance(
+    return ContainerInstance(
         id, cluster, space, space, machine.id, group.name if group else "",
         launched_at=clock, registers_at=clock + AGENT_SECONDS,
     )  # fmt: skip
 
 
-def group_rooms(group: FakeAutoScalingGroup) -> tuple[Room, ...]:
+def group_rooms(group: FakeAutoScalingGroup) -> tuple[Instance, ...]:
     """Empty instances of the types that a group launches, the smallest memory first."""
     agent = settings(group.user_data)
     rooms = []

@@ -10,7 +10,7 @@ from moto.core.responses import ActionResult
 from moto.ecs.models import Cluster
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from slpnb.ecs.scheduler.state import Deployment, Instance, Task
+from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Task
 from slpnb.local.ecs import shapes
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
@@ -323,7 +323,7 @@ class Responses(EC2ContainerServiceResponse):
         shown = [shapes.container_instance(self.held, one) for one in drained]
         return ActionResult({"containerInstances": shown, "failures": failures})
 
-    def _instances(self) -> tuple[list[Instance], list[Params]]:
+    def _instances(self) -> tuple[list[ContainerInstance], list[Params]]:
         cluster, names = (
             self.ecs.clusters.get(self._get_param("cluster")).name,
             self._get_param("containerInstances") or [],

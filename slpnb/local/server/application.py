@@ -21,7 +21,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from slpnb.local.account import seed
 from slpnb.local.account.snapshot import snapshot
 from slpnb.local.base import clock, registry
-from slpnb.local.server.front import WAITER_SECONDS, Call, called, is_write, takes_seconds, unknown
+from slpnb.local.server.front import WAITER_SECONDS, ApiRequest, called, is_write, takes_seconds, unknown
 from slpnb.local.server.watch import Attached
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Query = dict[str, str]
 StartResponse = Callable[..., Any]
 
 
-class Embedded:
+class Application:
     """The WSGI application: moto's, with the routes under /slpnb/ in front."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Embedded:
         if not self.containers or not self.containers.holds():
             clock.advance(seconds)
 
-    def answer(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(self, call: ApiRequest, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """moto's answer; what it does not support, or fails at, is a 501, which clients do not retry."""
         try:
             return list(self.aws(environ, start_response))
@@ -142,7 +142,7 @@ class Embedded:
         return f"instances are simulated, {self.containers.describe}"
 
 
-ROUTES: dict[tuple[str, str], Callable[[Embedded, Query], Any]] = {
+ROUTES: dict[tuple[str, str], Callable[[Application, Query], Any]] = {
     ("GET", "health"): lambda embedded, _: embedded.health(),
     ("GET", "writes"): lambda embedded, _: {"writes": embedded.writes},
     ("GET", "snapshot"): lambda *_: snapshot(),

@@ -20,7 +20,7 @@ Headers = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiRequest:
     """Service (its signing name) and operation; of a REST call, which names none, the HTTP method and path."""
 
     service: str
@@ -28,21 +28,21 @@ class Call:
     dialect: str  # "xml" or "json": what a client of this service can read
 
 
-def called(environ: dict[str, Any], body: bytes) -> Call:
+def called(environ: dict[str, Any], body: bytes) -> ApiRequest:
     """Which operation a request is: by X-Amz-Target, by Action, or by method and path."""
     credential = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",")[0].split("/")
     service = credential[3] if len(credential) > 3 else ""
     target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
     if target:
-        return Call(service, target.rpartition(".")[2], "json")
+        return ApiRequest(service, target.rpartition(".")[2], "json")
     if str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
         action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
-        return Call(service, action, "xml")
+        return ApiRequest(service, action, "xml")
     method = {"GET": "Get"}.get(environ["REQUEST_METHOD"], environ["REQUEST_METHOD"])
-    return Call(service, f"{method} {environ['PATH_INFO']}", "xml" if service == "route53" else "json")
+    return ApiRequest(service, f"{method} {environ['PATH_INFO']}", "xml" if service == "route53" else "json")
 
 
-def is_write(call: Call) -> bool:
+def is_write(call: ApiRequest) -> bool:
     """Whether a call may change something; the same rule for every service: AWS's verbs."""
     return READS.match(call.operation) is None
 
@@ -52,7 +52,7 @@ def takes_seconds(environ: dict[str, Any]) -> float:
     return WAITER_SECONDS if WAITER.search(str(environ.get("HTTP_USER_AGENT", ""))) else CALL_SECONDS
 
 
-def unknown(call: Call, error: Exception) -> tuple[str, Headers, bytes]:
+def unknown(call: ApiRequest, error: Exception) -> tuple[str, Headers, bytes]:
     """A 501 that boto3 shows as a ClientError ``NotImplemented`` with the reason, and does not retry."""
     reason = f"the embedded AWS failed in {call.service} {call.operation}: {type(error).__name__}: {error}"
     if call.dialect == "json":

@@ -66,10 +66,10 @@ def _embedded() -> Any:
 
     parse_once.install()
     from slpnb.local import corrections
-    from slpnb.local.server.application import Embedded
+    from slpnb.local.server.application import Application
 
     corrections.install()
-    embedded = Embedded()
+    embedded = Application()
     embedded.reset()
     gc.freeze()
     gc.enable()

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings, strategies as st
 
 from slpnb.ecs import resources
 from slpnb.ecs.percents import limits
-from slpnb.ecs.scheduler import capacity, machine as scheduler
+from slpnb.ecs.scheduler import capacity, machine as scheduler, managed_scaling
 from slpnb.ecs.scheduler.machine import (
     Breaker,
     Definition,
@@ -240,7 +240,7 @@ def test_retries_back_off_to_27_minutes() -> None:
 
 @pytest.mark.parametrize(("needed", "running", "metric"), [(0, 0, 100), (1, 0, 200), (3, 2, 150), (1, 4, 25)])
 def test_capacity_provider_reservation(needed: int, running: int, metric: float) -> None:
-    assert capacity.reservation(needed, running) == metric
+    assert managed_scaling.reservation(needed, running) == metric
 
 
 def test_bases_come_first_and_then_the_weights() -> None:
@@ -478,7 +478,7 @@ def check(state: State, ever: set[str]) -> None:
     assert not gone & {id for ids in state.members.values() for id in ids}, "a task was lost while it lived"
     ever |= state.tasks.keys()
     for group in state.groups.values():
-        assert len(capacity.members(state, group.name)) <= max(group.maximum, group.desired)
+        assert len(managed_scaling.members(state, group.name)) <= max(group.maximum, group.desired)
 
 
 @settings(max_examples=60, deadline=None, phases=SEARCH)

@@ -6,7 +6,7 @@ import pytest
 
 from slpnb.ecs import resources
 from slpnb.ecs.scheduler import machine as scheduler, observed
-from slpnb.ecs.scheduler.state import Breaker, Definition, Instance, Service, State, TargetGroup
+from slpnb.ecs.scheduler.state import Breaker, ContainerInstance, Definition, Service, State, TargetGroup
 
 KEY = "cluster/web"
 TARGETS = (TargetGroup("arn:tg", deregistration_seconds=20, interval_seconds=5),)
@@ -15,7 +15,7 @@ HOUR = 3600
 
 def world(**given) -> State:
     room = resources.instance("c6i.xlarge", zone="us-east-1a", id="i1")
-    state = scheduler.join_instance(State(), Instance("i1", "cluster", room, room, "i-1", registers_at=0))
+    state = scheduler.join_instance(State(), ContainerInstance("i1", "cluster", room, room, "i-1", registers_at=0))
     state = scheduler.step(state, 1)
     return scheduler.create_service(state, Service("cluster", "web", 1, definition(), targets=TARGETS, **given))
 

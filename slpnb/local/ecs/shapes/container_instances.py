@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from slpnb.ecs.resources import Instance as Room
-from slpnb.ecs.scheduler.state import Instance
+from slpnb.ecs.resources import Instance
+from slpnb.ecs.scheduler.state import ContainerInstance
 from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.shapes.counts import pending, running
 
 AGENT_VERSION = {"agentVersion": "1.98.0", "agentHash": "simulated", "dockerVersion": "DockerVersion: simulated"}
 
 
-def container_instance(region: Region, one: Instance) -> dict[str, Any]:
+def container_instance(region: Region, one: ContainerInstance) -> dict[str, Any]:
     """A container instance: what it registered, what is left, and its attributes."""
     tasks = region.state.on_instance(one.id)
     provider = next(
@@ -38,7 +38,7 @@ def container_instance(region: Region, one: Instance) -> dict[str, Any]:
     }
 
 
-def attributes(region: Region, one: Instance) -> list[dict[str, str]]:
+def attributes(region: Region, one: ContainerInstance) -> list[dict[str, str]]:
     """Its attributes as ListAttributes shows them: with the instance that they are of."""
     arn = region.arn("container-instance", f"{one.cluster}/{one.id}")
     return [{"name": name, "value": value, "targetId": arn} for name, value in sorted(one.room.attributes.items())]
@@ -48,7 +48,7 @@ def _attribute(name: str, value: str) -> dict[str, str]:
     return {"name": name, "value": value} if value else {"name": name}
 
 
-def _resources(space: Room) -> list[dict[str, Any]]:
+def _resources(space: Instance) -> list[dict[str, Any]]:
     """A room as the API shows resources: CPU, MEMORY, PORTS (those in use), PORTS_UDP, and GPU where there are."""
     items = [_integer("CPU", space.cpu_units), _integer("MEMORY", space.memory_mib)]
     items.append(_set("PORTS", space.tcp_ports))
