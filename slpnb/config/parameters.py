@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from slpnb.errors import ParameterError
 
 Mib = Annotated[int, Field(ge=6, le=25_165_824)]  # ECS accepts no less than 6 MiB
-Percent = Annotated[int, Field(ge=0, le=400)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=0, le=5000)]
 Port = Annotated[int, Field(ge=0, le=65_535)]

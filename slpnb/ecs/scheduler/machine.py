@@ -82,7 +82,6 @@ __all__ = [
     "why_not_steady",
 ]
 
-FOREVER = 366 * 86_400.0
 METRIC_SECONDS = managed_scaling.METRIC_SECONDS
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from slpnb.local.ecs.ended import Ended
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-ESSENTIAL = "Essential container in task exited"
 KILLED = 137  # 128 and SIGKILL: out of memory, or longer than the stop timeout
 DAEMON = "Error response from daemon: "
 
@@ -29,11 +28,6 @@ def not_started(error: str) -> Ended:
 def not_created(error: str) -> Ended:
     """The end of a container that the engine could not make."""
     return Ended(None, f"CannotCreateContainerError: {DAEMON}{one_line(error)}")
-
-
-def not_pulled(image: str) -> str:
-    """Why a task whose image is not there stopped."""
-    return f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {image}: not found"  # noqa: E501
 
 
 def no_secret(arn: str, region: str, why: str) -> str:
