@@ -121,7 +121,7 @@ class Recommendation:
 
     ``fleets``: one row per type (index), the cheapest first, for all guarantees together:
     ``architecture``, ``each`` (tasks an instance takes), ``binds`` (what stops one more),
-    ``instances``, ``holds`` (tasks in all), ``usd_month``, ``usd_task_month`` (by the maximum).
+    ``instances``, ``holds`` (tasks in all), ``usd_month``.
 
     ``frontier``: by headroom (index ``spare_tasks``: more than the maximum that all guarantees
     would still cover) the cheapest fleet; a row is there only if no fleet covers more for less.
@@ -213,7 +213,6 @@ class _Choice:
         table["instances"] = np.max([instances(each, name, tasks, self.constraints) for name, tasks in asked], axis=0)
         table["holds"] = each * table["instances"]
         table["usd_month"] = table.pop("usd_hour") * HOURS_A_MONTH * table["instances"]
-        table["usd_task_month"] = table["usd_month"] / max(tasks for _, tasks in asked)
         table = table.sort_values(["usd_month", "instances", "type"])
         found = list(islice(self._kept(self._affordable(table, asked), asked), rows))
         if not found:

@@ -1,4 +1,4 @@
-"""What a fleet costs per task that it must hold, against the number of tasks that it could hold beyond those.
+"""What a fleet costs per month, against the number of tasks that it could hold beyond those that it must.
 
 A fleet's headroom is counted under every guarantee of `slpnb.fleet.recommendation` at once: that many tasks
 beyond the maximum could still be updated, and could still lose a zone. It is negative where
@@ -34,8 +34,7 @@ class Offers:
 
     ``guarantees`` as in `fleet.Recommendation`. ``fleets`` has one row per fleet (index: its
     words): ``what`` (FRONTIER, OWN or OTHER), ``type``, ``instances``, ``headroom`` (tasks beyond
-    the maximum), ``usd_month`` and ``usd_task_month`` (by the maximum). ``refused`` is the sentence
-    that says why no fleet will do.
+    the maximum), ``usd_month``. ``refused`` is the sentence that says why no fleet will do.
     """
 
     guarantees: pd.DataFrame
@@ -51,8 +50,8 @@ def offers(config: Config) -> Offers:
     try:
         found = recommend.recommend(needs, asked, rows=ROWS)
     except Refusal as refused:
-        return Offers(pd.DataFrame(), _table(own, asked), asked.maximum_tasks, str(refused))
-    return Offers(found.guarantees, _table([*_found(found, asked), *own], asked), asked.maximum_tasks)
+        return Offers(pd.DataFrame(), _table(own), asked.maximum_tasks, str(refused))
+    return Offers(found.guarantees, _table([*_found(found, asked), *own]), asked.maximum_tasks)
 
 
 def covered(each: int, instances: int, asked: Constraints) -> int:
@@ -92,11 +91,10 @@ def _own(config: Config, asked: Constraints) -> list[Row]:
     return [(OWN, group.type_name, most, tasks - asked.maximum_tasks)]
 
 
-def _table(rows: list[Row], asked: Constraints) -> pd.DataFrame:
+def _table(rows: list[Row]) -> pd.DataFrame:
     """Rows with their prices, the cheapest first; those without a price are left out."""
     table = pd.DataFrame(rows, columns=["what", "type", "instances", "headroom"])
     table["usd_month"] = [monthly(name, number) for _, name, number, _ in rows]
-    table["usd_task_month"] = (table["usd_month"].astype(float) / asked.maximum_tasks).round(2)
     table.index = pd.Index([f"{number} x {name}" for _, name, number, _ in rows], name="fleet")
     return table.dropna().sort_values(["usd_month", "what", "type"])
 

@@ -291,5 +291,5 @@ def sentence(measured: Measured) -> str:
         f"ready in {measured.ready_seconds:.1f} s; {plain.apart_mib:.0f} MiB plus {plain.worker_mib:.0f} MiB per PHP "
         f"worker; {top.load.requests_a_second:.0f} requests per second in {top.memory.total:.0f} MiB; a limit of "
         f"{measured.limit_mib} MiB allows {workers(measured.limit_mib)} workers, and as measured fits "
-        f"{held(measured, measured.limit_mib)}"
+        f"{held(measured, measured.limit_mib, margin_percent=0)}"
     )

@@ -222,6 +222,8 @@ def test_tables_and_the_sentence_say_the_same_figures():
     assert said.startswith("ready in 0.4 s; 50 MiB plus 11 MiB per PHP worker; 11 requests per second in 70 MiB")
     assert "a limit of 2048 MiB allows 28 workers" in said
     assert "\n" not in said
+    count, plain = int(said.rpartition(" ")[2]), measure.needs(measured)
+    assert plain.total(count) <= measured.limit_mib < plain.total(count + 1), "the most whose measured memory fits"
 
 
 def test_the_chart_says_the_limit_the_workers_and_each_moments_memory():

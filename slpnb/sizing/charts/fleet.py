@@ -128,23 +128,23 @@ def _stack(axes: Axes, place: float, parts: list[tuple[int, str]]) -> None:
 
 
 def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
-    """Price per task against headroom: the fleets of `headroom.Offers`, ``tasks`` the maximum they must hold."""
+    """Price against headroom: the fleets of `headroom.Offers`, ``tasks`` the maximum they must hold."""
     with canvas(height=4.4) as figure:
         axes = figure.subplots()
         kinds = {what: fleets[fleets["what"] == what] for what in (OTHER, FRONTIER, OWN)}
         rest, best, own = kinds.values()
-        axes.plot(rest["headroom"], rest["usd_task_month"], "o", color="#BBBBBB", markersize=5)
-        axes.plot(best["headroom"], best["usd_task_month"], "o-", color=NEW, drawstyle="steps-post")
-        axes.plot(own["headroom"], own["usd_task_month"], "D", color=TOO_MUCH, markersize=8)
+        axes.plot(rest["headroom"], rest["usd_month"], "o", color="#BBBBBB", markersize=5)
+        axes.plot(best["headroom"], best["usd_month"], "o-", color=NEW, drawstyle="steps-post")
+        axes.plot(own["headroom"], own["usd_month"], "D", color=TOO_MUCH, markersize=8)
         axes.axvline(0, color=LINE, linewidth=1.2, linestyle="--", zorder=0)
         _fleet_names(axes, best, own)
         low, high = min([0, *fleets["headroom"]]), max([1, *fleets["headroom"]])
         span = high - low
         axes.set_xlim(low - 0.14 * span, high + 0.3 * span)
-        axes.set_ylim(0, 1.18 * max([1.0, *fleets["usd_task_month"]]))
+        axes.set_ylim(0, 1.18 * max([1.0, *fleets["usd_month"]]))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_xlabel(f"headroom: tasks covered beyond the maximum of {tasks}")
-        axes.set_ylabel("US dollars per task per month")
+        axes.set_ylabel("US dollars per month")
         axes.set_title("What headroom costs")
         if fleets.empty:
             axes.text(0.5, 0.5, "no fleet fits this task", ha="center", transform=axes.transAxes)
@@ -157,10 +157,10 @@ def _fleet_names(axes: Axes, best: pd.DataFrame, own: pd.DataFrame) -> None:
     """The frontier's fleets, each below its point to the right, and the parameters' own above theirs."""
     named = best.iloc[:: -(-len(best) // MOST_NAMES) or 1]
     for _, one in named.drop(index=[name for name in own.index if name in named.index]).iterrows():
-        words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_task_month"])
+        words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_month"])
         axes.annotate(words, place, (6, -5), textcoords="offset points", va="top", fontsize=8.5)
     for _, one in own.iterrows():
-        words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_task_month"])
+        words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_month"])
         axes.annotate(
             words, place, (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=9, color=TOO_MUCH
         )
