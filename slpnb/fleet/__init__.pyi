@@ -7,6 +7,5 @@ from .group import (
     fit as fit,
     fleet as fleet,
     monthly as monthly,
-    running as running,
-    steady as steady,
 )
+from .rollout import running as running, steady as steady

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slpnb import catalog
@@ -83,15 +83,6 @@ def fleet(config: Config) -> Fleet:
     )
 
 
-def steady(needs: TaskNeeds, fleet: Fleet, desired: int, target_capacity_percent: int = 100) -> Fleet:
-    """The fleet as managed scaling leaves it with that many tasks running.
-
-    Managed scaling keeps needed / running at the target capacity, within the group's limits.
-    """
-    wanted = -(-fleet.holding(needs, desired) * 100 // target_capacity_percent)
-    return replace(fleet, instances=min(fleet.max_instances, max(fleet.instances, wanted)))
-
-
 def fit(config: Config) -> Fit:
     """Whether the parameters' task fits an empty instance of their type."""
     cluster = config.cluster
@@ -101,12 +92,6 @@ def fit(config: Config) -> Fit:
         reserved_mib=cluster.reserved_memory_mib,
         trunking=cluster.awsvpc_trunking,
     )
-
-
-def running(config: Config, tasks: int | None = None) -> Fleet:
-    """The fleet that managed scaling keeps for that many tasks (by default the desired count)."""
-    count = config.service.desired_tasks if tasks is None else tasks
-    return steady(placement.needs(config), fleet(config), count, config.cluster.target_capacity_percent)
 
 
 def monthly(type_name: str, instances: float) -> float | None:

@@ -1,8 +1,7 @@
 """The cheapest fleets that can hold a service, and what each guarantee costs.
 
-How many instances of a type a guarantee takes follows from how many tasks one instance takes, by
-ECS's rules (`slpnb.fleet.rollout` names their sources). Those numbers only propose: what is recommended
-has been simulated by `slpnb.fleet.rollout` first.
+How many instances of a type a guarantee takes follows from how many tasks one instance takes. Those numbers
+only propose: what is recommended has been simulated by `slpnb.fleet.rollout` first.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
 from slpnb.fleet.packing import services as packing
-from slpnb.fleet.rollout import rollout, zone_lost
+from slpnb.fleet.rollout import Setting, begun, lost, played
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -181,12 +180,10 @@ def constraints(config: Config) -> Constraints:
 
 def keeps(needs: TaskNeeds, fleet: Fleet, guarantee: str, tasks: int, constraints: Constraints) -> bool:
     """Whether a fleet keeps a guarantee of KINDS, as simulated by `slpnb.fleet.rollout`."""
-    if guarantee == "zone":
-        return not zone_lost(needs, fleet, tasks)["wait"].any()
-    low, high = constraints.minimum_healthy_percent, constraints.maximum_percent
-    percents = (low, high) if guarantee == "update" else (0, 100)
-    update = rollout(needs, fleet, desired=tasks, minimum_healthy_percent=percents[0], maximum_percent=percents[1])
-    return bool(update) if guarantee == "update" else not update.incomplete
+    setting = Setting(needs, fleet, tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
+    if guarantee == "run":
+        return begun(setting).steady
+    return bool(played(setting)) if guarantee == "update" else not lost(setting)["wait"].any()
 
 
 Asked = tuple[tuple[str, int], ...]  # guarantees, each with its number of tasks

@@ -11,7 +11,7 @@ import pandas as pd
 from slpnb import catalog
 from slpnb.ecs.placement import Fit, TaskNeeds
 from slpnb.ecs.resources import ARCHITECTURE
-from slpnb.fleet.group import Fleet, fit, fleet, monthly, steady
+from slpnb.fleet.group import Fleet, fit, fleet, monthly
 from slpnb.fleet.rollout import Rollout, rollout
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _row(way: Way, desired: int) -> dict[str, object]:
 def _update(way: Way, desired: int) -> Rollout:
     return rollout(
         way.needs,
-        steady(way.needs, way.fleet, desired),
+        way.fleet,
         desired=desired,
         minimum_healthy_percent=way.minimum_healthy_percent,
         maximum_percent=way.maximum_percent,

@@ -8,18 +8,18 @@ count from the beginning of what is replayed; ids are replaced by numbers in ord
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.state import (
-    Breaker,
     Definition,
     Group,
     Outcome,
@@ -31,7 +31,7 @@ from slpnb.ecs.scheduler.state import (
     TargetGroup,
     Task,
 )
-from slpnb.fleet.group import Fleet, running
+from slpnb.fleet.group import Fleet
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -67,15 +67,33 @@ class Events:
         return f"<table><tr><th>second</th><th>event</th></tr>{''.join(rows)}</table>"
 
 
+@dataclass(frozen=True)
+class Moment:
+    """How a service stood after a second: tasks of the old and of the new revision that have an instance.
+
+    ``healthy`` of them count towards the minimum; ``waiting`` ones have no instance yet. ``instances`` are the
+    group's, and ``free_mib`` is the most memory that any one has left of those that are registered.
+    """
+
+    second: int
+    old: int
+    new: int
+    healthy: int
+    waiting: int
+    instances: int
+    free_mib: int
+
+
 @dataclass(frozen=True, repr=False)
 class Replay:
     """What happened to a service: the last state, and when each task changed.
 
     ``state`` is the last one, ``key`` the service's key in it, ``begun`` its clock when the replay
     began, ``first`` whether the service starts, rather than is updated. ``lives`` has the seconds at
-    which each task (by id) entered its phases, ``revisions`` whether it is old or new, ``sizes`` how
-    many instances were registered (by second), ``names`` what ids are called here, ``earlier`` the
-    ids of the events from before.
+    which each task (by id) entered its phases, ``revisions`` whether it is old or new, ``moments`` how
+    things stood whenever something changed, ``moved`` the second of the last step towards the end, ``standing``
+    the last state in which a task of the revision asked for was waiting (without one the last of all),
+    ``names`` what ids are called here, ``earlier`` the ids of the events from before.
     """
 
     state: State
@@ -84,7 +102,9 @@ class Replay:
     first: bool
     lives: Mapping[str, Mapping[str, int]]
     revisions: Mapping[str, str]
-    sizes: Mapping[int, int]
+    moments: Sequence[Moment]
+    moved: int
+    standing: State
     names: Mapping[str, str]
     earlier: frozenset[str]
 
@@ -97,7 +117,8 @@ class Replay:
     @property
     def failed(self) -> bool:
         """Whether ECS gave the deployment up: the circuit breaker's threshold is met."""
-        return self.state.services[self.key].primary.rollout == "FAILED"
+        primary = self.state.services[self.key].primary
+        return primary.rollout == "FAILED" or bool(primary.rollback_of)
 
     @property
     def seconds(self) -> int:
@@ -107,17 +128,25 @@ class Replay:
     @property
     def why(self) -> str:
         """Which limit keeps it from its steady state, in one sentence; empty when it is steady."""
-        return _renamed(scheduler.why_not_steady(self.state, self.key), self.names)
+        state = self.standing if self.state.services[self.key].primary.rollback_of else self.state
+        return _renamed(scheduler.why_not_steady(state, self.key), self.names)
 
     @property
     def lowest(self) -> int:
         """The fewest healthy tasks at any second."""
-        return min(self._healthy(), default=0)
+        return min(one.healthy for one in self.moments)
 
     @property
     def instances(self) -> int:
-        """The most instances that were registered at once."""
-        return max(self.sizes.values())
+        """The most instances that the group had at once, those that were still booting included."""
+        return max(one.instances for one in self.moments)
+
+    @property
+    def waited(self) -> int:
+        """How many tasks had to wait for a new instance: theirs registered after they began to wait."""
+        since = {id: self.begun + life["waiting"] for id, life in self.lives.items() if "waiting" in life}
+        hosts = {id: self.state.instances.get(self.state.tasks[id].instance) for id in since if id in self.state.tasks}
+        return sum(bool(host and (host.registered_at or 0) > since[id]) for id, host in hosts.items())
 
     @property
     def events(self) -> Events:
@@ -139,12 +168,6 @@ class Replay:
         index = pd.Index(list(_lanes(alike)), name="task")
         return pd.DataFrame(rows, index=index, columns=["tasks", *phases], dtype=object)
 
-    def _healthy(self) -> Iterator[int]:
-        """How many tasks were healthy after each change."""
-        moments = sorted({second for life in self.lives.values() for second in life.values()})
-        for moment in moments:
-            yield sum(_phase_at(life, moment) == "healthy" for life in self.lives.values())
-
     def __repr__(self) -> str:
         after = f"{self.seconds} s"
         return f"steady after {after}" if self.steady else f"not steady after {after}: {self.why}"
@@ -157,10 +180,6 @@ def _lanes(alike: Mapping[tuple[str, Any], int]) -> Iterator[str]:
         first, last = used[revision] + 1, used[revision] + count
         used[revision] = last
         yield f"{revision} {first}" if first == last else f"{revision} {first} to {last}"
-
-
-def _phase_at(life: Mapping[str, int], moment: int) -> str:
-    return next((name for name, second in reversed(list(life.items())) if second <= moment), "")
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:
@@ -213,7 +232,7 @@ def beside(state: State, needs: TaskNeeds, family: str = "other") -> State:
 
 
 def start(state: State, service: Service, limit_seconds: float = LIMIT_SECONDS) -> Replay:
-    """Create a service and let time pass until it is steady, has failed for good, or the limit is reached."""
+    """Create a service and let time pass until it is steady, has failed for good, or stands still for the limit."""
     return _Recorder(scheduler.create_service(state, service), service.key).follow(limit_seconds)
 
 
@@ -227,6 +246,27 @@ def update(before: Replay, new: Definition | None = None, limit_seconds: float =
     told = frozenset(event.id for event in before.state.services[before.key].events)
     state = scheduler.update_service(before.state, before.key, definition=new)
     return _Recorder(state, before.key, old, told, first=False).follow(limit_seconds)
+
+
+def settled(played: Replay) -> Replay:
+    """A steady service once managed scaling keeps the group as it is, half a minute before it looks again.
+
+    The first tasks of an update that begins then are still starting when managed scaling sees them.
+    """
+    state, size = played.state, -1
+    while size != len(state.instances):
+        size = len(state.instances)
+        state = scheduler.step(state, capacity.LOW_SECONDS + state.providers[GROUP].warmup_seconds + 60)
+    return replace(played, state=scheduler.step(state, (30 - state.clock) % 60))
+
+
+def without(state: State, zone: str) -> State:
+    """The state as soon as a zone has failed: its instances are lost, and ECS has placed again what it could."""
+    left = state.copy()
+    for id in [one.id for one in state.instances.values() if one.room.zone == zone]:
+        capacity.remove(left, id)
+    zones = tuple(name for name in state.groups[GROUP].zones if name != zone)
+    return scheduler.change_group(left, GROUP, zones=zones)
 
 
 class _Recorder:
@@ -243,21 +283,23 @@ class _Recorder:
         self.state, self.key, self.old, self.told, self.first = state, key, old, told, first
         self.begun = state.clock
         self.lives: dict[str, dict[str, int]] = {}
-        self.sizes: dict[int, int] = {}
+        self.moments: dict[int, Moment] = {}
         self.hosts: dict[str, str] = {}
+        self.best, self.moved = -inf, 0
+        self.standing: State | None = None
 
     def follow(self, limit_seconds: float) -> Replay:
         self._note()
-        while not self._is_over() and self.state.wake <= self.begun + limit_seconds:
+        while not self._is_over() and self.state.wake <= self.begun + self.moved + limit_seconds:
             self.state = scheduler.step(self.state, self.state.wake - self.state.clock)
             self._note()
         if not self._is_over():
-            self.state = scheduler.step(self.state, self.begun + limit_seconds - self.state.clock)
+            self.state = scheduler.step(self.state, self.begun + self.moved + limit_seconds - self.state.clock)
         own = ("task", "task") if self.first else ("old", "new")
         revisions = {id: own[id not in self.old] for id in self.lives}
         return Replay(
-            self.state, self.key, self.begun, self.first, self.lives, revisions, self.sizes, self._names(revisions),
-            self.told,
+            self.state, self.key, self.begun, self.first, self.lives, revisions, tuple(self.moments.values()),
+            self.moved, self.standing or self.state, self._names(revisions), self.told,
         )  # fmt: skip
 
     def _is_over(self) -> bool:
@@ -270,7 +312,21 @@ class _Recorder:
             if task.service == self.key and (task.status != "STOPPED" or id in self.lives):
                 self.lives.setdefault(id, {}).setdefault(_phase(task), second)
         self.hosts.update({id: one.ec2_id for id, one in self.state.instances.items()})
-        self.sizes[second] = sum(one.status == "ACTIVE" for one in self.state.instances.values())
+        self.moments[second] = moment = self._moment(second)
+        ahead = moment.healthy - 2 * moment.old  # healthy new ones less the old ones that are left
+        if ahead > self.best:
+            self.best, self.moved = ahead, second
+        primary = self.state.services[self.key].primary
+        if moment.waiting and primary.rollout == "IN_PROGRESS" and not primary.rollback_of:
+            self.standing = self.state
+
+    def _moment(self, second: int) -> Moment:
+        tasks = [task for task in self.state.of_service(self.key) if task.active]
+        placed = [task for task in tasks if task.instance]
+        old = sum(task.id in self.old for task in placed)
+        free = [one.free.memory_mib for one in self.state.instances.values() if one.status == "ACTIVE"]
+        counts = old, len(placed) - old, sum(task.counted for task in placed), len(tasks) - len(placed)
+        return Moment(second, *counts, len(self.state.instances), max(free, default=0))
 
     def _names(self, revisions: Mapping[str, str]) -> dict[str, str]:
         """Tasks as in the table, instances and deployments as numbers in order of their beginning."""
@@ -293,37 +349,9 @@ def _phase(task: Task) -> str:
     return STATUSES.get(task.status, "stopping")
 
 
-def deployment(config: Config, tasks: int | None = None) -> Replay:
-    """A rolling update of the parameters' service, by default at its desired count.
-
-    When not even the present revision becomes steady, the replay is that of its start.
-    """
-    own, group = config.service, running(config, tasks)
-    begun = cluster(
-        group,
-        target_percent=config.cluster.target_capacity_percent,
-        warmup_seconds=config.cluster.instance_warmup_seconds,
-        least=min(config.cluster.min_instances, group.instances),
-    )
-    first = definition(placement.needs(config), check_seconds=config.task.health_check.interval_seconds)
-    made = service(
-        first,
-        own.name,
-        template=own.placement,
-        desired=own.desired_tasks if tasks is None else tasks,
-        minimum_healthy_percent=own.minimum_healthy_percent,
-        maximum_percent=own.maximum_percent,
-        breaker=Breaker(own.circuit_breaker, own.circuit_breaker),
-        grace_seconds=own.health_check_grace_seconds,
-        targets=(_targets(config),),
-    )
-    before = start(begun, made)
-    return update(before) if before.steady else before
-
-
-def _targets(config: Config) -> TargetGroup:
+def targets(config: Config) -> tuple[TargetGroup, ...]:
+    """The target group of the parameters' service, as the scheduler knows it."""
     own = config.service
     check = own.health_check
-    return TargetGroup(
-        own.target_group, own.deregistration_delay_seconds, check.interval_seconds, check.unhealthy_count
-    )
+    seconds = own.deregistration_delay_seconds, check.interval_seconds
+    return (TargetGroup(own.target_group, *seconds, check.unhealthy_count),)

@@ -1,154 +1,203 @@
-"""What a deployment, or the loss of a zone, does to a fleet: ECS's rules simulated on a copy.
+"""What managed scaling, a deployment, or the loss of a zone does to a fleet, as the scheduler model simulates it.
 
-The rules are those of "Amazon ECS deployment types, Rolling update" (the healthy minimum rounds
-up, the maximum rounds down) and of cluster auto scaling (a task that finds no room waits for one
-more instance while the group may grow).
+Every answer is read from one replay (`slpnb.fleet.replay`): the service starts on the group at its smallest,
+managed scaling settles the group's size, then the deployment begins or the zone fails.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from slpnb.ecs import placement
-from slpnb.ecs.percents import limits
-from slpnb.ecs.placement import Instance, TaskNeeds
+from slpnb.ecs.percents import Limits, limits
+from slpnb.ecs.placement import Failure, TaskNeeds
 from slpnb.ecs.resources import UNITS
-from slpnb.fleet.group import Fleet, running
+from slpnb.ecs.scheduler import capacity
+from slpnb.ecs.scheduler.state import Breaker, TargetGroup
+from slpnb.fleet import replay
+from slpnb.fleet.group import Fleet, fleet
+from slpnb.fleet.replay import Moment, Replay
 
 if TYPE_CHECKING:
     from slpnb.config import Config
 
+KEPT = 64  # replays that are remembered: several questions are asked of each
 
-@dataclass
-class Hosts:
-    """The state of a fleet while tasks come and go; old and new are a deployment's two revisions."""
 
-    fleet: Fleet
+@dataclass(frozen=True)
+class Setting:
+    """All that decides what becomes of a service on a group: ``fleet`` is the group at its smallest.
+
+    ``target_percent`` and ``warmup_seconds`` are managed scaling's, ``check_seconds`` is the interval of the
+    container health check (0 without one), ``breaker`` means the circuit breaker with rollback; the rest is as
+    in `slpnb.ecs.scheduler.state.Service`.
+    """
+
     needs: TaskNeeds
-    instances: dict[str, Instance]
-    old: Counter[str]
-    new: Counter[str]
-
-    @classmethod
-    def of(cls, needs: TaskNeeds, fleet: Fleet) -> Hosts:
-        """An empty fleet."""
-        return cls(fleet, needs, {one.id: one for one in fleet.empty()}, Counter(), Counter())
-
-    @property
-    def tasks(self) -> Counter[str]:
-        """Tasks of the service by instance id."""
-        return self.old + self.new
+    fleet: Fleet
+    desired: int = 1
+    minimum_healthy_percent: int = 100
+    maximum_percent: int = 200
+    target_percent: int = 100
+    warmup_seconds: float = 300
+    check_seconds: float = 0
+    grace_seconds: float = 0
+    breaker: bool = False
+    targets: tuple[TargetGroup, ...] = ()
+    name: str = "web"
 
     @property
-    def free_mib(self) -> int:
-        """The most memory free on any one instance."""
-        return max((one.memory_mib for one in self.instances.values()), default=0)
+    def limits(self) -> Limits:
+        """How many tasks the percentages allow."""
+        return limits(self.desired, self.minimum_healthy_percent, self.maximum_percent)
 
-    def start(self, revision: Counter[str]) -> placement.Failure | None:
-        """Place one task, on one more instance if need be and the group may grow."""
-        found = self._place()
-        if isinstance(found, placement.Failure) and len(self.instances) < self.fleet.max_instances:
-            fresh = self._next()
-            if not placement.shortfalls(self.needs, fresh):
-                self.instances[fresh.id] = fresh
-                found = self._place()
-        if isinstance(found, placement.Failure):
-            return found
-        self.instances[found.id] = found.take(self.needs)
-        revision[found.id] += 1
-        return None
 
-    def stop_old(self) -> None:
-        """Stop one old task where the zone, then the instance, is fullest: that keeps the spread."""
-        zones, tasks = Counter[str](), self.tasks
-        for name, count in tasks.items():
-            zones[self.instances[name].zone] += count
-        name = max(sorted(+self.old), key=lambda one: (zones[self.instances[one].zone], tasks[one]))
-        self.instances[name] = self.instances[name].release(self.needs)
-        self.old[name] -= 1
+def setting(config: Config, tasks: int | None = None) -> Setting:
+    """The parameters' service on their group, by default at its desired count."""
+    own, cluster = config.service, config.cluster
+    return Setting(
+        placement.needs(config),
+        fleet(config),
+        own.desired_tasks if tasks is None else tasks,
+        own.minimum_healthy_percent,
+        own.maximum_percent,
+        cluster.target_capacity_percent,
+        cluster.instance_warmup_seconds,
+        config.task.health_check.interval_seconds,
+        own.health_check_grace_seconds,
+        own.circuit_breaker,
+        replay.targets(config),
+        own.name,
+    )
 
-    def _place(self) -> Instance | placement.Failure:
-        strategy, constraints = placement.TEMPLATES[self.fleet.template]
-        return placement.place(
-            self.needs, self.instances.values(), strategy=strategy, constraints=constraints, running=self.tasks
-        )
 
-    def _next(self) -> Instance:
-        """One more instance, in the zone that has the fewest."""
-        counts = Counter(one.zone for one in self.instances.values())
-        zone = min(self.fleet.zones, key=lambda one: (counts[one], one))
-        return replace(
-            self.fleet.launch(len(self.instances)),
-            zone=zone,
-            attributes={**self.fleet.launch(0).attributes, "ecs.availability-zone": zone},
-        )
+@lru_cache(KEPT)
+def begun(setting: Setting) -> Replay:
+    """The service's start, and after it the size at which managed scaling keeps the group."""
+    state = replay.cluster(setting.fleet, target_percent=setting.target_percent, warmup_seconds=setting.warmup_seconds)
+    names = ("desired", "minimum_healthy_percent", "maximum_percent", "grace_seconds", "targets")
+    made = replay.service(
+        replay.definition(setting.needs, check_seconds=setting.check_seconds),
+        setting.name,
+        template=setting.fleet.template,
+        breaker=Breaker(setting.breaker, setting.breaker),
+        **{name: getattr(setting, name) for name in names},
+    )
+    played = replay.start(state, made)
+    return replay.settled(played) if played.steady else played
+
+
+# Managed scaling
+
+
+def kept(setting: Setting) -> Fleet:
+    """The fleet that managed scaling keeps: at its smallest where not even one task fits."""
+    return replace(setting.fleet, instances=len(begun(setting).state.instances))
+
+
+def steady(needs: TaskNeeds, fleet: Fleet, desired: int, target_capacity_percent: int = 100) -> Fleet:
+    """The fleet as managed scaling leaves it with that many tasks running, from its smallest on; see `kept`."""
+    return kept(Setting(needs, fleet, desired, target_percent=target_capacity_percent))
+
+
+def running(config: Config, tasks: int | None = None) -> Fleet:
+    """The fleet that managed scaling keeps for that many tasks (by default the desired count)."""
+    return kept(setting(config, tasks))
+
+
+# A deployment
 
 
 @dataclass(frozen=True)
 class Step:
     """One step of a rolling update, with the counts after it.
 
-    ``free_mib`` is the most memory that any one instance had free before the step, ``stuck``
-    why the step cannot be taken.
+    ``old`` and ``new`` tasks have an instance and are not stopping, ``healthy`` ones of both count towards
+    the minimum. ``free_mib`` is the most memory that any one instance has left, ``stuck`` why it goes no further.
     """
 
     number: int
+    second: int
     action: str
-    needs_mib: int
-    free_mib: int
     old: int
     new: int
+    healthy: int
     instances: int
+    free_mib: int
     stuck: str = ""
 
     def __str__(self) -> str:
-        needs = f"needs {self.needs_mib} MiB, free {self.free_mib} MiB" if self.needs_mib else ""
-        outcome = f"stuck\n        {self.stuck}" if self.stuck else f"{self.old} old, {self.new} new"
-        return f"step {self.number:<2} {self.action:17} {needs:33} {outcome}".rstrip()
+        counts = f"{self.old} old, {self.new} new, {self.healthy} healthy"
+        room = f"{_many(self.instances, 'instance')}, {self.free_mib} MiB free on one"
+        outcome = f"\n        stuck: {self.stuck}" if self.stuck else ""
+        return f"step {self.number:<2} {self.second:5} s  {self.action:28} {counts}; {room}{outcome}"
 
 
 @dataclass(frozen=True, repr=False)
 class Rollout:
     """A rolling update, step by step.
 
-    ``least`` and ``most`` are how many tasks the percentages allow; ``stuck`` says why it stops
-    short, with the numbers, and is empty when it finishes; ``failure`` is ECS's own reason;
-    ``incomplete`` says that not even the tasks to be replaced all found room.
+    ``stuck`` says why it stops short, with the numbers, and is empty when it finishes; ``failure`` is ECS's own
+    reason for the task that finds no room. ``played`` is the replay behind it.
     """
 
+    setting: Setting
+    played: Replay
     steps: tuple[Step, ...]
-    desired: int
-    least: int
-    most: int
-    started_with: int
-    failure: placement.Failure | None = None
-    incomplete: bool = False
+    stuck: str = ""
+    failure: Failure | None = None
 
     def __bool__(self) -> bool:
         return not self.stuck
 
     @property
-    def stuck(self) -> str:
-        """Why the update stops short; empty when it finishes."""
-        return self.steps[-1].stuck if self.steps else ""
+    def desired(self) -> int:
+        """Tasks to be replaced."""
+        return self.setting.desired
+
+    @property
+    def least(self) -> int:
+        """The fewest healthy tasks that the percentages allow."""
+        return self.setting.limits.lower
+
+    @property
+    def most(self) -> int:
+        """The most tasks that the percentages allow."""
+        return self.setting.limits.upper
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether not even the tasks to be replaced all found room: what was played is their start."""
+        return self.played.first
+
+    @property
+    def started_with(self) -> int:
+        """The instances before it."""
+        return self.played.moments[0].instances
 
     @property
     def instances(self) -> int:
-        """The most instances that it runs on."""
-        return max((step.instances for step in self.steps), default=self.started_with)
+        """The most instances that it runs on at once."""
+        return self.played.instances
+
+    @property
+    def waits(self) -> bool:
+        """Whether a task has to wait until the group has started another instance."""
+        return bool(self.played.waited)
 
     @property
     def lowest(self) -> int:
-        """The fewest tasks that run at any time."""
-        return min((step.old + step.new for step in self.steps), default=self.desired)
+        """The fewest healthy tasks at any time."""
+        return self.played.lowest
 
     def table(self) -> pd.DataFrame:
-        """One row per step (index), with the counts of tasks after it and the memory that it looked for."""
+        """One row per step (index), with the counts after it."""
         names = [field.name for field in fields(Step)]
         return pd.DataFrame([astuple(step) for step in self.steps], columns=names).set_index("number")
 
@@ -166,88 +215,96 @@ def rollout(
 ) -> Rollout:
     """Replace ``desired`` running tasks by as many of the same size, as a rolling update does.
 
-    The healthy minimum rounds up, the maximum rounds down. Every new task is taken to become
-    healthy: the question is whether there is room. The group grows to ``fleet.max_instances``
-    when a task finds none.
+    Every new task becomes healthy: the question is whether there is room. ``fleet`` is the group at its
+    smallest; it grows to ``fleet.max_instances`` when a task finds none.
     """
-    allowed = limits(desired, minimum_healthy_percent, maximum_percent)
-    least, most = allowed.lower, allowed.upper
-    hosts = Hosts.of(needs, fleet)
-    for _ in range(desired):
-        failure = hosts.start(hosts.old)
-        if failure is not None:
-            step = _step(1, f"start task {hosts.old.total() + 1} of {desired}", hosts, why(hosts, failure))
-            return Rollout((step,), desired, least, most, len(hosts.instances), failure, True)
-    before = len(hosts.instances)
-    steps, failure = _replace(hosts, desired, least, most)
-    return Rollout(tuple(steps), desired, least, most, before, failure)
-
-
-def _replace(hosts: Hosts, desired: int, least: int, most: int) -> tuple[list[Step], placement.Failure | None]:
-    steps: list[Step] = []
-    failure: placement.Failure | None = None
-    while hosts.old.total() or hosts.new.total() < desired:
-        before = len(steps)
-        failure = _start_new(hosts, steps, desired, most)
-        _stop_old(hosts, steps, least)
-        if len(steps) == before:
-            steps.append(_stuck(hosts, len(steps) + 1, failure, least, most))
-            break
-    return steps, failure
-
-
-def _start_new(hosts: Hosts, steps: list[Step], desired: int, most: int) -> placement.Failure | None:
-    while hosts.new.total() < desired and hosts.tasks.total() < most:
-        free = hosts.free_mib
-        failure = hosts.start(hosts.new)
-        if failure is not None:
-            return failure
-        steps.append(replace(_step(len(steps) + 1, "start a new task", hosts), free_mib=free))
-    return None
-
-
-def _stop_old(hosts: Hosts, steps: list[Step], least: int) -> None:
-    while hosts.old.total() and hosts.tasks.total() > least:
-        hosts.stop_old()
-        steps.append(replace(_step(len(steps) + 1, "stop an old task", hosts), needs_mib=0))
-
-
-def _stuck(hosts: Hosts, number: int, failure: placement.Failure | None, least: int, most: int) -> Step:
-    if failure is not None:
-        return _step(number, "start a new task", hosts, why(hosts, failure))
-    running = hosts.tasks.total()
-    reason = f"{running} running, at least {least} and at most {most} allowed: none may stop and none may start"
-    return replace(_step(number, "start a new task", hosts, reason), needs_mib=0)
-
-
-def _step(number: int, action: str, hosts: Hosts, stuck: str = "") -> Step:
-    counts = hosts.old.total(), hosts.new.total(), len(hosts.instances)
-    return Step(number, action, hosts.needs.memory_mib, hosts.free_mib, *counts, stuck)
-
-
-def why(hosts: Hosts, failure: placement.Failure) -> str:
-    """The reason of a placement failure with its numbers, and why the group cannot help."""
-    amounts = [f"{item.short}{UNITS[item.resource]}" for item in failure.short if item.resource in UNITS]
-    others = [str(item) for item in failure.short if item.resource not in UNITS]
-    short = [f"short by {' and '.join(amounts)}", *others] if amounts else others
-    limit = hosts.fleet.max_instances
-    if placement.shortfalls(hosts.needs, hosts.fleet.launch(0)):
-        growth = "even on an empty instance"
-    else:
-        growth = f"and the group is limited to {limit} instance{'' if limit == 1 else 's'}"
-    return f"{'; '.join(short) or failure.words}, {growth} ({failure.reason})"
+    return played(Setting(needs, fleet, desired, minimum_healthy_percent, maximum_percent))
 
 
 def deployment(config: Config, tasks: int | None = None) -> Rollout:
     """A rolling update of the parameters' service (by default at its desired count)."""
-    service = config.service
-    return rollout(
-        placement.needs(config),
-        running(config, tasks),
-        desired=service.desired_tasks if tasks is None else tasks,
-        minimum_healthy_percent=service.minimum_healthy_percent,
-        maximum_percent=service.maximum_percent,
-    )
+    return played(setting(config, tasks))
+
+
+@lru_cache(KEPT)
+def played(setting: Setting) -> Rollout:
+    """A rolling update of a service that runs; where it never starts, its start."""
+    found = begun(setting)
+    found = replay.update(found) if found.steady else found
+    steps = [] if found.first else list(_steps(found.moments[: 1 + _last(found)], setting))
+    if found.steady:
+        return Rollout(setting, found, tuple(steps))
+    stuck, failure = _why(found, setting)
+    end = _end(found, steps, stuck)
+    return Rollout(setting, found, (*steps, end), stuck, failure)
+
+
+def _last(found: Replay) -> int:
+    """Which moment brought the last step forward."""
+    return next(number for number, one in enumerate(found.moments) if one.second == found.moved)
+
+
+def _steps(moments: Sequence[Moment], setting: Setting) -> Iterator[Step]:
+    first = replace(moments[0], old=setting.desired, new=0, healthy=setting.desired, waiting=0)
+    changes = ((_action(before, after), after) for before, after in pairwise((first, *moments)))
+    for number, (action, after) in enumerate((change for change in changes if change[0]), 1):
+        yield _step(number, action, after)
+
+
+def _step(number: int, action: str, at: Moment, stuck: str = "") -> Step:
+    return Step(number, at.second, action, at.old, at.new, at.healthy, at.instances, at.free_mib, stuck)
+
+
+def _action(before: Moment, after: Moment) -> str:
+    """What happened between two moments, in the order in which ECS does it."""
+    counts = {
+        "new healthy": (after.healthy - after.old) - (before.healthy - before.old),
+        "new started": after.new - before.new,
+        "old stopped": before.old - after.old,
+        "new waiting": after.waiting - before.waiting,
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
+
+
+def _end(found: Replay, steps: list[Step], stuck: str) -> Step:
+    """The step that cannot be taken; it takes the place of one that only began to wait."""
+    later = [one for one in found.moments if one.second >= found.moved]
+    at = next((one for one in later if one.waiting), later[0])
+    if steps and steps[-1].second == at.second:
+        return replace(steps.pop(), stuck=stuck)
+    at = replace(at, old=at.new, new=0) if found.first else at
+    return _step(len(steps) + 1, f"{at.waiting} waiting" if at.waiting else "none may start", at, stuck)
+
+
+def _why(found: Replay, setting: Setting) -> tuple[str, Failure | None]:
+    """Why the service is not steady, with the numbers, and ECS's reason where a task finds no room."""
+    state, allowed = found.standing, setting.limits
+    waiting = [task for task in state.of_service(found.key) if task.status == "PROVISIONING"]
+    if not waiting:
+        how = f"{found.moments[-1].healthy} running, at least {allowed.lower} and at most {allowed.upper} allowed"
+        return f"{how}: none may stop and none may start", None
+    failure = capacity.find(state, waiting[0])
+    assert isinstance(failure, Failure)  # noqa: S101 - or it would not wait
+    return _no_room(failure, setting), failure
+
+
+def _no_room(failure: Failure, setting: Setting) -> str:
+    """The reason of a placement failure with its numbers, and why the group cannot help."""
+    never = placement.shortfalls(setting.needs, setting.fleet.launch(0))
+    lacking = never or failure.short
+    amounts = [f"{item.short}{UNITS[item.resource]}" for item in lacking if item.resource in UNITS]
+    others = [str(item) for item in lacking if item.resource not in UNITS]
+    short = [f"short by {' and '.join(amounts)}", *others] if amounts else others
+    ends = f"and the group is limited to {_many(setting.fleet.max_instances, 'instance')}"
+    growth = "even on an empty instance" if never else ends
+    return f"{'; '.join(short) or failure.words}, {growth} ({failure.reason})"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+# A zone lost
 
 
 def zone_lost(needs: TaskNeeds, fleet: Fleet, desired: int) -> pd.DataFrame:
@@ -256,41 +313,31 @@ def zone_lost(needs: TaskNeeds, fleet: Fleet, desired: int) -> pd.DataFrame:
     ``tasks`` ran on the fleet, ``survive`` it, ``placed`` find room at once on the other zones'
     instances, ``wait`` until the Auto Scaling group has launched instances there.
     """
-    hosts = Hosts.of(needs, fleet)
-    for _ in range(desired):
-        hosts.start(hosts.old)
-    rows = [_lose(hosts, zone, desired) for zone in fleet.zones]
-    return pd.DataFrame(rows, index=pd.Index(fleet.zones, name="zone"))
-
-
-def _lose(hosts: Hosts, zone: str, desired: int) -> Mapping[str, int]:
-    left = {name: one for name, one in hosts.instances.items() if one.zone != zone}
-    survive = sum(count for name, count in hosts.old.items() if name in left)
-    rest = Hosts(
-        replace(hosts.fleet, instances=len(left), max_instances=len(left)) if left else hosts.fleet,
-        hosts.needs,
-        dict(left),
-        Counter({name: count for name, count in hosts.old.items() if name in left}),
-        Counter(),
-    )
-    placed = sum(1 for _ in _fill(rest, desired - survive)) if left else 0
-    return {
-        "instances": len(hosts.instances),
-        "lost": len(hosts.instances) - len(left),
-        "tasks": hosts.old.total(),
-        "survive": survive,
-        "placed": placed,
-        "wait": desired - survive - placed,
-    }
-
-
-def _fill(hosts: Hosts, tasks: int) -> Iterator[None]:
-    for _ in range(tasks):
-        if hosts.start(hosts.new) is not None:
-            return
-        yield None
+    return lost(Setting(needs, fleet, desired))
 
 
 def losing_a_zone(config: Config) -> pd.DataFrame:
     """What losing each zone leaves of the desired tasks; see `zone_lost`."""
-    return zone_lost(placement.needs(config), running(config), config.service.desired_tasks)
+    return lost(setting(config))
+
+
+def lost(setting: Setting) -> pd.DataFrame:
+    """What losing each zone leaves; see `zone_lost`."""
+    zones = setting.fleet.zones
+    rows = [_lose(begun(setting), zone, setting.desired) for zone in zones]
+    return pd.DataFrame(rows, index=pd.Index(zones, name="zone"))
+
+
+def _lose(found: Replay, zone: str, desired: int) -> dict[str, int]:
+    hosts = found.state.instances.values()
+    before = {task.id for task in found.state.of_service(found.key) if task.counted}
+    left = [task for task in replay.without(found.state, zone).of_service(found.key) if task.active and task.instance]
+    survive = sum(task.id in before for task in left)
+    return {
+        "instances": len(hosts),
+        "lost": sum(one.room.zone == zone for one in hosts),
+        "tasks": len(before),
+        "survive": survive,
+        "placed": len(left) - survive,
+        "wait": desired - len(left),
+    }

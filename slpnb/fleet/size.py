@@ -2,7 +2,7 @@
 
 Pure: sizes and names in, records out. A fleet of one type holds a service by how many copies of
 the task an instance takes and by nothing else, so what an update or the loss of a zone does follows
-from that number; the tests hold it equal to `slpnb.fleet.rollout`, which plays it through task by task.
+from that number; the tests hold it equal to what `slpnb.fleet.rollout` plays on instances of that number.
 Counts on the safe bound of what an instance registers (`catalog.registered_memory`).
 """
 
@@ -190,16 +190,15 @@ class Update:
 def update(service: Service, each: int, binding: str = "") -> Update:
     """What a rolling update of a service does on instances that take ``each`` tasks.
 
-    All its tasks run before it. ECS starts as many new tasks as the maximum and the room allow, then
-    stops old ones down to the minimum ("Deploy Amazon ECS services by replacing tasks").
+    All its tasks run before it. ECS at once starts as many new tasks as the maximum allows and stops old ones
+    down to the minimum ("Deploy Amazon ECS services by replacing tasks"); what finds no room waits for an instance.
     """
     least, most, tasks = service.limits.lower, service.limits.upper, service.tasks
     running = service.instances(tasks, each)
     room = most if service.max_instances is None else service.max_instances * each
-    peak = min(most, room, 2 * tasks)
+    peak = min(most, room, least + tasks)
     if peak > tasks or least < tasks:
-        on = max(running, service.instances(peak, each))
-        return Update(on, min(tasks, max(least, peak - tasks)))
+        return Update(max(running, service.instances(peak, each)), least)
     if most == tasks:
         why = f"at least {least} and at most {most} tasks may run, so none may stop and none may start"
     else:

@@ -25,7 +25,7 @@ from slpnb import catalog
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.ecs.resources import needs
 from slpnb.ecs.scheduler import machine as scheduler
-from slpnb.ecs.scheduler.machine import State, TargetGroup, Tracking
+from slpnb.ecs.scheduler.machine import State, Tracking
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import replay
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet, fleet
@@ -343,10 +343,6 @@ def _usd_per_hour(type_name: str) -> float:
 def of(config: Config, trace: pd.DataFrame, cpu_milliseconds: float | None = None) -> Day:
     """A trace on the parameters' service and group, scaled as they say."""
     own, cluster = config.service, config.cluster
-    check = own.health_check
-    target = TargetGroup(
-        own.target_group, own.deregistration_delay_seconds, check.interval_seconds, check.unhealthy_count
-    )
     return play(
         trace,
         needs(config),
@@ -356,7 +352,7 @@ def of(config: Config, trace: pd.DataFrame, cpu_milliseconds: float | None = Non
         target_capacity_percent=cluster.target_capacity_percent,
         warmup_seconds=cluster.instance_warmup_seconds,
         check_seconds=config.task.health_check.interval_seconds,
-        targets=(target,),
+        targets=replay.targets(config),
         grace_seconds=own.health_check_grace_seconds,
         minimum_healthy_percent=own.minimum_healthy_percent,
         maximum_percent=own.maximum_percent,

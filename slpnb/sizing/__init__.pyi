@@ -18,9 +18,7 @@ from .tables import (
     memory_budget as memory_budget,
     placement as placement,
     prices as prices,
-    replay as replay,
     rollout as rollout,
-    steady as steady,
     ways_out as ways_out,
     zone_lost as zone_lost,
 )

@@ -151,17 +151,17 @@ def _update(config: Config, update: Rollout) -> Verdict:
     on = count(update.instances, "instance")
     if update.stuck:
         return ng("rolling update", f"{bounds}; {_said(update)}")
-    if update.instances > update.started_with:
-        return warn("rolling update", f"{bounds}; it finishes only on {on}, up from {update.started_with}")
-    if update.lowest == 0:
-        return warn("rolling update", f"{bounds}; every task stops before a new one starts: downtime")
-    return ok("rolling update", f"{bounds}; it finishes on {on}, as many as before")
+    before = "as many as before" if update.instances == update.started_with else f"up from {update.started_with}"
+    seen = f"{bounds}; it finishes {'only ' if update.waits else ''}on {on}, {before}"
+    if not update.lowest:
+        return warn("rolling update", f"{seen}; every task stops before a new one is healthy: downtime")
+    return (warn if update.waits else ok)("rolling update", seen)
 
 
 def _said(update: Rollout) -> str:
     step = update.steps[-1]
-    needs = f", needs {step.needs_mib} MiB, free {step.free_mib} MiB" if step.needs_mib else ""
-    return f"step {step.number}, {step.action}{needs}: {update.stuck}"
+    needs = f", needs {update.setting.needs.memory_mib} MiB, free {step.free_mib} MiB" if update.failure else ""
+    return f"step {step.number}, start a new task{needs}: {update.stuck}"
 
 
 def _alone(config: Config, found: Fit) -> Iterator[Verdict]:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from slpnb.ecs import placement
+from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import Refusal
 from slpnb.fleet import fleet, monthly, recommendation as recommend
 from slpnb.fleet.recommendation import Constraints, Recommendation
@@ -51,11 +52,20 @@ def offers(config: Config) -> Offers:
         found = recommend.recommend(needs, asked, rows=ROWS)
     except Refusal as refused:
         return Offers(pd.DataFrame(), _table(own), asked.maximum_tasks, str(refused))
-    return Offers(found.guarantees, _table([*_found(found, asked), *own]), asked.maximum_tasks)
+    return Offers(found.guarantees, _table([*_found(needs, found, asked), *own]), asked.maximum_tasks)
 
 
-def covered(each: int, instances: int, asked: Constraints) -> int:
-    """The most tasks that keep every guarantee on that many instances, each taking ``each``."""
+def covered(needs: TaskNeeds, type_name: str, instances: int, asked: Constraints) -> int:
+    """The most tasks that keep every guarantee on that many instances of a type, as simulated."""
+    whole = asked.fleet(type_name, instances)
+    tasks = _proposed(whole.per_instance(needs), instances, asked)
+    while tasks and not all(recommend.keeps(needs, whole, name, tasks, asked) for name in asked.guarantees):
+        tasks -= 1
+    return tasks
+
+
+def _proposed(each: int, instances: int, asked: Constraints) -> int:
+    """The same by the count of tasks that an instance takes alone."""
 
     def fails(tasks: int) -> bool:
         least = (recommend.instances(np.array([each]), name, tasks, asked) for name in asked.guarantees)
@@ -67,14 +77,14 @@ def covered(each: int, instances: int, asked: Constraints) -> int:
 Row = tuple[str, str, int, int]  # what it is, type, instances, headroom
 
 
-def _found(found: Recommendation, asked: Constraints) -> list[Row]:
+def _found(needs: TaskNeeds, found: Recommendation, asked: Constraints) -> list[Row]:
     rows = [
         (FRONTIER, str(one["type"]), int(one["instances"]), int(str(spare))) for spare, one in found.frontier.iterrows()
     ]
     known = {row[1:3] for row in rows}
     for name, one in found.fleets.iterrows():
         if (name, one["instances"]) not in known:
-            spare = covered(int(one["each"]), int(one["instances"]), asked) - asked.maximum_tasks
+            spare = covered(needs, str(name), int(one["instances"]), asked) - asked.maximum_tasks
             rows.append((OTHER, str(name), int(one["instances"]), spare))
     return rows
 
@@ -82,13 +92,10 @@ def _found(found: Recommendation, asked: Constraints) -> list[Row]:
 def _own(config: Config, asked: Constraints) -> list[Row]:
     """The group in the parameters at its largest, if an instance takes the task at all."""
     group, needs = fleet(config), placement.needs(config)
-    each, most = group.per_instance(needs), group.max_instances
-    if not each:
+    most = group.max_instances
+    if not group.per_instance(needs):
         return []
-    tasks, whole = covered(each, most, asked), asked.fleet(group.type_name, most)
-    while tasks and not all(recommend.keeps(needs, whole, name, tasks, asked) for name in asked.guarantees):
-        tasks -= 1
-    return [(OWN, group.type_name, most, tasks - asked.maximum_tasks)]
+    return [(OWN, group.type_name, most, covered(needs, group.type_name, most, asked) - asked.maximum_tasks)]
 
 
 def _table(rows: list[Row]) -> pd.DataFrame:

@@ -57,9 +57,9 @@ def updates(config: Config) -> Prose:
         return Prose(f"The update hangs at step {update.steps[-1].number}: {update.stuck}.")
     on = count(update.instances, "instance")
     grown = update.instances - update.started_with
-    extra = f", {grown} more than run otherwise, which managed scaling has to start first" if grown else ""
-    low = "at times none runs" if not update.lowest else f"never fewer than {count(update.lowest, 'task')} run"
-    return Prose(f"The update finishes on {on}{extra}, and {low}{'' if update.lowest != 1 else 's'}.")
+    why = "which managed scaling has to start first" if update.waits else "for which no task waits"
+    extra = f", {grown} more than run otherwise, {why}" if grown else ""
+    return Prose(f"The update finishes on {on}{extra}, and {_fewest(update.played)}.")
 
 
 def replayed(played: Replay) -> Prose:
@@ -70,13 +70,14 @@ def replayed(played: Replay) -> Prose:
         what = "The service never starts" if played.first else "The update does not finish"
         ends = "ECS has given up" if played.failed else "it has got no further"
         return Prose(f"{what}; after {played.seconds // 60} minutes {ends}: {played.why.rstrip('.')}.")
-    waits = [life for life in played.lives.values() if "waiting" in life]
-    grown = f" {count(len(waits), 'task')} had to wait for a new instance." if waits else ""
-    low = count(played.lowest, "task")
-    fewest = f"never fewer than {low} {'were' if played.lowest != 1 else 'was'} healthy"
-    return Prose(
-        f"Steady after {played.seconds} seconds; {fewest if played.lowest else 'at times none was healthy'}.{grown}"
-    )
+    grown = f" {count(played.waited, 'task')} had to wait for a new instance." if played.waited else ""
+    return Prose(f"Steady after {played.seconds} seconds; {_fewest(played)}.{grown}")
+
+
+def _fewest(played: Replay) -> str:
+    low = played.lowest
+    words = f"never fewer than {count(low, 'task')} {'was' if low == 1 else 'were'} healthy"
+    return words if low else "at times none was healthy"
 
 
 def loses(table: pd.DataFrame) -> Prose:

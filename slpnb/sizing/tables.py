@@ -17,18 +17,16 @@ from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.placement import Fit
 from slpnb.ecs.resources import ARCHITECTURE, TaskNeeds
-from slpnb.fleet import HOURS_A_MONTH, Fleet, fit, fleet, monthly, replay, running, steady
+from slpnb.fleet import Fleet, fit, fleet, monthly
 from slpnb.fleet.remedies import cheapest, ways_out
-from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone, rollout, zone_lost
+from slpnb.fleet.rollout import deployment, losing_a_zone, rollout, zone_lost
 from slpnb.sizing.checks import refusals, verdict
 
 if TYPE_CHECKING:
     from slpnb.config import Config
 
 __all__ = [
-    "HOURS_A_MONTH",
     "Fleet",
-    "Rollout",
     "TaskNeeds",
     "budget",
     "capacity",
@@ -37,18 +35,13 @@ __all__ = [
     "compare",
     "deployment",
     "fit",
-    "fleet",
     "inputs",
     "losing_a_zone",
     "memory_budget",
-    "monthly",
     "placement",
     "prices",
     "refusals",
-    "replay",
     "rollout",
-    "running",
-    "steady",
     "verdict",
     "ways_out",
     "zone_lost",

@@ -41,7 +41,7 @@ def numbers(config: Config) -> pd.DataFrame:
         f"instances for the maximum, {high}": _instances(group.holding(found.needs, high), group.max_instances),
         "update": f"stops: {update.stuck}" if update.stuck else f"finishes on {update.instances}",
         "tasks that wait when a zone is lost": str(int(lost["wait"].max())),
-        "tasks kept through an update and a lost zone": str(_covered(config, each, group.max_instances)),
+        "tasks kept through an update and a lost zone": str(_covered(config)),
         "US dollars per month at the desired count": _dollars(group.type_name, own.instances),
         "US dollars per month at the maximum": _dollars(group.type_name, group.max_instances),
     }
@@ -52,8 +52,11 @@ def _instances(needed: int, most: int) -> str:
     return str(needed) if needed <= most else f"more than the group's {most}"
 
 
-def _covered(config: Config, each: int, most: int) -> int:
-    return headroom.covered(each, most, recommend.constraints(config)) if each else 0
+def _covered(config: Config) -> int:
+    group, needs = fleet(config), placement.needs(config)
+    if not group.per_instance(needs):
+        return 0
+    return headroom.covered(needs, group.type_name, group.max_instances, recommend.constraints(config))
 
 
 def _dollars(type_name: str, instances: int) -> str:

@@ -313,7 +313,7 @@ def _room(config: Config, _: InstanceType) -> Verdict:
     seen = f"{_tasks(config.service.desired_tasks)}, {update.most} during an update"
     if update.stuck:
         return ng("room for an update", f"{seen}, on at most {_instances(group.max_instances)}: {update.stuck}")
-    if update.instances > update.started_with:
+    if update.waits:
         return warn(
             "room for an update",
             f"{seen}: no room for it on {_instances(update.started_with)}, so every update waits for instance "

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings, strategies as st
 
 from slpnb import catalog, config
 from slpnb.ecs import placement
+from slpnb.ecs.percents import limits
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH, recommendation as recommend
@@ -83,7 +84,7 @@ def holds_up(needs, fleet, constraints):
 
 
 @given(needed, asked)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_no_fleet_that_holds_up_is_cheaper_and_each_recommended_one_holds_up(needs, constraints):
     try:
         found = recommend.recommend(needs, constraints)
@@ -101,7 +102,7 @@ def test_no_fleet_that_holds_up_is_cheaper_and_each_recommended_one_holds_up(nee
 
 
 @given(needed, asked)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_guarantees_cost_no_less_than_none_and_the_frontier_rises(needs, constraints):
     try:
         found = recommend.recommend(needs, constraints)
@@ -117,6 +118,27 @@ def test_guarantees_cost_no_less_than_none_and_the_frontier_rises(needs, constra
     for spare, row in found.frontier.iterrows():
         more = replace(constraints, maximum_tasks=constraints.maximum_tasks + int(str(spare)))
         assert holds_up(needs, more.fleet(row["type"], row["instances"]), more)
+
+
+@given(
+    st.sampled_from([(7000, 1), (3500, 2), (2400, 3), (1800, 4)]),
+    st.integers(1, 9),
+    asked,
+    st.sampled_from(sorted(KINDS)),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_fewest_instances_of_a_guarantee_are_as_played(size, tasks, constraints, guarantee):
+    memory_mib, each = size
+    needs = TaskNeeds(memory_mib)
+    assume(constraints.template != "one_per_instance" or each == 1)
+    allowed = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
+    assume(not (guarantee == "update" and allowed.forbid))
+    least = int(recommend.instances(np.array([each]), guarantee, tasks, constraints)[0])
+    kept = [
+        recommend.keeps(needs, constraints.fleet("c6g.xlarge", least - less), guarantee, tasks, constraints)
+        for less in (0, 1)
+    ]
+    assert kept == [True, False]
 
 
 def test_a_constraint_of_the_task_leaves_out_the_types_that_break_it():

@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 from slpnb import catalog
 from slpnb.cli.main import main
 from slpnb.ecs.placement import TaskNeeds
-from slpnb.fleet import Fleet, rollout, size, steady
+from slpnb.fleet import Fleet, rollout, size
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "size"
@@ -155,25 +155,16 @@ services = st.builds(
 )
 
 
-def fleet_of(service: size.Service, most: int) -> Fleet:
-    return Fleet("c6g.xlarge", 0, service.max_instances or most, service.zones)
-
-
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(services, st.sampled_from([1, 2, 3, 4, 7]))
-def test_updates_and_lost_zones_are_as_played_through(service, each):
+def test_updates_and_lost_zones_are_as_played(service, each):
     needs = TaskNeeds(7759 // each)
-    fleet = steady(needs, fleet_of(service, 50), service.tasks)
     answer = size.answer(needs, "c6g.xlarge", service)
     assert answer.fit.count == each
-    assert answer.instances == fleet.instances
-    played = rollout.rollout(
-        needs,
-        fleet,
-        desired=service.tasks,
-        minimum_healthy_percent=service.minimum_healthy_percent,
-        maximum_percent=service.maximum_percent,
-    )
+    fleet = Fleet("c6g.xlarge", answer.instances, service.max_instances or 50, service.zones)
+    percents = service.minimum_healthy_percent, service.maximum_percent
+    played = rollout.played(rollout.Setting(needs, fleet, service.tasks, *percents))
+    assert played.started_with == answer.instances
     assert answer.holds == (not played.incomplete)
     if answer.update:
         assert bool(played) == (not answer.update.stuck)
@@ -181,6 +172,14 @@ def test_updates_and_lost_zones_are_as_played_through(service, each):
     lost = rollout.zone_lost(needs, fleet, service.tasks)
     worst = lost.sort_values(["survive", "placed"], kind="stable").iloc[0]
     assert (answer.lost.survive, answer.lost.placed, answer.lost.wait) == tuple(worst[["survive", "placed", "wait"]])
+
+
+@settings(deadline=None)
+@given(services, st.sampled_from([1, 2, 3, 4, 7]))
+def test_one_instance_fewer_would_not_hold_the_tasks(service, each):
+    answer = size.answer(TaskNeeds(7759 // each), "c6g.xlarge", service)
+    fewer = Fleet("c6g.xlarge", answer.instances - 1, answer.instances - 1, service.zones)
+    assert rollout.rollout(TaskNeeds(7759 // each), fewer, desired=service.tasks).incomplete
 
 
 @given(st.sampled_from(sorted(catalog.types())), st.integers(6, 200_000), st.integers(0, 65_536))

@@ -12,7 +12,9 @@ from slpnb import catalog, config, sizing
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
+from slpnb.fleet import monthly, running, steady
 from slpnb.sizing import prose as sizing_words
+from slpnb.sizing.widgets import numbers
 from tests.conftest import CASES as ALL_CASES
 
 CASES = ALL_CASES / "sizing"
@@ -50,7 +52,8 @@ def test_rolling_updates(case):
     assert (found.least, found.most) == (case["least"], case["most"])
     assert found.stuck == case.get("stuck", "")
     assert bool(found) == ("stuck" not in case)
-    assert [f"{'stuck ' if step.stuck else ''}{step.old}+{step.new}" for step in found.steps] == case["steps"]
+    steps = [f"{'stuck ' * bool(one.stuck)}{one.old}+{one.new}, {one.healthy} healthy" for one in found.steps]
+    assert steps == case["steps"]
     for key in {"instances", "lowest"} & case.keys():
         assert getattr(found, key) == case[key]
 
@@ -84,11 +87,14 @@ def test_a_refusal_is_raised_with_its_numbers():
 def test_the_rollout_prints_its_steps():
     fleet = sizing.Fleet("c6i.large", reserved_mib=0)
     assert repr(sizing.rollout(TaskNeeds(3584), fleet)) == (
-        "step 1  start a new task  needs 3584 MiB, free 228 MiB      stuck\n"
-        "        short by 3356 MiB, and the group is limited to 1 instance (RESOURCE:MEMORY)"
+        "step 1      0 s  1 new waiting                1 old, 0 new, 1 healthy; 1 instance, 228 MiB free on one\n"
+        "        stuck: short by 3356 MiB, and the group is limited to 1 instance (RESOURCE:MEMORY)"
     )
     table = sizing.rollout(TaskNeeds(1024), fleet).table()
-    assert table[["action", "old", "new"]].values.tolist() == [["start a new task", 1, 1], ["stop an old task", 0, 1]]
+    assert table[["action", "old", "new", "healthy"]].values.tolist() == [
+        ["1 new started", 1, 1, 1],
+        ["1 new healthy, 1 old stopped", 0, 1, 1],
+    ]
 
 
 def test_nothing_desired_is_nothing_to_replace():
@@ -186,8 +192,8 @@ def test_a_zone_lost():
 
 def test_the_target_capacity_keeps_instances_in_reserve():
     needs, fleet = TaskNeeds(3584), sizing.Fleet("c6i.large", 1, 9)
-    assert sizing.steady(needs, fleet, 4).instances == 4
-    assert sizing.steady(needs, fleet, 4, target_capacity_percent=80).instances == 5
+    assert steady(needs, fleet, 4).instances == 4
+    assert steady(needs, fleet, 4, target_capacity_percent=80).instances == 5
 
 
 @pytest.mark.parametrize("values", [{"instances": 2}, {"zones": ()}, {"instances": -1}])
@@ -227,6 +233,45 @@ def test_the_notebooks_sentences_follow_the_parameters(changed, fits, updates, l
     assert fits in sizing_words.fits(values)
     assert updates in sizing_words.updates(values)
     assert loses in sizing_words.loses(sizing.losing_a_zone(values))
+
+
+AGREE = [
+    {},
+    {"minimum_healthy_percent": 0},
+    {"minimum_healthy_percent": 0, "maximum_percent": 100},
+    {"minimum_healthy_percent": 50},
+]
+
+
+@pytest.mark.parametrize("service", AGREE, ids=str)
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_notebooks_statements_about_an_update_agree(environment, service):
+    values = config.load(environment, {"service": service})
+    update, desired = sizing.deployment(values), values.service.desired_tasks
+    table, low = update.table(), update.played.lowest
+    assert table.iloc[-1][["old", "new", "healthy"]].tolist() == [0, desired, desired]
+    assert table["healthy"].min() == low >= update.least
+    fewest = f"never fewer than {low} task{' was' if low == 1 else 's were'} healthy" if low else "none was healthy"
+    assert fewest in sizing_words.updates(values)
+    assert fewest in sizing_words.replayed(update.played)
+    on = f"finishes on {update.instances} instance"
+    assert on in sizing_words.updates(values)
+    assert sizing.verdict(values).seen.count(on) == 1
+    assert numbers(values).loc["update", "answer"] == f"finishes on {update.instances}"
+    (check,) = [one for one in sizing.refusals(values) if one.subject == "rolling update"]
+    assert ("downtime" in check.seen) == (not low)
+    assert check.status == ("WARN" if update.waits or not low else "OK")
+    assert ("had to wait" in sizing_words.replayed(update.played)) == update.waits
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_notebooks_statements_about_what_runs_agree(environment):
+    values = config.load(environment)
+    group, lost = running(values), sizing.losing_a_zone(values)
+    assert set(lost["instances"]) == {group.instances} == {sizing.deployment(values).started_with}
+    assert (lost["survive"] + lost["placed"] + lost["wait"] == values.service.desired_tasks).all()
+    dollars = monthly(group.type_name, group.instances)
+    assert numbers(values).loc["US dollars per month at the desired count", "answer"] == f"{dollars:,.2f}"
 
 
 def test_the_choice_is_named_against_the_cheapest():
@@ -270,7 +315,7 @@ def test_an_update_keeps_its_limits_and_finishes_or_says_why(
     if found.incomplete:
         assert fleet.per_instance(TaskNeeds(memory_mib)) * fleet.max_instances < desired
         return
-    counts = [step.old + step.new for step in found.steps]
-    assert all(found.least <= count <= max(found.most, desired) for count in counts)
+    assert found.lowest >= found.least
+    assert all(step.old + step.new <= max(found.most, desired) for step in found.steps)
     assert all(step.instances <= fleet.max_instances for step in found.steps)
     assert found.stuck or not found.steps or (found.steps[-1].old, found.steps[-1].new) == (0, desired)

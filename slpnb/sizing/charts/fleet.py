@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from slpnb.fleet.replay import PHASES
-from slpnb.sizing.charts.style import EMPTY, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.charts.style import EMPTY, LINE, NEW, OLD, ORANGE, QUIET, TOO_MUCH, canvas, legend
 from slpnb.sizing.headroom import FRONTIER, OTHER, OWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Hours = np.ndarray[Any, Any]
-GONE, ORANGE = "#999999", "#E69F00"
+GONE = "#999999"
 PHASE_COLOURS = {
     "waiting": EMPTY,
     "starting": ORANGE,

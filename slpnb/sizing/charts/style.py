@@ -19,8 +19,9 @@ from matplotlib.patches import Rectangle
 
 STYLE = Path(__file__).with_name("slpnb.mplstyle")
 OLD, NEW, TOO_MUCH, LINE, QUIET = "#56B4E9", "#0072B2", "#D55E00", "#222222", "#666666"
+ORANGE = "#E69F00"
 EMPTY = "#FFFFFF"  # drawn with an edge: what waits
-COLOURS = {"kernel": "#767676", "reserve": "#E69F00", "task": NEW, "left": "#D3E6F2", "does not fit": TOO_MUCH}
+COLOURS = {"kernel": "#767676", "reserve": ORANGE, "task": NEW, "left": "#D3E6F2", "does not fit": TOO_MUCH}
 WIDTH = 8.0  # inches: a notebook's column
 
 

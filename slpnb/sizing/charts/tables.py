@@ -6,7 +6,7 @@ displays it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from slpnb.sizing.charts.style import (
     LINE,
     NEW,
     OLD,
+    ORANGE,
     QUIET,
     TOO_MUCH,
     canvas,
@@ -32,7 +33,7 @@ from slpnb.sizing.charts.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from slpnb.fleet.rollout import Rollout
+    from slpnb.fleet.rollout import Rollout, Step
 
 MOST_BLOCKS, MOST_STEPS = 8, 12  # more tasks, or steps, than that are drawn without a value for each
 
@@ -174,15 +175,13 @@ def _valued_bars(axes: Axes, values: pd.Series[float], colours: Sequence[str], f
 
 def timeline(update: Rollout) -> Figure:
     """A rolling update step by step: old and new tasks, between the minimum and the maximum allowed."""
-    states = [] if update.incomplete else [("before", update.desired, 0)]
-    states += [
-        ("stuck" if step.stuck else step.action.replace(" a", "\na", 1), step.old, step.new) for step in update.steps
-    ]
-    names = [name for name, _, _ in states]
+    states = [] if update.incomplete else [("before", update.desired, 0, 0)]
+    states += [(_named(step), step.old, *_new(step)) for step in update.steps]
+    names = [name for name, *_ in states]
     with canvas(height=3.2) as figure:
         axes = figure.subplots()
-        _bars(axes, [old for _, old, _ in states], [new for _, _, new in states])
-        highest = max(update.most, *(old + new + (name == "stuck") for name, old, new in states))
+        _bars(axes, dict(zip((OLD, NEW, ORANGE), zip(*(counts for _, *counts in states), strict=True), strict=True)))
+        highest = max(update.most, *(sum(counts) + (name == "stuck") for name, *counts in states))
         if update.stuck:
             _missing(axes, update, len(states) - 1)
         if len(names) <= MOST_STEPS:
@@ -199,19 +198,31 @@ def timeline(update: Rollout) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("tasks")
         axes.set_title(f"A rolling update of {update.desired} task{'' if update.desired == 1 else 's'}")
-        legend(figure, {"old": OLD, "new": NEW} | ({"no room": TOO_MUCH} if update.stuck else {}))
+        colours = {"old": OLD, "new, healthy": NEW, "new, starting": ORANGE}
+        legend(figure, colours | ({"no room": TOO_MUCH} if update.stuck else {}))
     return figure
 
 
-def _bars(axes: Axes, old: Sequence[int], new: Sequence[int]) -> None:
-    places = np.arange(len(old))
-    axes.bar(places, old, color=OLD, width=0.6)
-    axes.bar(places, new, bottom=old, color=NEW, width=0.6)
-    for place, (one, other) in enumerate(zip(old, new, strict=True) if len(old) <= MOST_STEPS else ()):
-        if one:
-            axes.text(place, one / 2, str(one), ha="center", va="center", color="black")
-        if other:
-            axes.text(place, one + other / 2, str(other), ha="center", va="center", color="white")
+def _named(step: Step) -> str:
+    parts = (part.rpartition(" ") for part in step.action.split(", "))
+    return "stuck" if step.stuck else "\n".join(f"{what}\n{how}" for what, _, how in parts)
+
+
+def _new(step: Step) -> tuple[int, int]:
+    """The new tasks that are healthy, and those that are not yet."""
+    return step.healthy - step.old, step.old + step.new - step.healthy
+
+
+def _bars(axes: Axes, colours: Mapping[str, Sequence[int]]) -> None:
+    """Bars of one colour upon those of another, with their values."""
+    bottom = np.zeros(max(map(len, colours.values())), dtype=int)
+    for colour, values in colours.items():
+        axes.bar(np.arange(len(values)), values, bottom=bottom, color=colour, width=0.6)
+        for place, value in enumerate(values if len(values) <= MOST_STEPS else ()):
+            if value:
+                ink = "white" if colour == NEW else "black"
+                axes.text(place, bottom[place] + value / 2, str(value), ha="center", va="center", color=ink)
+        bottom = bottom + np.array(values)
 
 
 def _missing(axes: Axes, update: Rollout, place: int) -> None:
