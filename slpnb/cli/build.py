@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slpnb.cli import interruption
+from slpnb.cli import interruption, options
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("amd64", "arm64")
 
 
-@click.command()
-@click.argument("environment", type=click.Choice(("staging", "production")), default="staging", metavar="[ENVIRONMENT]")
+@click.command("build")
+@options.environment_or_staging
 @click.option(
     "--architecture",
     type=click.Choice(("parameters", "machine", *ARCHITECTURES, "all")),
@@ -34,13 +34,11 @@ ARCHITECTURES = ("amd64", "arm64")
     metavar="HOST/NAME",
     help="Where to push, such as 127.0.0.1:5000/slp-saas. Default: the ECR repository in the parameters.",
 )
-@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: ECR of the account in the parameters.")
+@options.backend_option("aws: ECR of the account in the parameters.")
 @click.option("--apply/--plan", "apply", default=None, help="Push to ECR, or only show what would be pushed.")
-@click.option("--confirm", default="", metavar="production", help="Without it, production is only planned.")
-@click.option(
-    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a parameter from the files."
-)
-def build(environment: str, architecture: str, version: str, push: bool, registry: str, **options: Any) -> None:
+@options.confirm_production
+@options.set_option("Override a parameter from the files.")
+def command(environment: str, architecture: str, version: str, push: bool, registry: str, **given: Any) -> None:
     """Build the WordPress image with Docker, Podman or Finch, inspect it, and start and stop it once.
 
     \b
@@ -53,7 +51,7 @@ def build(environment: str, architecture: str, version: str, push: bool, registr
     from slpnb.errors import Refusal
 
     interruption.take()  # a cancelled CI job leaves nothing behind
-    parameters = config.load(environment, config.given(**options))
+    parameters = config.load(environment, config.given(**given))
     version = version or parameters.image.tag
     found = engine.find()
     if found is None:
@@ -105,24 +103,24 @@ def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: s
 def _target(parameters: Config, registry: str, tag: str) -> tuple[Destination, Login | None] | None:
     """Where to push and how to log in there, resolved before anything is built; None when nothing may be pushed."""
     from slpnb import runbook
-    from slpnb.image import pushing as push
+    from slpnb.image import pushing
 
     if registry:
-        to, login = push.target(registry, tag), None
+        to, login = pushing.target(registry, tag), None
     elif parameters.backend == "aws" and (aws := runbook.connect_backend(parameters)[0]).may_write()[0]:
-        to, login = push.ecr(aws, tag)
+        to, login = pushing.ecr(aws, tag)
     else:
         return None
-    push.demand_answer(to)
+    pushing.demand_answer(to)
     return to, login
 
 
 def _push(found: Engine, parameters: Config, where: tuple[Destination, Login | None], built: dict[str, str]) -> None:
-    from slpnb.image import pushing as push
+    from slpnb.image import pushing
 
     to, login = where
     began = time.monotonic()
-    click.echo(f"pushing {push.announced(tuple(built), to.name, to.tag)}")
-    done = push.push(found, to, built, login)
+    click.echo(f"pushing {pushing.announced(tuple(built), to.name, to.tag)}")
+    done = pushing.push(found, to, built, login)
     click.echo(f"pushed in {time.monotonic() - began:.0f} s: {done.digest}, over {', '.join(done.platforms)}")
-    click.echo(push.line(parameters, done))
+    click.echo(pushing.line(parameters, done))

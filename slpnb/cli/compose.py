@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from slpnb.cli import options
 from slpnb.task.compose import COMPOSE, DATABASE_IMAGE, FILES
 
 
-@click.command()
-@click.argument("environment", type=click.Choice(("staging", "production")), default="staging", metavar="[ENVIRONMENT]")
+@click.command("compose")
+@options.environment_or_staging
 @click.option("--file", "name", type=click.Choice(FILES), default=COMPOSE, help=f"Which file. Default: {COMPOSE}.")
 @click.option("--database", default=DATABASE_IMAGE, metavar="IMAGE", help=f"MariaDB image. Default: {DATABASE_IMAGE}.")
-def compose(environment: str, name: str, database: str) -> None:
+def command(environment: str, name: str, database: str) -> None:
     """Print the Compose file that runs the task definition of ENVIRONMENT (staging) on this machine.
 
     Image, memory, read-only root, tmpfs, capabilities, health check, stop timeout and environment are

@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
+from slpnb.cli import options
 
-@click.command()
-@click.argument("environment", type=click.Choice(("staging", "production")), metavar="ENVIRONMENT")
-@click.option("--backend", type=click.Choice(["local", "aws"]), help="aws: the account in the parameters.")
+
+@click.command("install")
+@options.environment
+@options.backend_option("aws: the account in the parameters.")
 @click.option("--apply/--plan", "apply", default=None, help="Run the task, or only show it. Default: show it.")
-@click.option("--confirm", default="", metavar="production", help="Without it, production is only planned.")
-@click.option(
-    "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a parameter from the files."
-)
-def install(environment: str, **options: Any) -> None:
+@options.confirm_production
+@options.set_option("Override a parameter from the files.")
+def command(environment: str, **given: Any) -> None:
     """Install WordPress and its network by a one-off task of the registered task definition; once, after 80_service.
 
     Running it again changes nothing. It writes to the database that the secrets name. A run with containers
@@ -30,7 +30,7 @@ def install(environment: str, **options: Any) -> None:
     from slpnb.errors import EXIT_CODES
     from slpnb.service import installation
 
-    aws, _ = runbook.connect_backend(config.load(environment, config.given(**options)))
+    aws, _ = runbook.connect_backend(config.load(environment, config.given(**given)))
     plan = installation.plan(aws.config, installation.observe(aws))
     click.echo(repr(plan))
     may, reason = aws.may_write()

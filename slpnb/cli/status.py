@@ -1,22 +1,37 @@
-"""What exists of each step, and what the parameters are: the tables of ``slpnb status`` and ``slpnb params``."""
+"""``slpnb status``: what exists of each step, and what its plan would do."""
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
-from slpnb.aws import Aws
-from slpnb.config import Config
-from slpnb.config.parameters import Section
-from slpnb.errors import ParameterError, Refusal
-from slpnb.runbook.steps import STEPS, step
+import click
+
+from slpnb.cli import options
+from slpnb.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from slpnb.aws import Aws
 
 
-def table(aws: Aws) -> pd.DataFrame:
-    """One row per step: how many resources the kit made, what the plan would do, and their names."""
-    return pd.DataFrame([_row(name, aws) for name in STEPS], columns=["step", "exists", "plan", "resources"])
+@click.command("status")
+@options.environment
+@options.parameter_options
+def command(environment: str, **given: Any) -> None:
+    """What exists of each step of ENVIRONMENT, read from AWS, compared with the parameters.
+
+    On backend local this is the embedded AWS that JupyterLab is using, if one is running.
+    """
+    from slpnb import runbook
+    from slpnb.runbook.steps import STEPS
+
+    aws, _ = runbook.connect_backend(options.load(environment, given))
+    print_table(("step", "exists", "plan", "resources"), [_row(name, aws) for name in STEPS])
 
 
 def _row(name: str, aws: Aws) -> tuple[str, str, str, str]:
+    from slpnb.errors import Refusal
+    from slpnb.runbook.steps import step
+
     module = step(name)
     have = module.observe(aws)
     ours = [found for found in have.values() if found.step == module.STEP]
@@ -26,12 +41,3 @@ def _row(name: str, aws: Aws) -> tuple[str, str, str, str]:
         planned = str(refusal)
     kinds = ", ".join(sorted(f"{found.kind} {found.name}" for found in ours))
     return name, f"{len(ours)}" if ours else "-", planned, kinds or "-"
-
-
-def parameters(config: Config, section: str | None = None) -> pd.DataFrame:
-    """Every parameter: name, value, meaning and where it comes from. Raises `ParameterError`."""
-    sections = [name for name in type(config).model_fields if isinstance(getattr(config, name), Section)]
-    if section is not None and section not in sections:
-        raise ParameterError(f"--section {section}: the sections are {', '.join(sections)}")
-    tables = [config.table(name) for name in ([section] if section else sections)]
-    return pd.concat(tables).reset_index()

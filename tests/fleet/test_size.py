@@ -121,28 +121,6 @@ def test_named_types_are_answered_without_pandas():
     assert done.stdout.strip() == "[]"
 
 
-class TestCatalog:
-    def test_show_says_what_is_known_and_how(self):
-        done = CliRunner().invoke(main, ["catalog", "show", "c6i.large", "t4g.medium"])
-        lines = {line.split("  ")[0]: line for line in done.output.splitlines()}
-        assert "3816 MiB, measured, 2 boots" in lines["registers"]
-        assert "3812 MiB" in lines["at least"]
-        assert "2, 10 with trunking" in lines["awsvpc tasks"]
-        assert "2, no trunking" in lines["awsvpc tasks"]
-
-    def test_show_refuses_an_unknown_type_with_near_matches(self):
-        done = CliRunner().invoke(main, ["catalog", "show", "c6i.larg"])
-        assert done.exit_code == 2
-        assert "did you mean c6i.large" in done.stderr
-
-    def test_errors_are_those_of_the_estimates(self):
-        done = CliRunner().invoke(main, ["catalog", "errors"])
-        row = catalog.errors().loc["formula"]
-        assert row["holds_percent"] >= 99
-        assert f"formula: the bound holds for {row['holds']:.0f} of 1180 types" in done.output
-        assert catalog.errors().to_string() in done.output
-
-
 # The arithmetic is what playing it through gives.
 
 services = st.builds(

@@ -1,21 +1,23 @@
-"""The commands ``size`` and ``catalog``: questions that need neither parameters nor an account.
+"""``slpnb size``: whether tasks fit instance types, from sizes alone; it needs neither parameters nor an account.
 
-Whatever takes time to load is imported inside the commands, so that --help answers at once.
+Whatever takes time to load is imported inside the command, so that --help answers at once.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from slpnb.cli.options import together
+from slpnb.cli.tables import print_table
 
 if TYPE_CHECKING:
     from slpnb.ecs.placement import TaskNeeds
     from slpnb.fleet.size import Answer, Service
 
-WIDTH = 160  # of a table that goes to a file or a pipe
 NOT_MET = 1
 EPILOG = """\b
 Exit codes
@@ -25,16 +27,7 @@ Exit codes
 """
 
 
-def _options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-task_options = _options(
+task_options = together(
     click.option("--memory", "memory_mib", type=int, metavar="MIB", help="Memory of the task."),
     click.option("--cpu", "cpu_units", type=int, metavar="UNITS", help="CPU of the task; 1024 units are one vCPU."),
     click.option(
@@ -63,7 +56,7 @@ task_options = _options(
     click.option("--architecture", type=click.Choice(["arm64", "x86_64"]), default=None, help="What the image is for."),
 )
 
-service_options = _options(
+service_options = together(
     click.option("--tasks", type=int, default=1, show_default=True, metavar="N", help="Number of tasks to run."),
     click.option(
         "--zones",
@@ -100,7 +93,7 @@ service_options = _options(
 )
 
 
-@click.command(epilog=EPILOG)
+@click.command("size", epilog=EPILOG)
 @task_options
 @click.option(
     "--type",
@@ -112,7 +105,7 @@ service_options = _options(
 @service_options
 @click.option("--json", "form", flag_value="json", help="JSON instead of tables.")
 @click.option("--csv", "form", flag_value="csv", help="CSV instead of tables, one line per type.")
-def size(types: Sequence[str], form: str | None, **given: Any) -> None:
+def command(types: Sequence[str], form: str | None, **given: Any) -> None:
     """Does a task fit an instance type, how many times, and does its service survive an update and a lost zone?
 
     Counts as the ECS agent does, with the memory that a type really registers (less than it is
@@ -133,12 +126,12 @@ def size(types: Sequence[str], form: str | None, **given: Any) -> None:
       slpnb size --memory 2560 --cpu 2048 --gpus 1 --type c6i.large
       slpnb size --memory 2560 --cpu 2048 --gpus 1
     """
-    from slpnb.fleet import size as sizes
+    from slpnb.fleet import size
 
     needs, service = _asked(**given)
-    found = sizes.answers(needs, _names(types), service)
+    found = size.answers(needs, _names(types), service)
     if not found:
-        click.echo(sizes.nothing_fits(needs, service), err=True)
+        click.echo(size.nothing_fits(needs, service), err=True)
     if form == "json":
         _print_json(needs, service, found)
     elif form == "csv":
@@ -160,11 +153,11 @@ def _asked(
     architecture: str | None,
     **task: Any,
 ) -> tuple[TaskNeeds, Service]:
-    from slpnb.fleet import size as sizes
+    from slpnb.fleet import size
 
     percents = minimum_healthy_percent, maximum_percent
-    needs = sizes.task(**task, architecture=architecture or "")
-    return needs, sizes.Service(tasks, sizes.zones(zones), reserved_mib, trunking, *percents, max_instances)
+    needs = size.task(**task, architecture=architecture or "")
+    return needs, size.Service(tasks, size.zones(zones), reserved_mib, trunking, *percents, max_instances)
 
 
 def _names(types: Iterable[str]) -> list[str]:
@@ -179,9 +172,9 @@ def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> 
     import json
     from dataclasses import asdict
 
-    from slpnb.fleet import size as sizes
+    from slpnb.fleet import size
 
-    rows = [sizes.record(one) for one in found]
+    rows = [size.record(one) for one in found]
     document = {
         "ok": bool(rows) and all(row["ok"] for row in rows),
         "task": asdict(needs),
@@ -194,9 +187,9 @@ def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> 
 def _print_csv(found: Iterable[Answer]) -> None:
     import csv
 
-    from slpnb.fleet import size as sizes
+    from slpnb.fleet import size
 
-    rows = [sizes.record(one) for one in found]
+    rows = [size.record(one) for one in found]
     if not rows:
         return
     writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
@@ -216,25 +209,25 @@ NUMBERS = {"sold with", "registers", "tasks", "USD per hour", "instances", "USD 
 
 
 def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -> None:
-    from slpnb.fleet import size as sizes
+    from slpnb.fleet import size
 
-    click.echo(f"One task takes {sizes.described(needs)}; per instance of each type:\n")
-    _print_table(INSTANCE, (_instance_row(one) for one in found))
+    click.echo(f"One task takes {size.described(needs)}; per instance of each type:\n")
+    print_table(INSTANCE, map(_instance_row, found), NUMBERS)
     fitting = [one for one in found if one.fits]
     if fitting:
         low, high = service.limits.lower, service.limits.upper
         percents = f"{service.minimum_healthy_percent} to {service.maximum_percent} %"
         click.echo(f"\n{_count(service.tasks, 'task')} over {_count(len(service.zones), 'zone')}, ", nl=False)
         click.echo(f"updated with {low} to {_count(high, 'task')} running ({percents}):\n")
-        _print_table(FLEET, map(_fleet_row, fitting))
+        print_table(FLEET, map(_fleet_row, fitting), NUMBERS)
     problems = [f"{one.fit.type_name}: {problem}" for one in found for problem in one.problems]
     click.echo("\n" + "\n".join(problems) if problems else "")
 
 
 def _instance_row(one: Answer) -> Sequence[str]:
-    from slpnb import catalog as known
+    from slpnb import catalog
 
-    facts = known.instance_type(one.fit.type_name)
+    facts = catalog.instance_type(one.fit.type_name)
     registers = f"{one.fit.registered.at_least_mib} MiB"
     largest = f"{one.fit.largest_mib} MiB, {facts.vcpus} vCPU"
     price = "" if facts.usd_per_hour is None else f"{facts.usd_per_hour:.4f}"
@@ -256,49 +249,3 @@ def _fleet_row(one: Answer) -> Sequence[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=not number, justify="right" if column in NUMBERS else "left")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False).print(table)
-
-
-@click.group()
-def catalog() -> None:
-    """The catalogue of instance types: registered memory, network interfaces, prices."""
-
-
-@catalog.command("show")
-@click.argument("types", nargs=-1, required=True, metavar="TYPE...")
-def show(types: Sequence[str]) -> None:
-    """What is known about each TYPE, and from where: registered memory, CPU, interfaces, zones, price.
-
-    \b
-    slpnb catalog show c6i.large c6g.xlarge
-    """
-    from slpnb.cli import catalog_words
-
-    facts = [catalog_words.facts(name) for name in types]
-    _print_table(("", *types), [[label, *(one[label] for one in facts)] for label in facts[0]])
-
-
-@catalog.command("errors")
-def errors() -> None:
-    """How far off the memory estimates are, on measured types that they have not seen.
-
-    sibling: each type from the rest of its family. formula: each type as if nothing of its
-    family had been measured. A bound holds when the type registered at least that much.
-
-    \b
-    slpnb catalog errors
-    """
-    from slpnb.cli import catalog_words
-
-    click.echo(catalog_words.errors())
