@@ -28,7 +28,7 @@ from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import Engine
 from slpnb.errors import Refusal, SlpnbError
-from slpnb.image import architecture, step as images
+from slpnb.image import architecture, step
 
 REFERENCE = re.compile(
     r"(?P<host>[\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -181,14 +181,14 @@ def ecr(aws: Aws, tag: str) -> tuple[Destination, Login]:
 
     Raises `Refusal` when it does not exist yet, or holds the tag already: there a tag is immutable.
     """
-    have = images.find_repository(aws)
+    have = step.find_repository(aws)
     name, environment = aws.config.image.repository, aws.config.environment
     if not have:
         raise Refusal(
             f"repository {name} does not exist yet; "
             f"slpnb run {environment} --only 10_image --backend aws --apply makes it"
         )
-    if taken := images.find_tag(aws, tag):
+    if taken := step.find_tag(aws, tag):
         raise Refusal(f"tag {tag} is in repository {name} already ({taken}) and is immutable: give another --version")
     host, _, repository = have["repository"].facts["uri"].partition("/")
     return Destination(host, repository, tag), ecr_login(aws)
@@ -256,9 +256,9 @@ def read_back(to: Destination, said: str, platforms: tuple[str, ...], login: Log
 
 def _get(to: Destination, url: str, headers: Mapping[str, str]) -> bytes:
     opener = build_opener(ProxyHandler({})) if to.local else build_opener()
-    request = Request(url, headers={"Accept": ", ".join(images.MEDIA_TYPES), **headers})  # noqa: S310 - http or https
+    request = Request(url, headers={"Accept": ", ".join(step.MEDIA_TYPES), **headers})  # noqa: S310 - http or https
     with opener.open(request, timeout=ANSWER_SECONDS) as answer:
-        return bytes(answer.read(images.CONFIG_LIMIT_BYTES))
+        return bytes(answer.read(step.CONFIG_LIMIT_BYTES))
 
 
 def _reason(error: OSError) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from slpnb.plan import apply as applying, awscli
+from slpnb.plan import awscli
+from slpnb.plan.apply import Applied, apply
 from slpnb.plan.model import Change, Observed
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ class Plan:
         """The same changes as AWS CLI commands, one shell script in the order of the plan."""
         return Script(awscli.script(self.pending, self.observed, ids))
 
-    def apply(self, aws: Aws, confirm: str = "") -> applying.Applied:
+    def apply(self, aws: Aws, confirm: str = "") -> Applied:
         """Write what this plan shows, and nothing else; if `aws` may not write, say so.
 
         Raises `Refusal` when an earlier step's resource is missing, `AwsError` when AWS
         fails a call: its sentence says what was done and what was not.
         """
-        return applying.apply(self.step, self.pending, self.observed, aws, confirm)
+        return apply(self.step, self.pending, self.observed, aws, confirm)
 
 
 def _html_row(change: Change) -> str:

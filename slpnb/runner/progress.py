@@ -8,7 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from slpnb.runner.record import Entry
+from slpnb.runner.records import Entry
 
 STYLES = {"finished": "green", "refused": "bold red", "failed": "bold red", "interrupted": "yellow"}
 

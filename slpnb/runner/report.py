@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from slpnb.runner.live import PICTURE
-from slpnb.runner.record import Record, write
+from slpnb.runner.records import Record, write
 from slpnb.sizing.measure import Measured
 
 MARKER = "papermill-error-cell-tag"

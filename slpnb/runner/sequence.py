@@ -21,19 +21,18 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
-from slpnb import config as parameters
 from slpnb.aws import Aws
-from slpnb.config import Config
+from slpnb.config import Config, lay_over, load
 from slpnb.engine import CHOICE_VARIABLE
 from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
 from slpnb.repository import NOTEBOOKS_DIR, RUNS
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.runbook.steps import NOTEBOOKS
-from slpnb.runner import live, record as records
+from slpnb.runner import live, records
 from slpnb.runner.kernels import Kernels
-from slpnb.runner.record import Entry, Record
+from slpnb.runner.records import Entry, Record
 from slpnb.runner.report import RunReport, read
-from slpnb.sizing import measurements as measured
+from slpnb.sizing import measurements
 from slpnb.verdict import Verdicts, ng
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
@@ -114,13 +113,13 @@ def resume(environment: str, given: Mapping[str, Any], **options: Any) -> Order:
     folder, record = records.last(order.runs, environment)
     if not record.left:
         raise ParameterError(f"--resume: the last run of {environment} finished all its notebooks; nothing is left")
-    merged = parameters.lay_over(record.given, given)
+    merged = lay_over(record.given, given)
     return Order(environment, record.left, merged, finished=(folder, tuple(record.finished)), **options)
 
 
 def run(order: Order, watcher: Watcher) -> tuple[Path, Record]:
     """Run an order; returns the run's folder and its record. Raises `ParameterError` before anything starts."""
-    config = parameters.load(order.environment, order.given, order.params)
+    config = load(order.environment, order.given, order.params)
     _demand_notebooks(order)
     folder = records.new_folder(order.runs, order.environment)
     record = _begin(order, config, folder)
@@ -204,8 +203,9 @@ class _Run:
         self.record.live = [str(verdict) for verdict in found.verdicts]
         if found.measured:
             self.record.measured = found.measured.to_dict()
-            measured.write(found.measured, self.folder / measured.FILE)
-            kernels.environ = {**kernels.environ, measured.VARIABLE: str((self.folder / measured.FILE).resolve())}
+            path = self.folder / measurements.FILE
+            measurements.write(found.measured, path)
+            kernels.environ = {**kernels.environ, measurements.VARIABLE: str(path.resolve())}
 
     def _environ(self, backend: _Backend) -> dict[str, str]:
         params = {"SLPNB_PARAMS": str(self.order.params.resolve())} if self.order.params else {}

@@ -20,7 +20,7 @@ from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
 from slpnb.plan.values import Ref
-from slpnb.service import alarms, checks as service_checks, domain, load_balancer as balancer, scaling
+from slpnb.service import alarms, checks, domain, load_balancer, scaling
 from slpnb.verdict import Verdicts
 
 STEP = "80_service"
@@ -30,7 +30,7 @@ AZ_SPREAD = {"type": "spread", "field": "attribute:ecs.availability-zone"}
 
 def desired(config: Config) -> Wanted:
     """Load balancer, service, scaling, alarms and DNS alias, in the order in which they can be made. Pure."""
-    parts = (balancer.desired(config), (_service(config),), scaling.desired(config), alarms.desired(config))
+    parts = (load_balancer.desired(config), (_service(config),), scaling.desired(config), alarms.desired(config))
     return (*(resource for part in parts for resource in part), *domain.desired(config))
 
 
@@ -95,14 +95,14 @@ def observe(aws: Aws) -> Observed:
     Raises `Refusal` when certificate, hosted zone or topic is missing before anything was made
     for them; afterwards what was made can still be seen and destroyed without them.
     """
-    ways_in = balancer.observe(aws)
-    load_balancer = ways_in.get("load-balancer")
-    foreign = _foreign(aws, needed=load_balancer is None or load_balancer.step != STEP)
+    ways_in = load_balancer.observe(aws)
+    balancer = ways_in.get("load-balancer")
+    foreign = _foreign(aws, needed=balancer is None or balancer.step != STEP)
     earlier = {**network.find_vpc(aws), **network.find_subnets(aws), **network.find_security_groups(aws)}
     earlier |= {**cluster.find_cluster(aws), **_only("task-definition", task.find_definitions(aws))}
     earlier |= _only("file-system", efs.observe(aws) if aws.config.service.alarms else {})  # two alarms watch it
     own = {**ways_in, **_find_service(aws, earlier)}
-    own |= domain.observe(aws, load_balancer, foreign.get("hosted-zone"))
+    own |= domain.observe(aws, balancer, foreign.get("hosted-zone"))
     own |= scaling.observe(aws, own["service"].step if "service" in own else STEP)
     return {**foreign, **earlier, **own, **alarms.observe(aws, {**earlier, **own})}
 
@@ -216,7 +216,7 @@ def part(plan: Plan, *keys: str) -> Plan:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then ask what a visitor would: name, certificate, ports, healthy targets, the revision."""
     have = observe(aws)
-    return plans.verify(want, have) + service_checks.check(aws, have)
+    return plans.verify(want, have) + checks.check(aws, have)
 
 
 # --- how the service is written -----------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def _delete(found: Found) -> list[Call]:
 
 
 KINDS: dict[str, Kind] = {
-    **balancer.KINDS,
+    **load_balancer.KINDS,
     "service": Kind(
         "ECS service", _create, _delete, _update, fixed=frozenset({"name", "cluster", "scheduling", "controller"})
     ),

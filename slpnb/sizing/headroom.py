@@ -17,7 +17,7 @@ import pandas as pd
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import Refusal
-from slpnb.fleet import fleet, monthly, recommendation as recommend
+from slpnb.fleet import fleet, monthly, recommendation
 from slpnb.fleet.recommendation import Constraints, Recommendation
 from slpnb.sizing.checks import count
 from slpnb.sizing.prose import Prose
@@ -33,7 +33,7 @@ ROWS = 7  # other types that are listed
 class Offers:
     """Fleets to choose from, by price, and why there are none.
 
-    ``guarantees`` as in `fleet.Recommendation`. ``fleets`` has one row per fleet (index: its
+    ``guarantees`` as in `recommendation.Recommendation`. ``fleets`` has one row per fleet (index: its
     words): ``what`` (FRONTIER, OWN or OTHER), ``type``, ``instances``, ``headroom`` (tasks beyond
     the maximum), ``usd_month``. ``refused`` is the sentence that says why no fleet will do.
     """
@@ -46,10 +46,10 @@ class Offers:
 
 def offers(config: Config) -> Offers:
     """The frontier of price against headroom, the cheapest other types, and the parameters' own group."""
-    asked, needs = recommend.constraints(config), placement.needs(config)
+    asked, needs = recommendation.constraints(config), placement.needs(config)
     own = _own(config, asked)
     try:
-        found = recommend.recommend(needs, asked, rows=ROWS)
+        found = recommendation.recommend(needs, asked, rows=ROWS)
     except Refusal as refused:
         return Offers(pd.DataFrame(), _table(own), asked.maximum_tasks, str(refused))
     return Offers(found.guarantees, _table([*_found(needs, found, asked), *own]), asked.maximum_tasks)
@@ -59,7 +59,7 @@ def covered(needs: TaskNeeds, type_name: str, instances: int, asked: Constraints
     """The most tasks that keep every guarantee on that many instances of a type, as simulated."""
     whole = asked.fleet(type_name, instances)
     tasks = _proposed(whole.per_instance(needs), instances, asked)
-    while tasks and not all(recommend.keeps(needs, whole, name, tasks, asked) for name in asked.guarantees):
+    while tasks and not all(recommendation.keeps(needs, whole, name, tasks, asked) for name in asked.guarantees):
         tasks -= 1
     return tasks
 
@@ -68,7 +68,7 @@ def _proposed(each: int, instances: int, asked: Constraints) -> int:
     """The same by the count of tasks that an instance takes alone."""
 
     def fails(tasks: int) -> bool:
-        least = (recommend.instances(np.array([each]), name, tasks, asked) for name in asked.guarantees)
+        least = (recommendation.instances(np.array([each]), name, tasks, asked) for name in asked.guarantees)
         return max(int(number[0]) for number in least) > instances
 
     return bisect_left(range(each * instances + 1), True, key=fails) - 1

@@ -14,7 +14,7 @@ import pandas as pd
 
 from slpnb.config import Config
 from slpnb.ecs import placement
-from slpnb.fleet import fit, fleet, monthly, recommendation as recommend, running
+from slpnb.fleet import fit, fleet, monthly, recommendation, running
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import deployment, losing_a_zone
 from slpnb.sizing import charts, headroom
@@ -56,7 +56,7 @@ def _covered(config: Config) -> int:
     group, needs = fleet(config), placement.needs(config)
     if not group.per_instance(needs):
         return 0
-    return headroom.covered(needs, group.type_name, group.max_instances, recommend.constraints(config))
+    return headroom.covered(needs, group.type_name, group.max_instances, recommendation.constraints(config))
 
 
 def _dollars(type_name: str, instances: int) -> str:

@@ -85,7 +85,7 @@ def _yaml(value: Mapping[str, Any]) -> str:
 def document(config: Config, database_image: str = DATABASE_IMAGE) -> dict[str, Any]:
     """The Compose file as data: wordpress, its install (once, then nothing to do), and the database. Pure.
 
-    Raises `Refusal` as `task_document.definition` does.
+    Raises `Refusal` as `task_definition.definition` does.
     """
     task = _definition(config)
     (container,) = task["containerDefinitions"]

@@ -9,9 +9,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import engine as engines
 from slpnb.config import Config
-from slpnb.engine import Engine, arguments as container_arguments, leftovers
+from slpnb.engine import Engine, container_arguments, find, leftovers, why_none
 from slpnb.image import building
 from slpnb.image.building import BuildError
 from slpnb.task import task_definition
@@ -37,9 +36,9 @@ def build_and_start(config: Config) -> Verdicts:
     Raises as `slpnb.image.building.build` and `smoke` do.
     """
     with contextlib.ExitStack() as closing:
-        engine = engines.find()
+        engine = find()
         if engine is None:
-            return Verdicts((skip("image built", f"{engines.why_none()}: nothing was built, and tasks are simulated"),))
+            return Verdicts((skip("image built", f"{why_none()}: nothing was built, and tasks are simulated"),))
         closing.enter_context(engine)
         image = building.build(engine, config, engine.architecture)
         return Verdicts((building.built(config, image), _started(smoke(engine, config, image.name))))

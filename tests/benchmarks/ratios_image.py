@@ -17,7 +17,7 @@ from pathlib import Path
 from slpnb import engine as engines
 from slpnb.config import load
 from slpnb.engine import Engine
-from slpnb.image import building as build
+from slpnb.image import building
 from slpnb.runner import measuring
 from slpnb.sizing.measure import Moment, requests_a_mib
 from slpnb.task.smoke import smoke
@@ -57,10 +57,10 @@ def _image(world: World) -> Iterator[Ratio]:
 
 
 def _build_seconds(engine: Engine) -> float:
-    name = f"{build.IMAGE}:bench-{os.getpid()}"
-    base = build.find_base(engine, engine.architecture, lambda _line: None)
-    with build.apt_files() as files:
-        command = build.arguments(engine, name, engine.architecture, base, "0.0.0", files)
+    name = f"{building.IMAGE}:bench-{os.getpid()}"
+    base = building.find_base(engine, engine.architecture, lambda _line: None)
+    with building.apt_files() as files:
+        command = building.arguments(engine, name, engine.architecture, base, "0.0.0", files)
         command.insert(command.index("build") + 1, "--no-cache")
         began = time.monotonic()
         subprocess.run(command, check=True, capture_output=True)
@@ -91,10 +91,10 @@ def _apache(world: World) -> Site:
 
 def _build_apache(world: World) -> None:
     engine = world.engine
-    base = build.find_base(engine, engine.architecture, lambda _line: None) or build.default_base()
-    with build.apt_files() as files, tempfile.TemporaryDirectory() as folder:
-        context = Path(shutil.copytree(build.DOCKER / "bench-apache", Path(folder) / "context"))
-        command = build.arguments(engine, APACHE, engine.architecture, base, "", files)[:-1]
+    base = building.find_base(engine, engine.architecture, lambda _line: None) or building.default_base()
+    with building.apt_files() as files, tempfile.TemporaryDirectory() as folder:
+        context = Path(shutil.copytree(building.DOCKER / "bench-apache", Path(folder) / "context"))
+        command = building.arguments(engine, APACHE, engine.architecture, base, "", files)[:-1]
         command = [word for word in command if not word.startswith("--build-arg=VERSION")]
         command += [f"--build-arg=IMAGE={world.image.name}", str(context)]
         subprocess.run(command, check=True, capture_output=True)

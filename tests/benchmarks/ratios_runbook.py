@@ -18,7 +18,7 @@ from pathlib import Path
 
 from slpnb import local, runner
 from slpnb.repository import ROOT
-from slpnb.runner.record import last
+from slpnb.runner.records import last
 
 TURNS = 3
 

@@ -13,7 +13,7 @@ from slpnb.ecs import placement
 from slpnb.ecs.percents import limits
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import HOURS_A_MONTH, recommendation as recommend
+from slpnb.fleet import HOURS_A_MONTH, recommendation
 from slpnb.fleet.recommendation import KINDS, Constraints
 from slpnb.fleet.rollout import rollout, zone_lost
 from tests.conftest import cases
@@ -27,7 +27,7 @@ TYPES = ("c6i.large", "c6g.large", "c6g.xlarge", "m6g.large", "c7g.2xlarge")
 def told(case):
     lists = {name: tuple(value) if isinstance(value, list) else value for name, value in case["constraints"].items()}
     sizes = {name: tuple(value) if isinstance(value, list) else value for name, value in case["needs"].items()}
-    return recommend.recommend(TaskNeeds(**sizes), Constraints(**lists))
+    return recommendation.recommend(TaskNeeds(**sizes), Constraints(**lists))
 
 
 @pytest.mark.parametrize("case", WORKED)
@@ -87,7 +87,7 @@ def holds_up(needs, fleet, constraints):
 @settings(max_examples=25, deadline=None)
 def test_no_fleet_that_holds_up_is_cheaper_and_each_recommended_one_holds_up(needs, constraints):
     try:
-        found = recommend.recommend(needs, constraints)
+        found = recommendation.recommend(needs, constraints)
     except Refusal:
         assume(False)
         raise
@@ -105,7 +105,7 @@ def test_no_fleet_that_holds_up_is_cheaper_and_each_recommended_one_holds_up(nee
 @settings(max_examples=15, deadline=None)
 def test_guarantees_cost_no_less_than_none_and_the_frontier_rises(needs, constraints):
     try:
-        found = recommend.recommend(needs, constraints)
+        found = recommendation.recommend(needs, constraints)
     except Refusal:
         assume(False)
         raise
@@ -143,22 +143,22 @@ def test_the_fewest_instances_of_a_guarantee_are_as_played(size, tasks, constrai
 
 def test_a_constraint_of_the_task_leaves_out_the_types_that_break_it():
     needs = TaskNeeds(2560, 2048, member_of=("attribute:ecs.instance-type =~ m6g.*",))
-    found = recommend.recommend(needs, Constraints(types=TYPES))
+    found = recommendation.recommend(needs, Constraints(types=TYPES))
     assert list(found.fleets.index) == ["m6g.large"]
 
 
 def test_a_task_bound_to_one_zone_outlives_the_loss_of_no_fleet():
     needs = TaskNeeds(2560, 2048, member_of=("attribute:ecs.availability-zone == us-east-1a",))
     with pytest.raises(Refusal, match="no fleet of the 5 types that take the task can"):
-        recommend.recommend(needs, Constraints(types=TYPES))
+        recommendation.recommend(needs, Constraints(types=TYPES))
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_the_parameters_have_a_fleet(environment):
     parameters = config.load(environment)
-    needs, constraints = placement.needs(parameters), recommend.constraints(parameters)
-    found = recommend.recommend(needs, constraints)
+    needs, constraints = placement.needs(parameters), recommendation.constraints(parameters)
+    found = recommendation.recommend(needs, constraints)
     assert holds_up(needs, found.fleet, constraints)
-    assert repr(found) == repr(recommend.recommend(needs, constraints))
+    assert repr(found) == repr(recommendation.recommend(needs, constraints))
     assert repr(found).startswith(f"{found.fleet.instances} x {found.fleet.type_name} at ")
     assert f"hold {constraints.minimum_tasks} to {constraints.maximum_tasks} tasks through an update" in repr(found)

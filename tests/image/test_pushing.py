@@ -19,14 +19,14 @@ from slpnb import engine, image
 from slpnb.cli.main import main
 from slpnb.config import load
 from slpnb.errors import Refusal
-from slpnb.image import pushing as push
+from slpnb.image import pushing
 from slpnb.local.base import registry
 from tests.engines import needs_engine
 
 BUILT = {"arm64": "localhost/x:1-arm64", "amd64": "localhost/x:1"}
 FOLDER = Path("/tmp/slpnb-push-Ab1_")  # only named
-TO = push.Destination("123456789012.dkr.ecr.us-east-1.amazonaws.com", "slp-saas", "1.0.0")
-HERE = push.Destination("127.0.0.1:5000", "slp-saas", "1.0.0")
+TO = pushing.Destination("123456789012.dkr.ecr.us-east-1.amazonaws.com", "slp-saas", "1.0.0")
+HERE = pushing.Destination("127.0.0.1:5000", "slp-saas", "1.0.0")
 DIGEST = "sha256:" + "a" * 64
 USER, PASSWORD = "pusher", "only for this test"
 HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuubyNe9wMd5jVXU5IcsF4WSt4zL9IRFXS"
@@ -45,8 +45,8 @@ def client(name: str) -> engine.Engine:
     return engine.Engine(name, "1", "amd64", (name,), None, "unix:///s")
 
 
-def lines(name: str, to: push.Destination = TO, built: dict[str, str] = BUILT, login: bool = True) -> list[str]:
-    return [" ".join(words) for words in push.commands(client(name), to, built, FOLDER, login)]
+def lines(name: str, to: pushing.Destination = TO, built: dict[str, str] = BUILT, login: bool = True) -> list[str]:
+    return [" ".join(words) for words in pushing.commands(client(name), to, built, FOLDER, login)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def lines(name: str, to: push.Destination = TO, built: dict[str, str] = BUILT, l
     ],
 )
 def test_a_registry_of_this_machine_speaks_http_and_any_other_https(reference, host, repository, url):
-    to = push.target(reference, "1")
+    to = pushing.target(reference, "1")
     assert (to.host, to.repository, to.tag, to.url) == (host, repository, "1", url)
 
 
@@ -69,7 +69,7 @@ def test_a_registry_of_this_machine_speaks_http_and_any_other_https(reference, h
 )
 def test_what_names_no_registry_and_repository_is_refused(reference):
     with pytest.raises(Refusal, match="names no registry and repository: it must look like"):
-        push.target(reference, "1")
+        pushing.target(reference, "1")
 
 
 def test_podman_makes_the_index_here_and_pushes_it_with_all_its_images():
@@ -104,25 +104,25 @@ def test_finch_pushes_one_image_and_joins_none():
 
 @pytest.mark.parametrize("name", ["podman", "docker", "finch"])
 def test_a_password_is_in_no_command_and_no_representation(name):
-    login = push.Login("AWS", "s3cret")
-    words = push.login_command(client(name), TO, login.user, FOLDER)
+    login = pushing.Login("AWS", "s3cret")
+    words = pushing.login_command(client(name), TO, login.user, FOLDER)
     assert "--password-stdin" in words
     assert words[-1] == TO.host
     assert "s3cret" not in repr([words, lines(name, built={"arm64": "x"}), login, [login]])
 
 
 def test_the_parameters_line_is_that_of_the_environments_file():
-    done = push.Pushed(TO, DIGEST, ("linux/amd64", "linux/arm64"))
-    assert push.line(load("staging"), done) == f"params/staging.yaml:\nimage:\n  digest: {DIGEST}"
-    later = push.Pushed(push.target("h.x/a", "2.0.0"), DIGEST, ())
-    assert '\n  tag: "2.0.0"\n' in push.line(load("production"), later)
+    done = pushing.Pushed(TO, DIGEST, ("linux/amd64", "linux/arm64"))
+    assert pushing.line(load("staging"), done) == f"params/staging.yaml:\nimage:\n  digest: {DIGEST}"
+    later = pushing.Pushed(pushing.target("h.x/a", "2.0.0"), DIGEST, ())
+    assert '\n  tag: "2.0.0"\n' in pushing.line(load("production"), later)
 
 
 def test_the_login_is_ecrs_and_the_target_the_parameters_repository(aws):
     with pytest.raises(Refusal, match="repository slp-saas-test does not exist yet; slpnb run staging --only 10_image"):
-        push.ecr(aws, "2.0.0")
+        pushing.ecr(aws, "2.0.0")
     image.plan(image.desired(aws.config), image.observe(aws)).apply(aws)
-    to, login = push.ecr(aws, "2.0.0")
+    to, login = pushing.ecr(aws, "2.0.0")
     assert (to.repository, to.tag, login.user) == ("slp-saas-test", "2.0.0", "AWS")
     assert to.host == f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com"
     assert login.password
@@ -139,7 +139,7 @@ def test_a_tag_that_is_taken_is_refused_before_a_build(aws):
         imageTag="2.0.0",
     )
     with pytest.raises(Refusal, match=r"tag 2.0.0 is in repository slp-saas-test already .*give another --version"):
-        push.ecr(aws, "2.0.0")
+        pushing.ecr(aws, "2.0.0")
 
 
 def free_port() -> int:
@@ -149,9 +149,9 @@ def free_port() -> int:
 
 
 def test_a_registry_that_does_not_answer_is_refused_in_one_sentence_before_a_build():
-    to = push.target(f"127.0.0.1:{free_port()}/a", "1")
+    to = pushing.target(f"127.0.0.1:{free_port()}/a", "1")
     with pytest.raises(Refusal, match=f"^no registry answers at {to.url}: Connection refused$"):
-        push.demand_answer(to)
+        pushing.demand_answer(to)
 
 
 @contextmanager
@@ -162,18 +162,18 @@ def serving(folder: Path, more: str = "") -> Iterator[str]:
     settings.write_text(CONFIG.format(folder=folder / "blobs", port=port) + more)
     process = subprocess.Popen([str(REGISTRY), "serve", str(settings)], stderr=subprocess.DEVNULL)
     try:
-        await_answer(push.target(f"127.0.0.1:{port}/a", "1"), process)
+        await_answer(pushing.target(f"127.0.0.1:{port}/a", "1"), process)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()
 
 
-def await_answer(to: push.Destination, process: subprocess.Popen[bytes]) -> None:
+def await_answer(to: pushing.Destination, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + READY_SECONDS
     while True:
         try:
-            return push.demand_answer(to)
+            return pushing.demand_answer(to)
         except Refusal:
             if time.monotonic() > end or process.poll() is not None:
                 raise
@@ -207,7 +207,7 @@ def built(here, tmp_path_factory) -> Iterator[dict[str, str]]:
         here.client.images.remove(name, force=True)
 
 
-def manifest(to: push.Destination, what: str) -> dict:
+def manifest(to: pushing.Destination, what: str) -> dict:
     request = Request(f"{to.url}{to.repository}/manifests/{what}", headers={"Accept": ", ".join(image.MEDIA_TYPES)})
     with build_opener(ProxyHandler({})).open(request) as answer:
         return json.load(answer)
@@ -217,16 +217,16 @@ def manifest(to: push.Destination, what: str) -> dict:
 @needs_registry
 def test_two_architectures_are_pushed_as_one_index_and_read_back_by_digest(here, built, tmp_path):
     with serving(tmp_path) as host:
-        to = push.target(f"{host}/team/tiny", "1.0.0")
-        done = push.push(here, to, built)
+        to = pushing.target(f"{host}/team/tiny", "1.0.0")
+        done = pushing.push(here, to, built)
         index = manifest(to, done.digest)
         assert index == manifest(to, "1.0.0")
         assert done.platforms == ("linux/amd64", "linux/arm64")
         listed = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
         assert sorted(listed) == ["amd64", "arm64"]
         assert all(manifest(to, digest)["layers"] for digest in listed.values())
-        with pytest.raises(push.PushError, match=r"over linux/amd64; .* over linux/arm64 should have been pushed"):
-            push.push(here, to, {"arm64": built["amd64"]})
+        with pytest.raises(pushing.PushError, match=r"over linux/amd64; .* over linux/arm64 should have been pushed"):
+            pushing.push(here, to, {"arm64": built["amd64"]})
     assert not [one for one in here.client.images.list() if any("slpnb-push:" in tag for tag in one.tags)]
 
 
@@ -236,14 +236,14 @@ def test_a_registry_with_a_login_takes_it_from_standard_input_and_nothing_is_kep
     (tmp_path / "htpasswd").write_text(HTPASSWD + "\n")
     auth = f"auth: {{htpasswd: {{realm: test, path: {tmp_path / 'htpasswd'}}}}}\n"
     with serving(tmp_path, auth) as host:
-        to = push.target(f"{host}/tiny", "1.0.0")
-        done = push.push(here, to, {"arm64": built["arm64"]}, push.Login(USER, PASSWORD))
+        to = pushing.target(f"{host}/tiny", "1.0.0")
+        done = pushing.push(here, to, {"arm64": built["arm64"]}, pushing.Login(USER, PASSWORD))
         assert done.platforms == ("linux/arm64",)
-        with pytest.raises(push.PushError) as refused:
-            push.push(here, to, {"arm64": built["arm64"]}, push.Login(USER, "not the word"))
+        with pytest.raises(pushing.PushError) as refused:
+            pushing.push(here, to, {"arm64": built["arm64"]}, pushing.Login(USER, "not the word"))
         assert "not the word" not in str(refused.value)
-        with pytest.raises(push.PushError, match="exited with code"):  # no login is left from the first
-            push.push(here, to, {"arm64": built["arm64"]})
+        with pytest.raises(pushing.PushError, match="exited with code"):  # no login is left from the first
+            pushing.push(here, to, {"arm64": built["arm64"]})
 
 
 @needs_engine
@@ -258,6 +258,6 @@ def test_without_a_registry_or_an_account_the_command_says_what_it_would_push():
     said: list[str] = []
     for environment, given in (("staging", "--apply"), ("production", "--confirm production")):
         config = load(environment)
-        said.append(push.not_pushed(config, ("amd64", "arm64"), "2.0.0"))
+        said.append(pushing.not_pushed(config, ("amd64", "arm64"), "2.0.0"))
         assert f"linux/amd64, linux/arm64 as one index to ECR repository {config.image.repository}" in said[-1]
         assert said[-1].endswith(f"{given} pushes it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from slpnb.config import load
-from slpnb.engine import arguments as container_arguments
+from slpnb.engine import container_arguments
 from slpnb.local.containers import checks, wording
 from slpnb.local.containers.checks import Health, Result, Rule
 from slpnb.task.task_definition import definition

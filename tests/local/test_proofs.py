@@ -13,7 +13,7 @@ from PIL import Image
 
 from slpnb import engine, local, service
 from slpnb.errors import VerificationError
-from slpnb.image import building as build
+from slpnb.image import building
 from slpnb.local.containers.companions import ensure_image
 from slpnb.service import stability, visit
 from tests.engines import needs_engine
@@ -153,7 +153,9 @@ def test_no_secret_is_in_an_image_a_notebook_a_log_or_the_process_list(world: Wo
     assert visitor.get("/wp-admin/").status == 200
     eventually(lambda: any("/wp-admin/" in line for line in world.log()))
     told = {
-        "history": json.dumps([world.engine.client.images.get(f"{build.IMAGE}:{one}").history() for one in (OLD, NEW)]),
+        "history": json.dumps(
+            [world.engine.client.images.get(f"{building.IMAGE}:{one}").history() for one in (OLD, NEW)]
+        ),
         "notebooks": "".join((world.folder / f"{one}.ipynb").read_text(encoding="utf-8") for one in TOLD),
         "log group": "\n".join(world.log()),
         "containers' logs": "".join(one.logs().decode("utf-8", "replace") for one in world.containers()),

@@ -20,17 +20,17 @@ from slpnb import local, runbook, service, task
 from slpnb.aws import Aws
 from slpnb.config import Config, load
 from slpnb.engine import LABEL, Engine
-from slpnb.image import building as build
+from slpnb.image import building
 from slpnb.local.base import registry
 from slpnb.local.client import ENDPOINT_VARIABLE
 from slpnb.repository import NOTEBOOKS_DIR
 from slpnb.service import installation, stability
-from slpnb.task import task_definition as task_document
+from slpnb.task import task_definition
 from tests.proofs.visitors import Visitor
 
 # The later ones are this process's own: another one that proves the same at the same time has others.
 OLD, NEW, BROKEN = "1.0.0", f"2.0.{os.getpid()}", f"3.0.{os.getpid()}"
-OURS = re.compile(rf"^{re.escape(build.IMAGE)}:[23]\.0\.(\d+)$")
+OURS = re.compile(rf"^{re.escape(building.IMAGE)}:[23]\.0\.(\d+)$")
 PASSWORD = "administrator-canary-7Hq2"
 PACE = 10.0
 SETTLE_SECONDS = 60
@@ -181,7 +181,7 @@ class World:
 
     def log(self) -> list[str]:
         """Every line in the log group of the task definition."""
-        group = {"logGroupName": task_document.log_group(self.config)}
+        group = {"logGroupName": task_definition.log_group(self.config)}
         return [event["message"] for event in self.aws.pages("logs", "filter_log_events", "events", **group)]
 
 
@@ -194,10 +194,10 @@ def images(engine: Engine) -> Iterator[None]:
     remove_images(engine, lambda process: not psutil.pid_exists(process))
     config, own = load("staging"), engine.architecture
     for version in (OLD, NEW):
-        built = build.build(engine, config, own, version)
+        built = building.build(engine, config, own, version)
     made = engine.client.containers.create(built.name, labels={LABEL: "proofs"})
     try:
-        made.commit(build.IMAGE, BROKEN, changes=['CMD ["no-such-command"]'])
+        made.commit(building.IMAGE, BROKEN, changes=['CMD ["no-such-command"]'])
         yield
     finally:
         made.remove(force=True)
@@ -206,7 +206,7 @@ def images(engine: Engine) -> Iterator[None]:
 
 def remove_images(engine: Engine, of: Callable[[int], bool]) -> None:
     """The later versions of some processes: this one's at its end, and of those that did not come to theirs."""
-    for image in engine.client.images.list(build.IMAGE):
+    for image in engine.client.images.list(building.IMAGE):
         for tag in image.tags:
             if (found := OURS.match(tag)) and of(int(found[1])):
                 engine.client.images.remove(tag, force=True)

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from slpnb.runner import report
-from slpnb.runner.record import Entry, Record
+from slpnb.runner.records import Entry, Record
 from tests import generated
 
 STARTED = "2026-01-02T03-04-05Z"

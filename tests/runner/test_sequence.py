@@ -21,8 +21,8 @@ from slpnb import local, runner
 from slpnb.errors import ParameterError
 from slpnb.repository import ROOT
 from slpnb.runbook.steps import NOTEBOOKS
-from slpnb.runner import Order, choose, find, kernels, record, sequence
-from slpnb.runner.record import Entry, Record
+from slpnb.runner import Order, choose, find, kernels, records, sequence
+from slpnb.runner.records import Entry, Record
 from tests import generated
 
 
@@ -181,7 +181,7 @@ class TestARun:
         assert done.verdict.endswith("second run: 01_one wrote again")
 
     def test_two_runs_in_one_second_have_a_folder_each(self, here):
-        folders = {record.new_folder(here / "runs", "staging") for _ in range(3)}
+        folders = {records.new_folder(here / "runs", "staging") for _ in range(3)}
         assert len(folders) == 3
 
 

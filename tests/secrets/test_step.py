@@ -10,7 +10,7 @@ from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.shown import show
 from slpnb.secrets import policies, step
-from slpnb.task import task_definition as task_document
+from slpnb.task import task_definition
 from tests.conftest import cases
 
 EARLIER = (image, network, efs)
@@ -152,7 +152,7 @@ def test_the_table_of_grants_has_a_row_for_every_statement(made):
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_the_log_that_the_execution_role_writes_is_the_tasks(environment):
     config = load(environment)
-    assert policies.log_group(config) == task_document.log_group(config)
+    assert policies.log_group(config) == task_definition.log_group(config)
 
 
 def test_only_tasks_of_this_account_may_have_the_task_roles(made):

@@ -14,7 +14,7 @@ from typing import Any
 
 from slpnb.config import load
 from slpnb.engine import LABEL, Engine, leftovers
-from slpnb.image import building as build
+from slpnb.image import building
 from slpnb.task.task_definition import DROPPED, TMPFS, TMPFS_OPTIONS, definition
 from tests.waiting import eventually
 
@@ -76,7 +76,7 @@ class Site:
 @dataclass
 class World:
     engine: Engine
-    image: build.Image
+    image: building.Image
     network: str
     database: Any
     folder: Path
@@ -143,7 +143,7 @@ class World:
 @contextmanager
 def open_world(engine: Engine) -> Iterator[World]:
     config = load("staging")
-    image = build.build(engine, config, engine.architecture, VERSION)
+    image = building.build(engine, config, engine.architecture, VERSION)
     database_image = _database_image(engine)
     network = engine.client.networks.create(f"slpnb-test-{os.getpid()}", labels=LABELS)
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +171,7 @@ def _database(engine: Engine, image: str, network: Any) -> Any:
 
 def _database_image(engine: Engine) -> str:
     name = "localhost/slpnb-test-database"
-    base = build.find_base(engine, engine.architecture, lambda _line: None) or build.default_base()
+    base = building.find_base(engine, engine.architecture, lambda _line: None) or building.default_base()
     host = ["--network=host"] if engine.name == "podman" else []
     file = HERE / "Database.Dockerfile"
     command = [

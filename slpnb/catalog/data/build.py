@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from slpnb.catalog import instance_types as catalog
+from slpnb.catalog import instance_types
 from slpnb.catalog.instance_types import COLUMNS
 
 HERE = Path(__file__).parent
@@ -106,7 +106,7 @@ def _flag(value: bool) -> str:
 def main(check: bool) -> None:
     """Build slpnb/data/instance_types.csv, or check the estimates."""
     if check:
-        click.echo(catalog.errors().to_string())
+        click.echo(instance_types.errors().to_string())
         return
     target = HERE / "instance_types.csv"
     target.write_text(table(), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from slpnb.engine import LABEL, Engine, arguments as container_arguments
+from slpnb.engine import LABEL, Engine, container_arguments
 from slpnb.engine.leftovers import remove_container
 from slpnb.local.containers import database
 from slpnb.local.containers.addresses import address, published

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from slpnb.ecs.scheduler import observed
 from slpnb.ecs.scheduler.state import State, Task
-from slpnb.engine import Engine, arguments as container_arguments, leftovers
+from slpnb.engine import Engine, container_arguments, leftovers
 from slpnb.local.base import clock
 from slpnb.local.base.inprocess import ACCOUNT, REGION, client
 from slpnb.local.containers import orders, reaper

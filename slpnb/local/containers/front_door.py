@@ -18,7 +18,7 @@ from typing import Any
 from moto.elbv2.models import ELBv2Backend, FakeListener
 
 from slpnb.ecs.scheduler.state import State
-from slpnb.engine.arguments import LOOPBACK
+from slpnb.engine.container_arguments import LOOPBACK
 from slpnb.engine.leftovers import remove_container
 from slpnb.local.base.inprocess import client
 from slpnb.local.containers import proxy

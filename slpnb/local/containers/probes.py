@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from slpnb.engine.arguments import LOOPBACK
+from slpnb.engine.container_arguments import LOOPBACK
 from slpnb.engine.leftovers import engine_errors
 from slpnb.local.containers import checks
 from slpnb.local.containers.checks import Result, Rule

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from slpnb.engine import arguments as container_arguments
+from slpnb.engine import container_arguments
 from slpnb.engine.leftovers import engine_errors, remove_container
 from slpnb.local.containers import kernel, probes, wording
 from slpnb.local.containers.checks import Health, Result, judge, together

@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.ecs.models import Cluster, TaskDefinition
 
-from slpnb.ecs import placement as placement_rules
+from slpnb.ecs import placement
 from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.state import Share, Task
 from slpnb.local.ecs import interfaces, refusals, requests
@@ -60,7 +60,7 @@ class Tasks:
         group = request.get("group") or f"family:{found.family}"
         return Task("", cluster.name, self.definitions.scheduled(found), group)
 
-    def _failure(self, cluster: str, failure: placement_rules.Failure) -> dict[str, Any]:
+    def _failure(self, cluster: str, failure: placement.Failure) -> dict[str, Any]:
         if not failure.closest and not self.instances.registered(cluster, "ACTIVE"):
             raise refusals.invalid("No Container Instances were found in your cluster.")
         arn = self.region.arn("container-instance", f"{cluster}/{failure.closest}") if failure.closest else None
@@ -93,8 +93,8 @@ class Tasks:
         one = self.region.state.instances.get(id)
         if one is None or one.registered_at is None:
             return "MISSING"
-        short = placement_rules.shortfalls(task.definition.needs, one.free)
-        return placement_rules.REASONS[short[0].resource][0] if short else ""
+        short = placement.shortfalls(task.definition.needs, one.free)
+        return placement.REASONS[short[0].resource][0] if short else ""
 
     def stop(self, request: Mapping[str, Any]) -> Task:
         """StopTask."""
