@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slpnb.cli import size_services
 from slpnb.cli.options import together
-from slpnb.cli.tables import print_table
+from slpnb.cli.tables import counted, print_csv, print_table
 
 if TYPE_CHECKING:
     from slpnb.ecs.placement import TaskNeeds
+    from slpnb.fleet.packing import Objective
     from slpnb.fleet.size import Answer, Service
 
 NOT_MET = 1
@@ -92,6 +94,22 @@ service_options = together(
     ),
 )
 
+services_options = together(
+    click.option(
+        "--service",
+        "services",
+        multiple=True,
+        metavar="NAME=MEMORY,CPU,TASKS",
+        help="One of several services to pack onto shared instances: MiB and CPU units of a task, and how many run. "
+        "Repeatable. Exit code 1 means that no type takes one of them.",
+    ),
+    click.option(
+        "--minimise",
+        type=click.Choice(["cost", "instances"]),
+        help="What --service makes as small as possible. Default: cost. instances needs --type.",
+    ),
+)
+
 
 @click.command("size", epilog=EPILOG)
 @task_options
@@ -103,9 +121,19 @@ service_options = together(
     help="Instance types, comma-separated or repeated. Default: see above.",
 )
 @service_options
+@services_options
 @click.option("--json", "form", flag_value="json", help="JSON instead of tables.")
 @click.option("--csv", "form", flag_value="csv", help="CSV instead of tables, one line per type.")
-def command(types: Sequence[str], form: str | None, **given: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    types: Sequence[str],
+    services: Sequence[str],
+    minimise: Objective | None,
+    form: str | None,
+    **given: Any,
+) -> None:
     """Does a task fit an instance type, how many times, and does its service survive an update and a lost zone?
 
     Counts as the ECS agent does, with the memory that a type really registers (less than it is
@@ -125,9 +153,16 @@ def command(types: Sequence[str], form: str | None, **given: Any) -> None:
     The "1 vGPU" of the second attempt, and the types that would have one:
       slpnb size --memory 2560 --cpu 2048 --gpus 1 --type c6i.large
       slpnb size --memory 2560 --cpu 2048 --gpus 1
+    Three services on shared instances, and how near that is to the least possible:
+      slpnb size --service web=2560,1024,6 --service api=900,512,4 --service cron=512,256,2 --type c6g.xlarge,m6g.large
     """
     from slpnb.fleet import size
 
+    if services:
+        size_services.refuse_others(context)
+        sys.exit(0 if size_services.answer(services, _names(types), minimise or "cost", form, **given) else NOT_MET)
+    if minimise:
+        raise click.UsageError("--minimise is for several services: give them with --service")
     needs, service = _asked(**given)
     found = size.answers(needs, _names(types), service)
     if not found:
@@ -135,7 +170,7 @@ def command(types: Sequence[str], form: str | None, **given: Any) -> None:
     if form == "json":
         _print_json(needs, service, found)
     elif form == "csv":
-        _print_csv(found)
+        print_csv(map(size.record, found))
     elif found:
         _print_tables(needs, service, found)
     sys.exit(0 if found and all(one.ok for one in found) else NOT_MET)
@@ -184,25 +219,6 @@ def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> 
     click.echo(json.dumps(document, indent=2))
 
 
-def _print_csv(found: Iterable[Answer]) -> None:
-    import csv
-
-    from slpnb.fleet import size
-
-    rows = [size.record(one) for one in found]
-    if not rows:
-        return
-    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "; ".join(map(str, value)) if isinstance(value, list) else value
-
-
 INSTANCE = ("type", "fits", "sold with", "registers", "largest task", "tasks", "limited by", "USD per hour")
 FLEET = ("type", "instances", "USD per month", "update", "running meanwhile", "loss of a zone")
 NUMBERS = {"sold with", "registers", "tasks", "USD per hour", "instances", "USD per month"}
@@ -217,8 +233,8 @@ def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -
     if fitting:
         low, high = service.limits.lower, service.limits.upper
         percents = f"{service.minimum_healthy_percent} to {service.maximum_percent} %"
-        click.echo(f"\n{_count(service.tasks, 'task')} over {_count(len(service.zones), 'zone')}, ", nl=False)
-        click.echo(f"updated with {low} to {_count(high, 'task')} running ({percents}):\n")
+        click.echo(f"\n{counted(service.tasks, 'task')} over {counted(len(service.zones), 'zone')}, ", nl=False)
+        click.echo(f"updated with {low} to {counted(high, 'task')} running ({percents}):\n")
         print_table(FLEET, map(_fleet_row, fitting), NUMBERS)
     problems = [f"{one.fit.type_name}: {problem}" for one in found for problem in one.problems]
     click.echo("\n" + "\n".join(problems) if problems else "")
@@ -241,11 +257,7 @@ def _fleet_row(one: Answer) -> Sequence[str]:
     if one.update is None:
         return *fleet, "", "", ""
     after, lost = one.update, one.lost
-    finishes = "hangs" if after.stuck else f"finishes on {_count(after.instances, 'instance')}"
-    lowest = _count(after.lowest, "task") if after.lowest else "none: downtime"
+    finishes = "hangs" if after.stuck else f"finishes on {counted(after.instances, 'instance')}"
+    lowest = counted(after.lowest, "task") if after.lowest else "none: downtime"
     left = f"{lost.survive} keep running, {lost.placed} restart at once, {lost.wait} wait" if lost else ""
     return *fleet, finishes, lowest, left
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,9 +1,10 @@
-"""Tables on the terminal."""
+"""Tables on the terminal, and for other programs."""
 
 from __future__ import annotations
 
+import csv
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 WIDTH = 200  # of a table that goes to a file or a pipe
@@ -20,3 +21,24 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]], numbers: 
     for row in rows:
         table.add_row(*map(str, row))
     Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False).print(table)
+
+
+def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print records that all have the same names; nothing where there are none."""
+    records = list(rows)
+    if not records:
+        return
+    writer = csv.DictWriter(sys.stdout, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in record.items()} for record in records)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 task", "2 tasks"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -327,7 +327,7 @@ def _cheapest(needs: TaskNeeds, service: Service) -> Iterator[Answer]:
 
 def nothing_fits(needs: TaskNeeds, service: Service) -> str:
     """Why `answers` is empty, with the type that comes closest."""
-    from slpnb.fleet.packing import services as packing
+    from slpnb.fleet import packing
 
     empty = packing.empties(packing.candidates(), service.reserved_mib, service.trunking)
     if isinstance(placement.place(needs, empty), placement.Instance):

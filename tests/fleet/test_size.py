@@ -107,7 +107,7 @@ def test_help_teaches_with_commands_that_work():
         "2560",
     }
     codes = [call(line.removeprefix("slpnb size ")).exit_code for line in examples]
-    assert codes == [1, 0, 1, 1, 0, 1, 0]
+    assert codes == [1, 0, 1, 1, 0, 1, 0, 0]
     for code in (0, 1, 2):
         assert f"\n      {code}  " in text
 

@@ -105,13 +105,14 @@ class Packed:
 
 def solve(problem: Problem) -> Packed:
     """A packing that places every task exactly once, and what no packing can cost less than."""
-    if not problem.wanted.any():
-        return Packed({}, 0, 0)
     relaxed = relax(problem)
-    found = _tidy(problem, _rounded(problem, relaxed))
-    if _cost(problem, found) * GOOD > relaxed.bound * (GOOD + 1):
-        found = min(found, _tidy(problem, _dive(problem, relaxed)), key=lambda loads: _cost(problem, loads))
-    return Packed(found, _cost(problem, found), relaxed.bound)
+    best: Loads = {}
+    for find in (_rounded, _whole, _dive):
+        found = _tidy(problem, find(problem, relaxed))
+        best = min(best or found, found, key=lambda loads: _cost(problem, loads))
+        if _cost(problem, best) * GOOD <= relaxed.bound * (GOOD + 1):
+            break
+    return Packed(best, _cost(problem, best), relaxed.bound)
 
 
 def relax(problem: Problem, columns: Columns | None = None, last_beam: int = THOROUGH_BEAM) -> Relaxed:
@@ -220,6 +221,12 @@ def _rounded(problem: Problem, relaxed: Relaxed) -> Loads:
     kinds, counts, amounts = _down(relaxed)
     amounts += _cover(problem, kinds, counts, problem.wanted - amounts @ counts)
     return _loads(kinds, counts, amounts)
+
+
+def _whole(problem: Problem, relaxed: Relaxed) -> Loads:
+    """Whole numbers of the known loads alone: the better one for few tasks, of which rounding would leave little."""
+    kinds, counts, _ = _down(relaxed)
+    return _loads(kinds, counts, _cover(problem, kinds, counts, problem.wanted))
 
 
 def _dive(problem: Problem, relaxed: Relaxed) -> Loads:
