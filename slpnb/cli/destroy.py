@@ -41,7 +41,9 @@ def command(environment: str, confirm: str, delete_data: bool, **given: Any) -> 
     own = {"destroy": {"confirm": confirm, "delete_data": delete_data}}
     confirmed = "production" if confirm and environment == "production" else ""
     parameters = lay_over(options.laid_over(given, confirm=confirmed), own)
-    execute(runner.Order(environment, [runner.TEARDOWN], parameters, **options.places(given)), given["open_report"])
+    execute(
+        runner.RunOptions(environment, [runner.TEARDOWN], parameters, **options.places(given)), given["open_report"]
+    )
 
 
 def _ask(expected: str) -> str:

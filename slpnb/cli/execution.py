@@ -10,10 +10,10 @@ import click
 from slpnb.cli import interruption
 
 if TYPE_CHECKING:
-    from slpnb.runner import Order
+    from slpnb.runner import RunOptions
 
 
-def execute(order: Order, open_report: bool) -> None:
+def execute(order: RunOptions, open_report: bool) -> None:
     """Execute a run, print where its report is and how it came out, and exit with its code."""
     from rich.console import Console
 

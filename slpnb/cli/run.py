@@ -59,7 +59,7 @@ def command(
     parameters = options.laid_over(given, confirm=confirm)
     places = {**options.places(given), "again": again, "containers": containers}
     if not resume:
-        order = runner.Order(environment, runner.choose(first, to, only), parameters, **places)
+        order = runner.RunOptions(environment, runner.choose(first, to, only), parameters, **places)
     elif first or to or only:
         raise click.UsageError("--resume continues where the last run stopped: leave out --from, --to and --only")
     else:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
-from slpnb.ecs.scheduler import capacity, machine as scheduler
+from slpnb.ecs.scheduler import machine as scheduler, managed_scaling
 from slpnb.ecs.scheduler.state import (
     Definition,
     Group,
@@ -256,7 +256,7 @@ def settled(played: Replay) -> Replay:
     state, size = played.state, -1
     while size != len(state.instances):
         size = len(state.instances)
-        state = scheduler.step(state, capacity.LOW_SECONDS + state.providers[GROUP].warmup_seconds + 60)
+        state = scheduler.step(state, managed_scaling.LOW_SECONDS + state.providers[GROUP].warmup_seconds + 60)
     return replace(played, state=scheduler.step(state, (30 - state.clock) % 60))
 
 
@@ -264,7 +264,7 @@ def without(state: State, zone: str) -> State:
     """The state as soon as a zone has failed: its instances are lost, and ECS has placed again what it could."""
     left = state.copy()
     for id in [one.id for one in state.instances.values() if one.room.zone == zone]:
-        capacity.remove(left, id)
+        managed_scaling.remove(left, id)
     zones = tuple(name for name in state.groups[GROUP].zones if name != zone)
     return scheduler.change_group(left, GROUP, zones=zones)
 

@@ -2,7 +2,7 @@
 
 from .sequence import (
     TEARDOWN as TEARDOWN,
-    Order as Order,
+    RunOptions as RunOptions,
     choose as choose,
     conclude as conclude,
     find as find,

@@ -42,7 +42,7 @@ LAST = "80_service"  # after it the service answers
 
 
 @dataclass(frozen=True)
-class Order:
+class RunOptions:
     """What a run is asked to do: ``given`` are nested parameters that override the params files.
 
     ``again`` runs the notebooks a second time on the same AWS, where nothing may be left to do;
@@ -102,22 +102,22 @@ def find(name: str) -> str:
     raise ParameterError(f"{name} is not a notebook; {hint}the notebooks are {', '.join(NOTEBOOKS)}")
 
 
-def resume(environment: str, given: Mapping[str, Any], **options: Any) -> Order:
+def resume(environment: str, given: Mapping[str, Any], **options: Any) -> RunOptions:
     """The order that continues after the last finished notebook of the last run, with its parameters.
 
     On the embedded AWS that run's resources are gone with it. A notebook opened on a fresh one
     first applies the steps before it (`slpnb.runbook.prepare`), so what is skipped is only
     running their notebooks again. Raises `ParameterError` when there is nothing to continue from.
     """
-    order = Order(environment, (), **options)
+    order = RunOptions(environment, (), **options)
     folder, record = records.last(order.runs, environment)
     if not record.left:
         raise ParameterError(f"--resume: the last run of {environment} finished all its notebooks; nothing is left")
     merged = lay_over(record.given, given)
-    return Order(environment, record.left, merged, finished=(folder, tuple(record.finished)), **options)
+    return RunOptions(environment, record.left, merged, finished=(folder, tuple(record.finished)), **options)
 
 
-def run(order: Order, watcher: Watcher) -> tuple[Path, Record]:
+def run(order: RunOptions, watcher: Watcher) -> tuple[Path, Record]:
     """Run an order; returns the run's folder and its record. Raises `ParameterError` before anything starts."""
     config = load(order.environment, order.given, order.params)
     _demand_notebooks(order)
@@ -130,13 +130,13 @@ def run(order: Order, watcher: Watcher) -> tuple[Path, Record]:
     return folder, record
 
 
-def _demand_notebooks(order: Order) -> None:
+def _demand_notebooks(order: RunOptions) -> None:
     for name in order.notebooks:
         if not (order.source / f"{name}.ipynb").exists():
             raise ParameterError(f"{order.source.name}/{name}.ipynb: no such notebook")
 
 
-def _begin(order: Order, config: Config, folder: Path) -> Record:
+def _begin(order: RunOptions, config: Config, folder: Path) -> Record:
     record = Record(
         environment=order.environment,
         started=folder.name,
@@ -165,7 +165,7 @@ def _carry_over(record: Record, folder: Path, earlier: Path, finished: Sequence[
 class _Run:
     """One run: its kernels, its AWS, its notebooks one after the other."""
 
-    order: Order
+    order: RunOptions
     config: Config
     record: Record
     folder: Path
@@ -280,7 +280,7 @@ class _Execution:
     """One notebook of a run."""
 
     name: str
-    order: Order
+    order: RunOptions
     config: Config
     folder: Path
     watcher: Watcher

@@ -133,9 +133,9 @@ def test_the_fewest_instances_of_a_guarantee_are_as_played(size, tasks, constrai
     assume(constraints.template != "one_per_instance" or each == 1)
     allowed = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
     assume(not (guarantee == "update" and allowed.forbid))
-    least = int(recommend.instances(np.array([each]), guarantee, tasks, constraints)[0])
+    least = int(recommendation.instances(np.array([each]), guarantee, tasks, constraints)[0])
     kept = [
-        recommend.keeps(needs, constraints.fleet("c6g.xlarge", least - less), guarantee, tasks, constraints)
+        recommendation.keeps(needs, constraints.fleet("c6g.xlarge", least - less), guarantee, tasks, constraints)
         for less in (0, 1)
     ]
     assert kept == [True, False]

@@ -21,7 +21,7 @@ from slpnb import local, runner
 from slpnb.errors import ParameterError
 from slpnb.repository import ROOT
 from slpnb.runbook.steps import NOTEBOOKS
-from slpnb.runner import Order, choose, find, kernels, records, sequence
+from slpnb.runner import RunOptions, choose, find, kernels, records, sequence
 from slpnb.runner.records import Entry, Record
 from tests import generated
 
@@ -59,9 +59,9 @@ def here(tmp_path: Path, embedded, nursery, monkeypatch) -> Path:
     return tmp_path
 
 
-def order(here: Path, *names: str, **options) -> Order:
+def order(here: Path, *names: str, **options) -> RunOptions:
     options = {"environment": "staging", "source": here / "notebooks", "runs": here / "runs", **options}
-    return Order(notebooks=names, **options)
+    return RunOptions(notebooks=names, **options)
 
 
 def outputs(folder: Path, name: str) -> str:
