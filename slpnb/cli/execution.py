@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from slpnb.runner import RunOptions
 
 
-def execute(order: RunOptions, open_report: bool) -> None:
+def execute(options: RunOptions, open_report: bool) -> None:
     """Execute a run, print where its report is and how it came out, and exit with its code."""
     from rich.console import Console
 
@@ -22,8 +22,8 @@ def execute(order: RunOptions, open_report: bool) -> None:
 
     interruption.take()  # a cancelled CI job leaves nothing running
     console = Console(highlight=False)
-    with Progressing(console, len(order.notebooks) * (1 + order.again)) as watcher:
-        folder, record = runner.run(order, watcher)
+    with Progressing(console, len(options.notebooks) * (1 + options.again)) as watcher:
+        folder, record = runner.run(options, watcher)
     report = folder / "report.html"
     if open_report:
         click.launch(str(report))

@@ -59,9 +59,9 @@ def command(
     parameters = options.laid_over(given, confirm=confirm)
     places = {**options.places(given), "again": again, "containers": containers}
     if not resume:
-        order = runner.RunOptions(environment, runner.choose(first, to, only), parameters, **places)
+        chosen = runner.RunOptions(environment, runner.choose(first, to, only), parameters, **places)
     elif first or to or only:
         raise click.UsageError("--resume continues where the last run stopped: leave out --from, --to and --only")
     else:
-        order = runner.resume(environment, parameters, **places)
-    execute(order, given["open_report"])
+        chosen = runner.resume(environment, parameters, **places)
+    execute(chosen, given["open_report"])

@@ -18,7 +18,7 @@ from slpnb.cli.tables import counted, print_csv, print_table
 if TYPE_CHECKING:
     from slpnb.ecs.placement import TaskNeeds
     from slpnb.fleet.packing import Objective
-    from slpnb.fleet.size import Answer, Service
+    from slpnb.fleet.size import Answer, ServiceSettings
 
 NOT_MET = 1
 EPILOG = """\b
@@ -187,12 +187,12 @@ def _asked(
     max_instances: int | None,
     architecture: str | None,
     **task: Any,
-) -> tuple[TaskNeeds, Service]:
+) -> tuple[TaskNeeds, ServiceSettings]:
     from slpnb.fleet import size
 
     percents = minimum_healthy_percent, maximum_percent
     needs = size.task(**task, architecture=architecture or "")
-    return needs, size.Service(tasks, size.zones(zones), reserved_mib, trunking, *percents, max_instances)
+    return needs, size.ServiceSettings(tasks, size.zones(zones), reserved_mib, trunking, *percents, max_instances)
 
 
 def _names(types: Iterable[str]) -> list[str]:
@@ -203,7 +203,7 @@ def _names(types: Iterable[str]) -> list[str]:
     return names
 
 
-def _print_json(needs: TaskNeeds, service: Service, found: Iterable[Answer]) -> None:
+def _print_json(needs: TaskNeeds, service: ServiceSettings, found: Iterable[Answer]) -> None:
     import json
     from dataclasses import asdict
 
@@ -224,7 +224,7 @@ FLEET = ("type", "instances", "USD per month", "update", "running meanwhile", "l
 NUMBERS = {"sold with", "registers", "tasks", "USD per hour", "instances", "USD per month"}
 
 
-def _print_tables(needs: TaskNeeds, service: Service, found: Sequence[Answer]) -> None:
+def _print_tables(needs: TaskNeeds, service: ServiceSettings, found: Sequence[Answer]) -> None:
     from slpnb.fleet import size
 
     click.echo(f"One task takes {size.described(needs)}; per instance of each type:\n")

@@ -15,7 +15,7 @@ from slpnb.cli.tables import counted, print_csv, print_table
 
 if TYPE_CHECKING:
     from slpnb.fleet.packing import Batch, Demand, Objective, Packing, Shared
-    from slpnb.fleet.size import Service
+    from slpnb.fleet.size import ServiceSettings
 
 BESIDE = ("types", "reserved_mib", "trunking", "architecture", "network_mode", "minimise", "form")
 COLUMNS = ("type", "instances", "tasks on each", "left on each", "USD per month")
@@ -53,14 +53,14 @@ def answer(
     """
     from slpnb.fleet import packing, size
 
-    on = size.Service(reserved_mib=reserved_mib, trunking=trunking)
+    on = size.ServiceSettings(reserved_mib=reserved_mib, trunking=trunking)
     demands = [_demand(text, on, network_mode, architecture or "") for text in services]
     shared = packing.share(demands, types, minimise=minimise, reserved_mib=on.reserved_mib, trunking=on.trunking)
     _print(shared, form)
     return not shared.misfits
 
 
-def _demand(text: str, on: Service, network_mode: str, architecture: str) -> Demand:
+def _demand(text: str, on: ServiceSettings, network_mode: str, architecture: str) -> Demand:
     from slpnb.errors import ParameterError
     from slpnb.fleet import size
     from slpnb.fleet.packing import Demand

@@ -68,7 +68,7 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Counts:
     """How a service stood after a second: tasks of the old and of the new revision that have an instance.
 
     ``healthy`` of them count towards the minimum; ``waiting`` ones have no instance yet. ``instances`` are the
@@ -102,7 +102,7 @@ class Replay:
     first: bool
     lives: Mapping[str, Mapping[str, int]]
     revisions: Mapping[str, str]
-    moments: Sequence[Moment]
+    moments: Sequence[Counts]
     moved: int
     standing: State
     names: Mapping[str, str]
@@ -283,7 +283,7 @@ class _Recorder:
         self.state, self.key, self.old, self.told, self.first = state, key, old, told, first
         self.begun = state.clock
         self.lives: dict[str, dict[str, int]] = {}
-        self.moments: dict[int, Moment] = {}
+        self.moments: dict[int, Counts] = {}
         self.hosts: dict[str, str] = {}
         self.best, self.moved = -inf, 0
         self.standing: State | None = None
@@ -320,13 +320,13 @@ class _Recorder:
         if moment.waiting and primary.rollout == "IN_PROGRESS" and not primary.rollback_of:
             self.standing = self.state
 
-    def _moment(self, second: int) -> Moment:
+    def _moment(self, second: int) -> Counts:
         tasks = [task for task in self.state.of_service(self.key) if task.active]
         placed = [task for task in tasks if task.instance]
         old = sum(task.id in self.old for task in placed)
         free = [one.free.memory_mib for one in self.state.instances.values() if one.status == "ACTIVE"]
         counts = old, len(placed) - old, sum(task.counted for task in placed), len(tasks) - len(placed)
-        return Moment(second, *counts, len(self.state.instances), max(free, default=0))
+        return Counts(second, *counts, len(self.state.instances), max(free, default=0))
 
     def _names(self, revisions: Mapping[str, str]) -> dict[str, str]:
         """Tasks as in the table, instances and deployments as numbers in order of their beginning."""

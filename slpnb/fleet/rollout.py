@@ -22,7 +22,7 @@ from slpnb.ecs.scheduler import capacity
 from slpnb.ecs.scheduler.state import Breaker, TargetGroup
 from slpnb.fleet import replay
 from slpnb.fleet.group import Fleet, fleet
-from slpnb.fleet.replay import Moment, Replay
+from slpnb.fleet.replay import Counts, Replay
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -244,18 +244,18 @@ def _last(found: Replay) -> int:
     return next(number for number, one in enumerate(found.moments) if one.second == found.moved)
 
 
-def _steps(moments: Sequence[Moment], setting: Setting) -> Iterator[Step]:
+def _steps(moments: Sequence[Counts], setting: Setting) -> Iterator[Step]:
     first = replace(moments[0], old=setting.desired, new=0, healthy=setting.desired, waiting=0)
     changes = ((_action(before, after), after) for before, after in pairwise((first, *moments)))
     for number, (action, after) in enumerate((change for change in changes if change[0]), 1):
         yield _step(number, action, after)
 
 
-def _step(number: int, action: str, at: Moment, stuck: str = "") -> Step:
+def _step(number: int, action: str, at: Counts, stuck: str = "") -> Step:
     return Step(number, at.second, action, at.old, at.new, at.healthy, at.instances, at.free_mib, stuck)
 
 
-def _action(before: Moment, after: Moment) -> str:
+def _action(before: Counts, after: Counts) -> str:
     """What happened between two moments, in the order in which ECS does it."""
     counts = {
         "new healthy": (after.healthy - after.old) - (before.healthy - before.old),

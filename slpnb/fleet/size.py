@@ -137,7 +137,7 @@ def _known_zones() -> set[str]:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceSettings:
     """The service around the task: how many, where, and how it is updated.
 
     Percents as in deploymentConfiguration; ``reserved_mib`` is ECS_RESERVED_MEMORY, ``trunking``
@@ -187,7 +187,7 @@ class Update:
     stuck: str = ""
 
 
-def update(service: Service, each: int, binding: str = "") -> Update:
+def update(service: ServiceSettings, each: int, binding: str = "") -> Update:
     """What a rolling update of a service does on instances that take ``each`` tasks.
 
     All its tasks run before it. ECS at once starts as many new tasks as the maximum allows and stops old ones
@@ -216,7 +216,7 @@ class Lost:
     wait: int
 
 
-def zone_lost(service: Service, each: int) -> Lost:
+def zone_lost(service: ServiceSettings, each: int) -> Lost:
     """What the loss of the worst zone leaves; instances and tasks are spread over the zones evenly."""
     count, rooms = len(service.zones), service.instances(service.tasks, each)
     room = [each * (rooms // count + (zone < rooms % count)) for zone in range(count)]
@@ -246,7 +246,7 @@ class Answer:
     """One type: whether a task fits, and what happens to the service (None where not even one task fits)."""
 
     fit: Fit
-    service: Service
+    service: ServiceSettings
     missing_zones: tuple[str, ...] = ()
     instances: int = 0
     update: Update | None = None
@@ -284,7 +284,7 @@ class Answer:
         return found + ([f"a rolling update hangs: {stuck}"] if stuck else [])
 
 
-def answer(needs: TaskNeeds, type_name: str, service: Service) -> Answer:
+def answer(needs: TaskNeeds, type_name: str, service: ServiceSettings) -> Answer:
     """One task on one type, and the service on instances of it. Raises `ParameterError` for an unknown type."""
     found = placement.fit(needs, type_name, reserved_mib=service.reserved_mib, trunking=service.trunking)
     missing = _missing(type_name, service.zones)
@@ -302,7 +302,7 @@ def _missing(type_name: str, wanted: Iterable[str]) -> tuple[str, ...]:
     return tuple(zone for zone in wanted if zone in known and zone not in offered)
 
 
-def answers(needs: TaskNeeds, types: Iterable[str], service: Service, *, rows: int = 10) -> list[Answer]:
+def answers(needs: TaskNeeds, types: Iterable[str], service: ServiceSettings, *, rows: int = 10) -> list[Answer]:
     """Each named type once, in order; without names the ``rows`` cheapest that take the task.
 
     Those are of the current generation, not burstable, priced, and offered in the zones (in as many,
@@ -315,7 +315,7 @@ def answers(needs: TaskNeeds, types: Iterable[str], service: Service, *, rows: i
     return list(islice(_cheapest(needs, service), rows))
 
 
-def _cheapest(needs: TaskNeeds, service: Service) -> Iterator[Answer]:
+def _cheapest(needs: TaskNeeds, service: ServiceSettings) -> Iterator[Answer]:
     from slpnb.fleet.remedies import cheapest  # with pandas, which named types do without
 
     table = cheapest(needs, reserved_mib=service.reserved_mib, rows=len(catalog.types()), trunking=service.trunking)
@@ -325,7 +325,7 @@ def _cheapest(needs: TaskNeeds, service: Service) -> Iterator[Answer]:
             yield found
 
 
-def nothing_fits(needs: TaskNeeds, service: Service) -> str:
+def nothing_fits(needs: TaskNeeds, service: ServiceSettings) -> str:
     """Why `answers` is empty, with the type that comes closest."""
     from slpnb.fleet import packing
 

@@ -103,52 +103,52 @@ def find(name: str) -> str:
 
 
 def resume(environment: str, given: Mapping[str, Any], **options: Any) -> RunOptions:
-    """The order that continues after the last finished notebook of the last run, with its parameters.
+    """The options of a run that continues after the last finished notebook of the last run, with its parameters.
 
     On the embedded AWS that run's resources are gone with it. A notebook opened on a fresh one
     first applies the steps before it (`slpnb.runbook.prepare`), so what is skipped is only
     running their notebooks again. Raises `ParameterError` when there is nothing to continue from.
     """
-    order = RunOptions(environment, (), **options)
-    folder, record = records.last(order.runs, environment)
+    asked = RunOptions(environment, (), **options)
+    folder, record = records.last(asked.runs, environment)
     if not record.left:
         raise ParameterError(f"--resume: the last run of {environment} finished all its notebooks; nothing is left")
     merged = lay_over(record.given, given)
     return RunOptions(environment, record.left, merged, finished=(folder, tuple(record.finished)), **options)
 
 
-def run(order: RunOptions, watcher: Watcher) -> tuple[Path, Record]:
-    """Run an order; returns the run's folder and its record. Raises `ParameterError` before anything starts."""
-    config = load(order.environment, order.given, order.params)
-    _demand_notebooks(order)
-    folder = records.new_folder(order.runs, order.environment)
-    record = _begin(order, config, folder)
+def run(options: RunOptions, watcher: Watcher) -> tuple[Path, Record]:
+    """Run the notebooks; returns the run's folder and its record. Raises `ParameterError` before anything starts."""
+    config = load(options.environment, options.given, options.params)
+    _demand_notebooks(options)
+    folder = records.new_folder(options.runs, options.environment)
+    record = _begin(options, config, folder)
     try:
-        _Run(order, config, record, folder, watcher).go()
+        _Run(options, config, record, folder, watcher).go()
     finally:
         record.save(folder)
     return folder, record
 
 
-def _demand_notebooks(order: RunOptions) -> None:
-    for name in order.notebooks:
-        if not (order.source / f"{name}.ipynb").exists():
-            raise ParameterError(f"{order.source.name}/{name}.ipynb: no such notebook")
+def _demand_notebooks(options: RunOptions) -> None:
+    for name in options.notebooks:
+        if not (options.source / f"{name}.ipynb").exists():
+            raise ParameterError(f"{options.source.name}/{name}.ipynb: no such notebook")
 
 
-def _begin(order: RunOptions, config: Config, folder: Path) -> Record:
+def _begin(options: RunOptions, config: Config, folder: Path) -> Record:
     record = Record(
-        environment=order.environment,
+        environment=options.environment,
         started=folder.name,
-        asked=list(order.notebooks),
-        given=dict(order.given),
+        asked=list(options.notebooks),
+        given=dict(options.given),
         parameters=config.model_dump(mode="json"),
         backend=config.backend,
         git=records.origin(),
         versions=dict(records.versions()),
     )
-    if order.finished:
-        _carry_over(record, folder, *order.finished)
+    if options.finished:
+        _carry_over(record, folder, *options.finished)
     record.save(folder)
     return record
 
@@ -165,7 +165,7 @@ def _carry_over(record: Record, folder: Path, earlier: Path, finished: Sequence[
 class _Run:
     """One run: its kernels, its AWS, its notebooks one after the other."""
 
-    order: RunOptions
+    options: RunOptions
     config: Config
     record: Record
     folder: Path
@@ -174,27 +174,27 @@ class _Run:
 
     def go(self) -> None:
         """Run everything; an interruption between two notebooks is handled like one within."""
-        record, order = self.record, self.order
+        record, options = self.record, self.options
         with RunReport(self.folder, record) as report:
             try:
                 # papermill takes 2 s to import: they pass while the embedded AWS and the first kernels start
                 Thread(target=import_module, args=("papermill.execute",), daemon=True).start()
-                log, containers = self.folder / "kernels.log", order.containers
-                with Kernels(order.source, log) as kernels, _backend(self.config, containers) as backend:
+                log, containers = self.folder / "kernels.log", options.containers
+                with Kernels(options.source, log) as kernels, _backend(self.config, containers) as backend:
                     record.simulated, kernels.environ = backend.simulated, self._environ(backend)
                     self._pass(kernels, report, record.notebooks, self.folder)
                     self._look(backend, kernels)
-                    if order.again and not record.stopped:
+                    if options.again and not record.stopped:
                         self._pass(kernels, report, record.again, records.subfolder(self.folder, "again"))
             except KeyboardInterrupt:
-                record.exit_code, record.verdict = INTERRUPTED, f"{order.environment}: interrupted"
+                record.exit_code, record.verdict = INTERRUPTED, f"{options.environment}: interrupted"
             else:
                 conclude(record)
             record.seconds = time.monotonic() - self.began
 
     def _look(self, backend: _Backend, kernels: Kernels) -> None:
         """With containers behind the service: install WordPress, visit it, and measure it."""
-        if not backend.aws or self.record.stopped or LAST not in self.order.notebooks:
+        if not backend.aws or self.record.stopped or LAST not in self.options.notebooks:
             return
         try:
             found = live.look(backend.aws, self.folder, backend.tasks)
@@ -208,16 +208,16 @@ class _Run:
             kernels.environ = {**kernels.environ, measurements.VARIABLE: str(path.resolve())}
 
     def _environ(self, backend: _Backend) -> dict[str, str]:
-        params = {"SLPNB_PARAMS": str(self.order.params.resolve())} if self.order.params else {}
-        engine = {} if self.order.containers else {CHOICE_VARIABLE: "none"}
+        params = {"SLPNB_PARAMS": str(self.options.params.resolve())} if self.options.params else {}
+        engine = {} if self.options.containers else {CHOICE_VARIABLE: "none"}
         return {**backend.environ, **params, **engine}
 
     def _pass(self, kernels: Kernels, report: RunReport, entries: list[Entry], folder: Path) -> None:
-        """Run the order's notebooks once, up to the first that does not finish."""
-        names = self.order.notebooks
+        """Run the notebooks once, up to the first that does not finish."""
+        names = self.options.notebooks
         for position, name in enumerate(names, start=1):
-            more = position < len(names) or (self.order.again and entries is self.record.notebooks)
-            entry = _Execution(name, self.order, self.config, folder, self.watcher).run(kernels, more)
+            more = position < len(names) or (self.options.again and entries is self.record.notebooks)
+            entry = _Execution(name, self.options, self.config, folder, self.watcher).run(kernels, more)
             entries.append(entry)
             self.record.seconds = time.monotonic() - self.began
             self.watcher.end(entry)
@@ -280,13 +280,13 @@ class _Execution:
     """One notebook of a run."""
 
     name: str
-    order: RunOptions
+    options: RunOptions
     config: Config
     folder: Path
     watcher: Watcher
 
     def run(self, kernels: Kernels, more: bool) -> Entry:
-        source, output = self.order.source / f"{self.name}.ipynb", self.folder / f"{self.name}.ipynb"
+        source, output = self.options.source / f"{self.name}.ipynb", self.folder / f"{self.name}.ipynb"
         self.watcher.begin(self.name, count_cells(source))
         began = time.monotonic()
         try:
@@ -313,7 +313,7 @@ class _Execution:
         """What papermill injects: every section given, and the four that a parameters cell sets itself."""
         config = self.config
         own = {"environment": config.environment, "backend": config.backend, "apply": config.apply}
-        return {**self.order.given, **own, "confirm": config.confirm}
+        return {**self.options.given, **own, "confirm": config.confirm}
 
     def _cell_complete(self, **_: Any) -> None:
         self.watcher.cell()

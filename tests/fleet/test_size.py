@@ -82,7 +82,7 @@ def test_nothing_that_fits_is_a_sentence_with_the_nearest():
     done = call("--memory 99999999")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "the closest is u7in-32tb.224xlarge: 99999999 MiB asked" in done.stderr
-    nowhere = size.nothing_fits(size.task(256, gpus=1), size.Service(zones=size.zones("6")))
+    nowhere = size.nothing_fits(size.task(256, gpus=1), size.ServiceSettings(zones=size.zones("6")))
     assert nowhere == (
         "no type that takes a task of 256 MiB and 1 GPU is offered in zone-1, zone-2, zone-3, zone-4, zone-5, zone-6"
     )
@@ -114,7 +114,8 @@ def test_help_teaches_with_commands_that_work():
 
 def test_named_types_are_answered_without_pandas():
     code = (
-        "import sys; from slpnb.fleet import size; size.answers(size.task(2560), ['c6i.large'], size.Service());"
+        "import sys; from slpnb.fleet import size;"
+        "size.answers(size.task(2560), ['c6i.large'], size.ServiceSettings());"
         "print(sorted({'boto3', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -124,7 +125,7 @@ def test_named_types_are_answered_without_pandas():
 # The arithmetic is what playing it through gives.
 
 services = st.builds(
-    size.Service,
+    size.ServiceSettings,
     tasks=st.integers(1, 12),
     zones=st.integers(1, 4).map(lambda number: size.zones(str(number))),
     minimum_healthy_percent=st.sampled_from([0, 33, 50, 66, 100]),
@@ -162,9 +163,9 @@ def test_one_instance_fewer_would_not_hold_the_tasks(service, each):
 
 @given(st.sampled_from(sorted(catalog.types())), st.integers(6, 200_000), st.integers(0, 65_536))
 def test_what_is_short_is_what_would_do(name, memory, cpu):
-    found = size.record(size.answer(TaskNeeds(memory, cpu), name, size.Service()))
+    found = size.record(size.answer(TaskNeeds(memory, cpu), name, size.ServiceSettings()))
     assert found["fits"] == (found["short_mib"] == 0 and found["short_cpu_units"] == 0)
     enough = TaskNeeds(max(6, memory - found["short_mib"]), cpu - found["short_cpu_units"])
-    assert size.answer(enough, name, size.Service()).fits
+    assert size.answer(enough, name, size.ServiceSettings()).fits
     assert memory - found["short_mib"] <= found["largest_mib"]
     json.dumps(found)

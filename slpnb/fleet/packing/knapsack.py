@@ -23,7 +23,7 @@ CLOSE = 10_000  # a load within 1 / 10,000 of what is possible is good enough to
 
 
 @dataclass(frozen=True)
-class Load:
+class Filling:
     """The copies of each shape on one instance, what they are worth, and what no load exceeds."""
 
     counts: Ints
@@ -45,7 +45,7 @@ class Knapsack:
         steps = np.maximum(np.gcd.reduce(self.takes, axis=0), 1)
         return int(np.argmax(self.gives // steps))
 
-    def best(self, worths: Ints, multipliers: Ints, beam: int, enough: int = 0) -> Load:
+    def best(self, worths: Ints, multipliers: Ints, beam: int, enough: int = 0) -> Filling:
         """The load worth most, keeping at most ``beam`` partial loads at a time.
 
         Loads worth no more than ``enough`` are not looked for. ``multipliers`` price a unit of each
@@ -86,7 +86,7 @@ class _Search:
     def __init__(self, sack: Knapsack, worths: Ints, multipliers: Ints, order: Ints, beam: int, interest: int) -> None:
         self.sack, self.worths, self.multipliers, self.order, self.beam = sack, worths, multipliers, order, beam
         self.interest, self.most = interest, sack.most
-        self.best = Load(np.zeros(len(worths), np.int64), 0, 0)
+        self.best = Filling(np.zeros(len(worths), np.int64), 0, 0)
         self.uses = [[(at, takes) for at, takes in enumerate(row) if takes] for row in sack.takes.tolist()]
         self.dropped = 0  # the most that a partial load left out could have reached
 
@@ -95,7 +95,7 @@ class _Search:
         """Loads worth no more than this are left out."""
         return max(self.interest, self.best.worth + self.best.worth // CLOSE)
 
-    def run(self) -> Load:
+    def run(self) -> Filling:
         labels = _Labels(self.sack.gives[None, :], np.zeros(1, np.int64), self.best.counts[None, :])
         self._complete(labels, 0)
         self._fix()
@@ -106,7 +106,7 @@ class _Search:
             labels = self._prune(_merge(labels, self.sack.fine), level + 1)
             if not len(labels):
                 break
-        return Load(self.best.counts, self.best.worth, max(self.best.worth, self.dropped))
+        return Filling(self.best.counts, self.best.worth, max(self.best.worth, self.dropped))
 
     def _fix(self) -> None:
         """Allow no more copies of a shape that costs more than it is worth than a load of interest could bear."""
@@ -166,7 +166,7 @@ class _Search:
             worth += room * self.worths[shape]
         if len(worth) and worth.max() > self.best.worth:
             found = int(worth.argmax())
-            self.best = Load(counts[found], int(worth[found]), 0)
+            self.best = Filling(counts[found], int(worth[found]), 0)
 
 
 def _merge(labels: _Labels, fine: int) -> _Labels:
