@@ -91,8 +91,8 @@ class Replay:
     ``state`` is the last one, ``key`` the service's key in it, ``begun`` its clock when the replay
     began, ``first`` whether the service starts, rather than is updated. ``lives`` has the seconds at
     which each task (by id) entered its phases, ``revisions`` whether it is old or new, ``moments`` how
-    things stood whenever something changed, ``moved`` the second of the last step towards the end, ``standing``
-    the last state in which a task of the revision asked for was waiting (without one the last of all),
+    things stood whenever something changed, ``moved`` the second of the last progress, ``standing`` the last
+    state with a task of the requested revision in PROVISIONING (without one, the final state),
     ``names`` what ids are called here, ``earlier`` the ids of the events from before.
     """
 

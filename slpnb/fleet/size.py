@@ -1,8 +1,8 @@
 """The answer of ``slpnb size``: one task on some instance types, and what happens to its service there.
 
-Pure: sizes and names in, records out. A fleet of one type holds a service by how many copies of
-the task an instance takes and by nothing else, so what an update or the loss of a zone does follows
-from that number; the tests hold it equal to what `slpnb.fleet.rollout` plays on instances of that number.
+Pure: sizes and names in, records out. `update` and `zone_lost` are a closed form of `slpnb.fleet.rollout`, which
+would take minutes for hundreds of types: with one type only the number of tasks per instance matters. A rule that
+changes there changes here too; tests/fleet/test_size.py compares them.
 Counts on the safe bound of what an instance registers (`catalog.registered_memory`).
 """
 

@@ -3,7 +3,7 @@
 The trace says what is asked of the service minute by minute. The model (`slpnb.ecs.scheduler.machine`) follows
 it as ECS would: target tracking sets the desired count, managed scaling the instances, both with
 their delays, so what comes out is late where AWS would be late. The rules and their sources are in
-`slpnb.ecs.scheduler.tracking` and `slpnb.ecs.scheduler.capacity`.
+`slpnb.ecs.scheduler.tracking` and `slpnb.ecs.scheduler.managed_scaling`.
 
 Units: MiB, CPU units (1024 per vCPU), US dollars on demand in us-east-1.
 """

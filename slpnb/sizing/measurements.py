@@ -1,6 +1,6 @@
 """The last measurement of the container: this run's, or the one that ships with the kit.
 
-``slpnb/data/measured.json`` is the ``measured.json`` of a run with containers, copied; the image and the
+``slpnb/catalog/data/measured.json`` is the ``measured.json`` of a run with containers, copied; the image and the
 engine that it was taken on are in it.
 """
 

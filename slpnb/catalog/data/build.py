@@ -104,7 +104,7 @@ def _flag(value: bool) -> str:
 @click.command()
 @click.option("--check", is_flag=True, help="Print the errors of the memory estimates instead of writing the table.")
 def main(check: bool) -> None:
-    """Build slpnb/data/instance_types.csv, or check the estimates."""
+    """Build slpnb/catalog/data/instance_types.csv, or check the estimates."""
     if check:
         click.echo(instance_types.errors().to_string())
         return

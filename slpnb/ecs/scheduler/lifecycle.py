@@ -3,8 +3,8 @@
 Source of the states: Amazon ECS Developer Guide, "Amazon ECS task lifecycle". A task on EC2
 passes PROVISIONING (only while it waits for capacity), PENDING, RUNNING, then STOPPING and
 STOPPED; ACTIVATING and DEACTIVATING are for target groups, DEPROVISIONING for what awsvpc
-attached. What it takes from its instance counts as free for the next task as soon as it is STOPPING; that one then
-waits in PENDING until the instance really has it (docs/ecs-facts.md, "Deployments"). While its target still
+attached. Once it is STOPPING, the next task can be placed in its room at once, but
+stays PENDING until the instance really has it (docs/ecs-facts.md, "Deployments"). While its target still
 drains, a task counts as taking all it has: AWS does not say otherwise.
 """
 

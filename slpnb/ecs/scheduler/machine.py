@@ -4,8 +4,8 @@ A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's
 embedded AWS schedules with it, and the sizing notebook asks it "would this deployment finish, and when?"
 (`settle`). The rules and their sources are in `slpnb.ecs.scheduler.lifecycle` (one task),
 `slpnb.ecs.scheduler.deployment` (one service), `slpnb.ecs.scheduler.rebalancing` (its zones),
-`slpnb.ecs.scheduler.capacity` (instances, managed scaling) and `slpnb.ecs.scheduler.tracking` (target
-tracking); the records are in `slpnb.ecs.scheduler.state`.
+`slpnb.ecs.scheduler.capacity` (placement), `slpnb.ecs.scheduler.managed_scaling` (instances) and
+`slpnb.ecs.scheduler.tracking` (target tracking); the records are in `slpnb.ecs.scheduler.state`.
 
 Every function here takes a state and returns another one; the one given is never changed. No
 container runs in the model: how tasks fare is an input (`slpnb.ecs.scheduler.state.Outcome`).
@@ -313,7 +313,7 @@ def why_not_steady(state: State, key: str) -> str:
 
 
 def _ends(state: State, service: Service) -> str:
-    """How the latest task of the primary deployment ended that had not been asked to stop."""
+    """Why the primary deployment's latest task stopped by itself."""
     sick = [task for task in state.of_service(service.key) if task.health == "UNHEALTHY"]
     if sick:
         return f"{len(sick)} tasks are unhealthy: {sick[0].definition.outcome.unhealthy_reason}"

@@ -57,7 +57,7 @@ class View:
 
     @property
     def kept(self) -> int:
-        """How many tasks the replaced deployment keeps: what the primary's healthy ones lack of the healthy minimum."""
+        """How many tasks the replaced deployment keeps: the healthy minimum less the primary's healthy tasks."""
         return max(0, self.limits.lower - sum(task.counted for task in self.staying)) if self.replaced else 0
 
     @property

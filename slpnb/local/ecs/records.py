@@ -1,4 +1,4 @@
-"""What the scheduler need not know of a service or a task, and the API shows all the same."""
+"""What the API returns of a service or a task and the scheduler does not use: request, tags, network interface."""
 
 from __future__ import annotations
 
