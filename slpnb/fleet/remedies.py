@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,8 +11,8 @@ import pandas as pd
 from slpnb import catalog
 from slpnb.ecs.placement import Fit, TaskNeeds
 from slpnb.ecs.resources import ARCHITECTURE
-from slpnb.fleet.group import Fleet, fit, fleet, monthly
-from slpnb.fleet.rollout import Rollout, rollout
+from slpnb.fleet.group import fit, monthly
+from slpnb.fleet.rollout import Setting, played, setting
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -57,15 +57,7 @@ def _enis(table: pd.DataFrame, trunking: bool) -> pd.Series[int]:
     return plain.where(~(table["trunking_compatible"] & trunking), trunk)
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way out: the fleet, the task and the percentages that it needs, everything else unchanged."""
-
-    words: str
-    needs: TaskNeeds
-    fleet: Fleet
-    minimum_healthy_percent: int
-    maximum_percent: int
+Way = tuple[str, Setting]  # in words, and with everything else as it is
 
 
 def ways_out(config: Config) -> pd.DataFrame:
@@ -76,7 +68,7 @@ def ways_out(config: Config) -> pd.DataFrame:
     ``holds`` counts the tasks of one instance; ``instances`` run during an update, and
     ``usd_month`` is what those cost. Each way keeps everything else as the parameters have it.
     """
-    rows = [_row(way, config.service.desired_tasks) for way in _ways(config)]
+    rows = [_row(*way) for way in _ways(config)]
     ways = pd.DataFrame(rows)
     stuck = ways["update"].eq("stuck").rename("stuck")
     return (
@@ -91,10 +83,10 @@ def known_zones(config: Config) -> list[str]:
     return config.zones if config.aws.region == "us-east-1" else []
 
 
-def _row(way: Way, desired: int) -> dict[str, object]:
-    update = _update(way, desired)
+def _row(words: str, way: Setting) -> dict[str, object]:
+    update = played(way)
     return {
-        "way": way.words,
+        "way": words,
         "type": way.fleet.type_name,
         "task_mib": way.needs.memory_mib,
         "reserve_mib": way.fleet.reserved_mib,
@@ -105,22 +97,11 @@ def _row(way: Way, desired: int) -> dict[str, object]:
     }
 
 
-def _update(way: Way, desired: int) -> Rollout:
-    return rollout(
-        way.needs,
-        way.fleet,
-        desired=desired,
-        minimum_healthy_percent=way.minimum_healthy_percent,
-        maximum_percent=way.maximum_percent,
-    )
-
-
 def _ways(config: Config) -> Iterator[Way]:
-    service, group, found = config.service, fleet(config), fit(config)
-    words, now = "as in the parameters", (service.minimum_healthy_percent, service.maximum_percent)
-    as_is = Way(words, found.needs, group, *now)
-    yield as_is
-    yield from _smaller(as_is, found) if found.short else _same_type(as_is, service.desired_tasks)
+    now, found = setting(config), fit(config)
+    group = now.fleet
+    yield "as in the parameters", now
+    yield from _smaller(now, found) if found.short else _same_type(now)
     for tasks, words in ((1, "the cheapest type that takes it"), (2, "the cheapest type that takes two")):
         types = cheapest(
             found.needs,
@@ -132,10 +113,10 @@ def _ways(config: Config) -> Iterator[Way]:
         )
         for name in types.index:
             if name != group.type_name:
-                yield replace(as_is, words=words, fleet=replace(group, type_name=str(name)))
+                yield words, replace(now, fleet=replace(group, type_name=str(name)))
 
 
-def _smaller(now: Way, found: Fit) -> Iterator[Way]:
+def _smaller(now: Setting, found: Fit) -> Iterator[Way]:
     """The task cut down to what the instance has, and where that would do, a smaller reserve."""
     words, needs = [], found.needs
     for item in found.short:
@@ -152,22 +133,22 @@ def _smaller(now: Way, found: Fit) -> Iterator[Way]:
             have = catalog.instance_type(found.type_name).architecture
             words.append(f"an {have} image")
             needs = replace(needs, attributes=((ARCHITECTURE, have),))
-    yield replace(now, words=f"a task of {', '.join(words)}", needs=needs)
+    yield f"a task of {', '.join(words)}", replace(now, needs=needs)
     reserve = found.registered.at_least_mib - found.needs.memory_mib
     if found.short_mib and reserve >= 0 and len(found.short) == 1:
-        yield replace(now, words=f"a reserve of {reserve} MiB", fleet=replace(now.fleet, reserved_mib=reserve))
+        yield f"a reserve of {reserve} MiB", replace(now, fleet=replace(now.fleet, reserved_mib=reserve))
 
 
-def _same_type(now: Way, desired: int) -> Iterator[Way]:
+def _same_type(now: Setting) -> Iterator[Way]:
     """What lets a stuck update finish on the same type: other percentages, or one more instance."""
-    update = _update(now, desired)
+    update = played(now)
     if not update.stuck:
         return
     if update.failure is None:
-        yield replace(now, words="minimum 100 %, maximum 200 %", minimum_healthy_percent=100, maximum_percent=200)
+        yield "minimum 100 %, maximum 200 %", replace(now, minimum_healthy_percent=100, maximum_percent=200)
     else:
         limit = now.fleet.max_instances + 1
         words = f"room for one more instance: max_instances {limit}"
-        yield replace(now, words=words, fleet=replace(now.fleet, max_instances=limit))
+        yield words, replace(now, fleet=replace(now.fleet, max_instances=limit))
     words = "stop before start: minimum 0 %, maximum 100 %"
-    yield replace(now, words=words, minimum_healthy_percent=0, maximum_percent=100)
+    yield words, replace(now, minimum_healthy_percent=0, maximum_percent=100)

@@ -57,9 +57,9 @@ def updates(config: Config) -> Prose:
         return Prose(f"The update hangs at step {update.steps[-1].number}: {update.stuck}.")
     on = count(update.instances, "instance")
     grown = update.instances - update.started_with
-    why = "which managed scaling has to start first" if update.waits else "for which no task waits"
+    why = "which managed scaling has to start first" if update.waits else "which no task has to wait for"
     extra = f", {grown} more than run otherwise, {why}" if grown else ""
-    return Prose(f"The update finishes on {on}{extra}, and {_fewest(update.played)}.")
+    return Prose(f"The update finishes on {on}{extra}, and {_fewest(update.played, 'is', 'are')}.")
 
 
 def replayed(played: Replay) -> Prose:
@@ -71,13 +71,14 @@ def replayed(played: Replay) -> Prose:
         ends = "ECS has given up" if played.failed else "it has got no further"
         return Prose(f"{what}; after {played.seconds // 60} minutes {ends}: {played.why.rstrip('.')}.")
     grown = f" {count(played.waited, 'task')} had to wait for a new instance." if played.waited else ""
-    return Prose(f"Steady after {played.seconds} seconds; {_fewest(played)}.{grown}")
+    return Prose(f"Steady after {played.seconds} seconds; {_fewest(played, 'was', 'were')}.{grown}")
 
 
-def _fewest(played: Replay) -> str:
+def _fewest(played: Replay, one: str, many: str) -> str:
+    """The fewest healthy tasks, with the verb for one and for many."""
     low = played.lowest
-    words = f"never fewer than {count(low, 'task')} {'was' if low == 1 else 'were'} healthy"
-    return words if low else "at times none was healthy"
+    words = f"never fewer than {count(low, 'task')} {one if low == 1 else many} healthy"
+    return words if low else f"at times none {one} healthy"
 
 
 def loses(table: pd.DataFrame) -> Prose:

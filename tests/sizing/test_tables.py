@@ -251,13 +251,14 @@ def test_the_notebooks_statements_about_an_update_agree(environment, service):
     table, low = update.table(), update.played.lowest
     assert table.iloc[-1][["old", "new", "healthy"]].tolist() == [0, desired, desired]
     assert table["healthy"].min() == low >= update.least
-    fewest = f"never fewer than {low} task{' was' if low == 1 else 's were'} healthy" if low else "none was healthy"
+    fewest = f"never fewer than {low} task" if low else "at times none"
     assert fewest in sizing_words.updates(values)
     assert fewest in sizing_words.replayed(update.played)
     on = f"finishes on {update.instances} instance"
     assert on in sizing_words.updates(values)
     assert sizing.verdict(values).seen.count(on) == 1
     assert numbers(values).loc["update", "answer"] == f"finishes on {update.instances}"
+    assert sizing.ways_out(values).loc["as in the parameters", "instances"] == update.instances
     (check,) = [one for one in sizing.refusals(values) if one.subject == "rolling update"]
     assert ("downtime" in check.seen) == (not low)
     assert check.status == ("WARN" if update.waits or not low else "OK")
