@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from slpnb.engine import IMAGE
 
 if TYPE_CHECKING:
@@ -70,16 +68,12 @@ def text(config: Config, name: str = COMPOSE, database_image: str = DATABASE_IMA
     return header + _yaml(document(config, database_image))
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes everything in place, without YAML references."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        del data
-        return True
-
-
 def _yaml(value: Mapping[str, Any]) -> str:
-    return yaml.dump(dict(value), Dumper=_Dumper, sort_keys=False, width=120)
+    """Everything in place, without YAML references. Imported here: ``slpnb --help`` needs only the names above."""
+    import yaml
+
+    whole = type("Whole", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
+    return yaml.dump(dict(value), Dumper=whole, sort_keys=False, width=120)
 
 
 def document(config: Config, database_image: str = DATABASE_IMAGE) -> dict[str, Any]:
