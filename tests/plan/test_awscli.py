@@ -27,7 +27,7 @@ def run_script(script: str, aws) -> None:
     turn = f"from slpnb import local; local.advance('{aws.endpoint_url}', 60)"
     script = f'sleep() {{ "{sys.executable}" -c "{turn}"; }}\n{script}'
     command = ["bash", "-euo", "pipefail", "-c", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
 
