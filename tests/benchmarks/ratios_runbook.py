@@ -1,7 +1,7 @@
 """How a run by slpnb compares with bare papermill, one notebook after another, on this machine now.
 
 Both sides execute the same notebooks on an embedded AWS of their own, whose start counts for
-both; slpnb's side also writes the record, the report and a page for each notebook.
+both; slpnb's side also writes the record, the report and a page for each notebook. No side runs containers.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def papermill(name: str, folder: Path, environ: dict[str, str]) -> None:
 
 def with_slpnb(folder: Path) -> float:
     """Seconds of slpnb's command, from the shell and back to it."""
-    command = [sys.executable, "-m", "slpnb", "run", "staging", "--runs", str(folder)]
+    command = [sys.executable, "-m", "slpnb", "run", "staging", "--simulate", "--runs", str(folder)]
     return measured(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
 
