@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 
 import pytest
@@ -32,3 +33,12 @@ def test_a_cited_fact_has_its_heading(heading, file):
 def test_nothing_is_cited_that_is_not_in_the_repository():
     texts = {path: path.read_text(encoding="utf-8") for path in CITING if path.suffix in (".py", ".json")}
     assert not [path for path, text in texts.items() if "field-notes" in text or "design.md" in text]
+
+
+NAMED = re.compile(r"(?<!`)`(slpnb(?:\.\w+)+)`(?!`)")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "slpnb").rglob("*.py")]
+
+
+@pytest.mark.parametrize("name", sorted({name for page in PAGES for name in NAMED.findall(page.read_text("utf-8"))}))
+def test_what_a_text_names_can_be_imported(name):
+    assert pkgutil.resolve_name(name)

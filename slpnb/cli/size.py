@@ -13,7 +13,8 @@ import click
 
 from slpnb.cli import size_services
 from slpnb.cli.options import together
-from slpnb.cli.tables import counted, print_csv, print_table
+from slpnb.cli.tables import print_csv, print_table
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.ecs.placement import TaskNeeds

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from slpnb.cli.tables import counted, print_csv, print_table
+from slpnb.cli.tables import print_csv, print_table
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.fleet.packing import Batch, Demand, Objective, Packing, Shared

@@ -37,8 +37,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return "; ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 task", "2 tasks"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -24,6 +24,7 @@ from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
 from slpnb.fleet.packing import services as packing
 from slpnb.fleet.rollout import Setting, begun, lost, played
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -143,7 +144,7 @@ class Recommendation:
         return " ".join(
             [
                 f"{best.instances} x {best.type_name} at {self.fleets['usd_month'].iloc[0]:,.2f} USD per month",
-                f"hold {low if low == high else f'{low} to {high}'} task{'' if high == 1 else 's'}",
+                f"hold {'' if low == high else f'{low} to '}{counted(high, 'task')}",
                 " and ".join(kept),
             ]
         ).rstrip()
@@ -225,7 +226,7 @@ class _Choice:
         if within.empty:
             least = table.sort_values(["instances", "usd_month", "type"]).iloc[0]
             raise Refusal(
-                f"no fleet of at most {_many(few or 0, 'instance')} can {_words(asked, self.constraints)}: "
+                f"no fleet of at most {counted(few or 0, 'instance')} can {_words(asked, self.constraints)}: "
                 f"the smallest that can is {least['instances']} x {least.name}"
             )
         affordable = within if cheap is None else within[within["usd_month"] <= cheap]
@@ -268,7 +269,7 @@ def _possible(constraints: Constraints) -> None:
         allowed = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
         if "update" in constraints.guarantees and allowed.forbid:
             raise Refusal(
-                f"no fleet can update the {level} of {_many(tasks, 'task')} at minimum "
+                f"no fleet can update the {level} of {counted(tasks, 'task')} at minimum "
                 f"{constraints.minimum_healthy_percent} % and maximum {constraints.maximum_percent} %: "
                 f"at least {allowed.lower} and at most {allowed.upper} may run, so none may stop and none may start"
             )
@@ -354,8 +355,4 @@ def _words(asked: Asked, constraints: Constraints) -> str:
     verbs = {"run": "run", "update": "update", "zone": "keep through the loss of a zone"}
     names = [verbs[name] for name in KINDS if (name, most) in asked]
     what = f"{', '.join(names[:-1])} and {names[-1]}" if names[1:] else names[0]
-    return f"{what} {_many(most, 'task')} in {_many(len(constraints.zones), 'zone')}"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{what} {counted(most, 'task')} in {counted(len(constraints.zones), 'zone')}"

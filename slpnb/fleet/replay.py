@@ -192,14 +192,14 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
 # Building
 
 
-def cluster(fleet: Fleet, *, target_percent: int = 100, warmup_seconds: float = 300, least: int | None = None) -> State:
+def cluster(fleet: Fleet, *, target_percent: int = 100, warmup_seconds: float = 300) -> State:
     """A cluster whose Auto Scaling group runs a fleet behind one capacity provider, all instances registered.
 
-    ``least`` is the group's minimum, by default as many as run now. ``target_percent`` and
+    As many instances as run now are the group's minimum. ``target_percent`` and
     ``warmup_seconds`` are the capacity provider's targetCapacity and instanceWarmupPeriod.
     """
     group = Group(
-        GROUP, "cluster", fleet.instances if least is None else least, fleet.max_instances, fleet.instances,
+        GROUP, "cluster", fleet.instances, fleet.max_instances, fleet.instances,
         (fleet.launch(0),), fleet.zones, BOOT_SECONDS,
     )  # fmt: skip
     state = scheduler.add_group(State(), group)

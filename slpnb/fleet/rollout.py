@@ -23,6 +23,7 @@ from slpnb.ecs.scheduler.state import Breaker, TargetGroup
 from slpnb.fleet import replay
 from slpnb.fleet.group import Fleet, fleet
 from slpnb.fleet.replay import Counts, Replay
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -64,16 +65,16 @@ def setting(config: Config, tasks: int | None = None) -> Setting:
     return Setting(
         placement.needs(config),
         fleet(config),
-        own.desired_tasks if tasks is None else tasks,
-        own.minimum_healthy_percent,
-        own.maximum_percent,
-        cluster.target_capacity_percent,
-        cluster.instance_warmup_seconds,
-        config.task.health_check.interval_seconds,
-        own.health_check_grace_seconds,
-        own.circuit_breaker,
-        replay.targets(config),
-        own.name,
+        desired=own.desired_tasks if tasks is None else tasks,
+        minimum_healthy_percent=own.minimum_healthy_percent,
+        maximum_percent=own.maximum_percent,
+        target_percent=cluster.target_capacity_percent,
+        warmup_seconds=cluster.instance_warmup_seconds,
+        check_seconds=config.task.health_check.interval_seconds,
+        grace_seconds=own.health_check_grace_seconds,
+        breaker=own.circuit_breaker,
+        targets=replay.targets(config),
+        name=own.name,
     )
 
 
@@ -134,7 +135,7 @@ class Step:
 
     def __str__(self) -> str:
         counts = f"{self.old} old, {self.new} new, {self.healthy} healthy"
-        room = f"{_many(self.instances, 'instance')}, {self.free_mib} MiB free on one"
+        room = f"{counted(self.instances, 'instance')}, {self.free_mib} MiB free on one"
         outcome = f"\n        stuck: {self.stuck}" if self.stuck else ""
         return f"step {self.number:<2} {self.second:5} s  {self.action:28} {counts}; {room}{outcome}"
 
@@ -295,13 +296,9 @@ def _no_room(failure: Failure, setting: Setting) -> str:
     amounts = [f"{item.short}{UNITS[item.resource]}" for item in lacking if item.resource in UNITS]
     others = [str(item) for item in lacking if item.resource not in UNITS]
     short = [f"short by {' and '.join(amounts)}", *others] if amounts else others
-    ends = f"and the group is limited to {_many(setting.fleet.max_instances, 'instance')}"
+    ends = f"and the group is limited to {counted(setting.fleet.max_instances, 'instance')}"
     growth = "even on an empty instance" if never else ends
     return f"{'; '.join(short) or failure.words}, {growth} ({failure.reason})"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 # A zone lost

@@ -21,6 +21,7 @@ from slpnb.ecs.placement import Fit, TaskNeeds
 from slpnb.ecs.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS
 from slpnb.errors import ParameterError
 from slpnb.fleet.group import monthly
+from slpnb.words import counted
 
 MOST_CPU_UNITS = 196_608  # RegisterTaskDefinition, "Task size": 192 vCPU for a task on EC2
 MOST_TASKS = 5_000  # "Amazon ECS service quotas": tasks of one service
@@ -202,7 +203,7 @@ def update(service: ServiceSettings, each: int, binding: str = "") -> Update:
     if most == tasks:
         why = f"at least {least} and at most {most} tasks may run, so none may stop and none may start"
     else:
-        where = f"on at most {running} instance{'' if running == 1 else 's'}"
+        where = f"on at most {counted(running, 'instance')}"
         why = f"no room for a new task next to the {tasks} {where} ({binding}), and none may stop before it runs"
     return Update(running, tasks, why)
 
@@ -338,7 +339,7 @@ def nothing_fits(needs: TaskNeeds, service: ServiceSettings) -> str:
 def described(needs: TaskNeeds) -> str:
     """A task in words: "2560 MiB and 2048 CPU units"."""
     parts = [f"{needs.memory_mib} MiB", f"{needs.cpu_units} CPU units" if needs.cpu_units else ""]
-    parts += [f"{needs.gpus} GPU{'' if needs.gpus == 1 else 's'}" if needs.gpus else ""]
+    parts += [counted(needs.gpus, "GPU") if needs.gpus else ""]
     parts += ["a network interface" if needs.enis else "", needs.architecture]
     parts += [f"host port {port}" for port in needs.tcp_ports]
     *most, last = [part for part in parts if part]

@@ -29,6 +29,7 @@ from slpnb.ecs.scheduler.machine import State, Tracking
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import replay
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet, fleet
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -116,7 +117,7 @@ def _check_order(index: pd.DatetimeIndex) -> None:
     for before, after in pairwise(index):
         missing = (after - before) // MINUTE - 1
         if missing:
-            said = f"{missing} minute{'' if missing == 1 else 's'} missing between {before} and {after}"
+            said = f"{counted(missing, 'minute')} missing between {before} and {after}"
             raise ParameterError(f"the trace has a gap: {said}")
 
 

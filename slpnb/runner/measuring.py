@@ -21,6 +21,7 @@ from typing import Any
 from slpnb.engine import Engine
 from slpnb.errors import Refusal
 from slpnb.sizing.measure import Load, Measured, Memory, Moment, memory, started, wrk_load
+from slpnb.words import counted
 
 CONNECTIONS = (1, 4, 16)
 SECONDS = 4.0
@@ -82,7 +83,7 @@ def measure(
     warm(target)
     moments.append(Moment("warm", snapshot(container)))
     for count in connections:
-        report(f"{_connections(count)} for {seconds:g} s")
+        report(f"{counted(count, 'connection')} for {seconds:g} s")
         moments.append(under_load(container, target, count, seconds))
     limit = _limit_mib(container)
     return Measured(_image(container), engine.described, limit, ready_seconds(container), tuple(moments))
@@ -120,11 +121,7 @@ def under_load(container: Any, target: Target, connections: int, seconds: float)
     half.join()
     if not seen:
         raise Refusal("the container could not be inspected under load")
-    return Moment(_connections(connections), seen[0], load)
-
-
-def _connections(count: int) -> str:
-    return f"{count} connection{'' if count == 1 else 's'}"
+    return Moment(counted(connections, "connection"), seen[0], load)
 
 
 def demand_page(target: Target) -> int:

@@ -18,6 +18,7 @@ from slpnb.plan import Observed, Resource, resolve
 from slpnb.plan.shown import show
 from slpnb.plan.values import Join, Ref
 from slpnb.verdict import Verdict, ng, ok
+from slpnb.words import counted
 
 Policy = dict[str, Any]
 
@@ -197,7 +198,7 @@ def least_privilege(subject: str, policy: Mapping[str, Any], on: str = "") -> Ve
     excused = sorted({action for action, resource in grants if resource == "*" and not on})
     reasons = "".join(f"; on any resource {action}, since {ANY_RESOURCE[action]}" for action in excused)
     count = len({action for action, _ in grants})
-    return ok(subject, f"{count} action{'' if count == 1 else 's'}{f' on {on}' if on else ''}{reasons}")
+    return ok(subject, f"{counted(count, 'action')}{f' on {on}' if on else ''}{reasons}")
 
 
 def _allowed(policy: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

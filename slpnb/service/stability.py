@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from slpnb import task
 from slpnb.aws import Aws
 from slpnb.errors import VerificationError
+from slpnb.words import counted
 
 POLL_SECONDS = 15
 EVENTS_SHOWN = 3
@@ -112,8 +113,7 @@ def _rolled_back(service: Mapping[str, Any], primary: Mapping[str, Any]) -> bool
 
 
 def _failed(deployment: Mapping[str, Any]) -> str:
-    count = deployment.get("failedTasks", 0)
-    return f"{count} failed task{'' if count == 1 else 's'}"
+    return counted(deployment.get("failedTasks", 0), "failed task")
 
 
 def _progress(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: str, healthy: int) -> tuple[Outcome, str]:
@@ -122,7 +122,7 @@ def _progress(service: Mapping[str, Any], primary: Mapping[str, Any], wanted: st
     old = sum(one["runningCount"] for one in service["deployments"] if one is not primary)
     if primary["runningCount"] < desired:
         return "waiting", f"{primary['runningCount']} of {desired} run {wanted}, {service['pendingCount']} pending"
-    if old or running != desired or service["pendingCount"]:
+    if old or {running, primary["runningCount"]} != {desired} or service["pendingCount"]:
         more = f", {old} of an older revision" if old else ""
         return "waiting", f"{running} run{more}, {service['pendingCount']} pending, {desired} wanted"
     if healthy < desired:
@@ -306,11 +306,9 @@ def room(aws: Aws) -> str:
     answer = aws.read("ecs", "describe_container_instances", cluster=name, containerInstances=arns) or {}
     left = [_left(instance["remainingResources"]) for instance in answer["containerInstances"]]
     memory, cpu = max(one["MEMORY"] for one in left), max(one["CPU"] for one in left)
-    return f"{asked}; of {_count(left)} the one with the most has {memory} MiB and {cpu} CPU units left"
-
-
-def _count(instances: Sequence[Any]) -> str:
-    return f"{len(instances)} instance{'' if len(instances) == 1 else 's'}"
+    return (
+        f"{asked}; of {counted(len(left), 'instance')} the one with the most has {memory} MiB and {cpu} CPU units left"
+    )
 
 
 def _left(resources: Iterable[Mapping[str, Any]]) -> dict[str, int]:

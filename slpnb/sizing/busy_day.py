@@ -12,8 +12,8 @@ import pandas as pd
 
 from slpnb.errors import Refusal
 from slpnb.fleet import traffic
-from slpnb.sizing.checks import count
 from slpnb.sizing.prose import Prose
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -85,14 +85,14 @@ def words(played: Played) -> Prose:
     if played.refused:
         return Prose(f"There is no day to show: {played.refused}.")
     scaled, fixed = played.fleets.iloc[0], played.fleets.iloc[1:]
-    late = f"{count(int(scaled['over_target']), 'minute')} above the target of {played.target_percent:g} %"
-    short = f"{count(int(scaled['short']), 'minute')} with more demand than capacity"
+    late = f"{counted(int(scaled['over_target']), 'minute')} above the target of {played.target_percent:g} %"
+    short = f"{counted(int(scaled['short']), 'minute')} with more demand than capacity"
     said = f"With scaling, the day costs {scaled['usd']:.2f} US dollars, with {late} and {short}."
     enough = fixed[fixed["over_target"] == 0]
     if enough.empty:
         return Prose(f"{said} No fixed number of tasks that the group can hold stays below the target all day.")
     least = enough.iloc[0]
-    same = f"A fixed {count(int(least['tasks']), 'task')} would stay below it all day, for {least['usd']:.2f}"
+    same = f"A fixed {counted(int(least['tasks']), 'task')} would stay below it all day, for {least['usd']:.2f}"
     dearer = " An instance is released only when its last task has gone, which is why scaling costs more here."
     more = dearer if scaled["usd"] > least["usd"] else ""
-    return Prose(f"{said} {same} on {count(int(least['instances']), 'instance')}.{more}")
+    return Prose(f"{said} {same} on {counted(int(least['instances']), 'instance')}.{more}")

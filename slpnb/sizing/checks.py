@@ -15,6 +15,7 @@ from slpnb.fleet import fit, fleet
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -40,16 +41,11 @@ def verdict(config: Config) -> Verdict:
     found, update = fit(config), deployment(config)
     warned = any(item.status == "WARN" for item in checks)
     seen = (
-        f"{count(config.service.desired_tasks, 'task')} of {found.needs.memory_mib} MiB on {found.type_name}, "
+        f"{counted(config.service.desired_tasks, 'task')} of {found.needs.memory_mib} MiB on {found.type_name}, "
         f"{fleet(config).per_instance(found.needs)} per instance; an update finishes on "
-        f"{count(update.instances, 'instance')}"
+        f"{counted(update.instances, 'instance')}"
     )
     return (warn if warned else ok)("sizing", seen)
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun: "1 task", "2 tasks"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _zones(config: Config, found: Fit) -> Iterator[Verdict]:
@@ -69,7 +65,7 @@ def _fits(config: Config, found: Fit) -> Iterator[Verdict]:
     """One task on one empty instance, with a separate line for each resource that is short."""
     if not found.short:
         spare = found.left_mib - found.needs.memory_mib
-        yield ok("one task fits", f"{_asked(found)}: {spare} MiB to spare, {count(found.count, 'task')} per instance")
+        yield ok("one task fits", f"{_asked(found)}: {spare} MiB to spare, {counted(found.count, 'task')} per instance")
     for item in found.short:
         yield _refusal(config, found, item)
 
@@ -123,9 +119,9 @@ def _holds(config: Config, found: Fit) -> Iterator[Verdict]:
         (config.service.max_tasks, "scaling", warn),
     ):
         wanted = group.holding(found.needs, tasks)
-        said = f"{count(tasks, 'task')} at {each} per instance: {count(wanted, 'instance')}"
+        said = f"{counted(tasks, 'task')} at {each} per instance: {counted(wanted, 'instance')}"
         if wanted > limit:
-            most = f"cluster.max_instances is {limit}, enough for {count(each * limit, 'task')}"
+            most = f"cluster.max_instances is {limit}, enough for {counted(each * limit, 'task')}"
             yield bad(subject, f"{said} of {group.type_name}, but {most}")
         else:
             yield ok(subject, f"{said} of at most {limit}")
@@ -141,14 +137,14 @@ def _updates(config: Config, _: Fit) -> Iterator[Verdict]:
     yield _update(config, update)
     scaled = deployment(config, most)
     if update and scaled.stuck and not scaled.incomplete:
-        yield warn("update when scaled out", f"at {count(most, 'task')}, {_said(scaled)}")
+        yield warn("update when scaled out", f"at {counted(most, 'task')}, {_said(scaled)}")
 
 
 def _update(config: Config, update: Rollout) -> Verdict:
     service = config.service
     percents = f"minimum {service.minimum_healthy_percent} %, maximum {service.maximum_percent} %"
-    bounds = f"{percents} of {count(update.desired, 'task')}: {update.least} to {update.most} may run"
-    on = count(update.instances, "instance")
+    bounds = f"{percents} of {counted(update.desired, 'task')}: {update.least} to {update.most} may run"
+    on = counted(update.instances, "instance")
     if update.stuck:
         return ng("rolling update", f"{bounds}; {_said(update)}")
     before = "as many as before" if update.instances == update.started_with else f"up from {update.started_with}"
@@ -178,11 +174,13 @@ def _interfaces(config: Config, found: Fit) -> Iterator[Verdict]:
     if not found.needs.enis:
         return
     if config.cluster.awsvpc_trunking and not facts.trunking_compatible:
-        yield warn("ENI trunking", f"{found.type_name} does not support it: {count(slots, 'awsvpc task')} per instance")
+        yield warn(
+            "ENI trunking", f"{found.type_name} does not support it: {counted(slots, 'awsvpc task')} per instance"
+        )
     if "enis" in found.binds:
         trunked = placement.eni_tasks(facts, True)
         more = f"; {trunked} with cluster.awsvpc_trunking" if trunked > slots else ""
-        yield warn("network interfaces", f"they limit a {found.type_name} to {count(slots, 'awsvpc task')}{more}")
+        yield warn("network interfaces", f"they limit a {found.type_name} to {counted(slots, 'awsvpc task')}{more}")
 
 
 def _from_zero(config: Config, _: Fit) -> Iterator[Verdict]:
@@ -200,7 +198,7 @@ def _loses_zone(config: Config, _: Fit) -> Iterator[Verdict]:
         return
     worst = losing_a_zone(config).sort_values(["survive", "placed"], kind="stable").iloc[0]
     rest = f"{worst['placed']} restart at once, {worst['wait']} wait for a new instance in another zone"
-    said = f"at worst {worst['survive']} of {count(desired, 'task')} keep running, {rest}"
+    said = f"at worst {worst['survive']} of {counted(desired, 'task')} keep running, {rest}"
     yield (ok if worst["survive"] else warn)("a zone lost", said)
 
 

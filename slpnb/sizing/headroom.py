@@ -19,8 +19,8 @@ from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import Refusal
 from slpnb.fleet import fleet, monthly, recommendation
 from slpnb.fleet.recommendation import Constraints, Recommendation
-from slpnb.sizing.checks import count
 from slpnb.sizing.prose import Prose
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -113,7 +113,7 @@ def words(found: Offers) -> Prose:
     best = found.fleets[found.fleets["what"] == FRONTIER].iloc[0]
     cheapest = f"{best.name} at {best['usd_month']:,.2f} US dollars per month"
     own = found.fleets[found.fleets["what"] == OWN]
-    asked = count(found.tasks, "task")
+    asked = counted(found.tasks, "task")
     if own.empty:
         return Prose(f"The type in the parameters fits no task. The cheapest that covers {asked} is {cheapest}.")
     mine, spare = own.iloc[0], int(own["headroom"].iloc[0])

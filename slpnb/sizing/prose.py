@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from slpnb.fleet import fit, fleet
 from slpnb.fleet.rollout import deployment
-from slpnb.sizing.checks import count
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def fits(config: Config) -> Prose:
     name, asked, left = found.type_name, found.needs.memory_mib, found.left_mib
     if not found.short:
         each = fleet(config).per_instance(found.needs)
-        room = f"{count(each, 'task')} of {asked} MiB {'fit' if each > 1 else 'fits'} on one {name}"
+        room = f"{counted(each, 'task')} of {asked} MiB {'fit' if each > 1 else 'fits'} on one {name}"
         rest = found.left_mib - each * asked
         stops = f"{found.binding} would be short" if each == found.count else "the placement is one task per instance"
         return Prose(f"{room}. One more does not: {stops}, with {rest} MiB of memory left.")
@@ -55,7 +55,7 @@ def updates(config: Config) -> Prose:
         return Prose(f"There is nothing to update: the tasks never start ({update.stuck}).")
     if update.stuck:
         return Prose(f"The update hangs at step {update.steps[-1].number}: {update.stuck}.")
-    on = count(update.instances, "instance")
+    on = counted(update.instances, "instance")
     grown = update.instances - update.started_with
     why = "which managed scaling has to start first" if update.waits else "which no task has to wait for"
     extra = f", {grown} more than run otherwise, {why}" if grown else ""
@@ -70,14 +70,14 @@ def replayed(played: Replay) -> Prose:
         what = "The service never starts" if played.first else "The update does not finish"
         ends = "ECS has given up" if played.failed else "it has got no further"
         return Prose(f"{what}; after {played.seconds // 60} minutes {ends}: {played.why.rstrip('.')}.")
-    grown = f" {count(played.waited, 'task')} had to wait for a new instance." if played.waited else ""
+    grown = f" {counted(played.waited, 'task')} had to wait for a new instance." if played.waited else ""
     return Prose(f"Steady after {played.seconds} seconds; {_fewest(played, 'was', 'were')}.{grown}")
 
 
 def _fewest(played: Replay, one: str, many: str) -> str:
     """The fewest healthy tasks, with the verb for one and for many."""
     low = played.lowest
-    words = f"never fewer than {count(low, 'task')} {one if low == 1 else many} healthy"
+    words = f"never fewer than {counted(low, 'task')} {one if low == 1 else many} healthy"
     return words if low else f"at times none {one} healthy"
 
 
@@ -106,7 +106,7 @@ def loses(table: pd.DataFrame) -> Prose:
             else []
         ),
     ]
-    said = f"In the worst case {survive} of {count(tasks, 'task')} keep{'s' if survive == 1 else ''} running"
+    said = f"In the worst case {survive} of {counted(tasks, 'task')} keep{'s' if survive == 1 else ''} running"
     return Prose(", ".join([said, *rest]) + ("." if survive else ". Until then nothing answers."))
 
 

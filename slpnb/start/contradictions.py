@@ -21,6 +21,7 @@ from slpnb.ecs.resources import RESERVED_TCP_PORTS
 from slpnb.fleet import fit, fleet
 from slpnb.fleet.rollout import deployment
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
+from slpnb.words import counted
 
 ASKED = re.compile(r"\bhttp(s?)://(?:127\.0\.0\.1|localhost)(?::(\d+))?")
 STATIC_FILE = re.compile(r"\.(txt|html?|ico|png|svg|css|js)$")
@@ -66,11 +67,11 @@ def biting(config: Config, tried: Mapping[str, Config]) -> pd.DataFrame:
 
 
 def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
+    return counted(count, "task")
 
 
 def _instances(count: int) -> str:
-    return f"{count} instance{'' if count == 1 else 's'}"
+    return counted(count, "instance")
 
 
 # --- where it runs ------------------------------------------------------------------------------------------

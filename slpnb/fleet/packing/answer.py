@@ -13,6 +13,7 @@ from typing import Any
 
 from slpnb.errors import ParameterError
 from slpnb.fleet.packing.services import Batch, Demand, Objective, Packing, candidates, empties, misfits, pack
+from slpnb.words import counted
 
 CAVEAT = (
     "ECS places tasks one at a time and may need more instances; room for an update or a lost zone is not included."
@@ -103,7 +104,7 @@ def percent_above(found: Packing) -> float:
 
 def sentences(shared: Shared, found: Packing) -> list[str]:
     """What the packing takes, and how far from the least possible that is at most."""
-    many = f"{found.instances} instance{'' if found.instances == 1 else 's'}"
+    many = counted(found.instances, "instance")
     price = "no price is known" if found.usd_month is None else f"{found.usd_month:,.2f} US dollars per month"
     where = f"the {shared.types} types considered" if shared.types > 1 else "the type considered"
     if found.value <= found.bound:

@@ -77,15 +77,20 @@ class TaskDefinitions:
 
     def document(self, definition: Definition) -> Document:
         """The task definition that a task runs, as its JSON; next to nothing where it has been deleted since."""
-        family, _, revision = definition.arn.rpartition("/")[2].partition(":")
-        found = self.region.task_definitions.get(family, {}).get(int(revision))
+        found = self._of(definition)
         return as_request(found) if found else {"containerDefinitions": [], "networkMode": "bridge"}
 
     def whole(self, definition: Definition) -> Document:
         """The document with what only running a task needs. Raises `KeyError` where it has been deleted since."""
+        found = self._of(definition)
+        if found is None:
+            raise KeyError(definition.arn)
+        own = {"family": found.family, "revision": found.revision, "volumes": found.volumes or []}
+        return {**as_request(found), **own}
+
+    def _of(self, definition: Definition) -> TaskDefinition | None:
         family, _, revision = definition.arn.rpartition("/")[2].partition(":")
-        found = self.region.task_definitions[family][int(revision)]
-        return {**as_request(found), "family": family, "revision": int(revision), "volumes": found.volumes or []}
+        return self.region.task_definitions.get(family, {}).get(int(revision))
 
 
 def as_request(found: TaskDefinition) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from moto.elbv2.models import ELBv2Backend
 
 
 class BalancedGroup(Protocol):
-    """A target group of the embedded AWS (`slpnb.local.corrections.elbv2.TargetGroup`).
+    """A target group of the embedded AWS (`slpnb.local.corrections.elbv2.CorrectedTargetGroup`).
 
     ``targets`` are named "id:port"; ``health`` says (state, reason code, words) of those that are not healthy.
     """

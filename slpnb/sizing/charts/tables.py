@@ -29,6 +29,7 @@ from slpnb.sizing.charts.style import (
     canvas,
     legend,
 )
+from slpnb.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,7 +198,7 @@ def timeline(update: Rollout) -> Figure:
                 axes.annotate(said, (1, value), (4, 0), ("axes fraction", "data"), "offset points", va="center")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("tasks")
-        axes.set_title(f"A rolling update of {update.desired} task{'' if update.desired == 1 else 's'}")
+        axes.set_title(f"A rolling update of {counted(update.desired, 'task')}")
         colours = {"old": OLD, "new, healthy": NEW, "new, starting": ORANGE}
         legend(figure, colours | ({"no room": TOO_MUCH} if update.stuck else {}))
     return figure

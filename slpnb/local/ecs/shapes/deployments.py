@@ -15,14 +15,14 @@ from slpnb.local.ecs.shapes.counts import pending, running
 def deployment(region: Region, record: ServiceRecord, one: Deployment) -> dict[str, Any]:
     """One deployment of a service."""
     model, request = region.state.services[record.key], record.request
-    tasks = [task for task in region.state.of_service(record.key) if task.deployment == one.id]
+    counts = revision_counts(region.state, model, one)
     return {
         "id": one.id,
         "status": one.status,
         "taskDefinition": one.definition.arn,
-        "desiredCount": model.desired if one.status == "PRIMARY" and one.rollout != "FAILED" else 0,
-        "pendingCount": pending(tasks),
-        "runningCount": running(tasks),
+        "desiredCount": counts["requestedTaskCount"],
+        "pendingCount": counts["pendingTaskCount"],
+        "runningCount": counts["runningTaskCount"],
         "failedTasks": one.failed,
         "createdAt": region.time(one.created_at),
         "updatedAt": region.time(one.updated_at),
