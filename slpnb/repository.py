@@ -1,4 +1,4 @@
-"""The repository that the package works on: where its parts are, and what git says of it."""
+"""The repository that the package works on: where its parts are, its environments, and what git says of it."""
 
 import subprocess
 from pathlib import Path
@@ -8,6 +8,7 @@ DOCKER = ROOT / "docker"
 NOTEBOOKS_DIR = ROOT / "notebooks"
 PARAMS = ROOT / "params"
 RUNS = ROOT / "runs"
+ENVIRONMENTS = ("staging", "production")  # each with a file in PARAMS
 
 
 def git(*arguments: str, folder: Path = ROOT) -> str:

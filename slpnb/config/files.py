@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import types
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,11 @@ from pydantic_core import ErrorDetails
 
 from slpnb.config.parameters import RULES, Parameters
 from slpnb.errors import ParameterError
-from slpnb.repository import PARAMS
+from slpnb.repository import ENVIRONMENTS, PARAMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ENVIRONMENTS = ("staging", "production")
 INJECTED = "parameters given to the run"
 UNITS = {
     "mib": "MiB",
@@ -97,7 +95,29 @@ def schema() -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def parse_assignment(text: str) -> dict[str, Any]:
+def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings merged; anything else in ``upper`` replaces."""
+    both = {
+        key: lay_over(lower[key], value)
+        if isinstance(value, Mapping) and isinstance(lower.get(key), Mapping)
+        else value
+        for key, value in upper.items()
+    }
+    return {**lower, **both}
+
+
+def given(assignments: Iterable[str], **options: Any) -> dict[str, Any]:
+    """What a command's options override: assignments (``task.memory_mib=3584``), then the other options. Pure.
+
+    An option that is None or empty overrides nothing. Raises `ParameterError` for a malformed assignment.
+    """
+    laid: dict[str, Any] = {}
+    for assignment in assignments:
+        laid = lay_over(laid, _assignment(assignment))
+    return laid | {name: value for name, value in options.items() if value not in (None, "")}
+
+
+def _assignment(text: str) -> dict[str, Any]:
     """``task.memory_mib=3584`` as nested mappings; the value is YAML. Raises `ParameterError`."""
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -111,35 +131,11 @@ def parse_assignment(text: str) -> dict[str, Any]:
     return dict(nested)
 
 
-def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings merged; anything else in ``upper`` replaces."""
-    both = {
-        key: lay_over(lower[key], value)
-        if isinstance(value, Mapping) and isinstance(lower.get(key), Mapping)
-        else value
-        for key, value in upper.items()
-    }
-    return {**lower, **both}
-
-
-def given(assignments: Iterable[str], **options: Any) -> dict[str, Any]:
-    """What a command's options override: assignments (`parse_assignment`), then those that were given. Pure.
-
-    An option that is None or empty overrides nothing. Raises `ParameterError` for a malformed assignment.
-    """
-    laid: dict[str, Any] = {}
-    for assignment in assignments:
-        laid = lay_over(laid, parse_assignment(assignment))
-    return laid | {name: value for name, value in options.items() if value not in (None, "")}
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError as error:
-        raise ParameterError(
-            f"{path}: no such file; params files are base.yaml and one for each environment"
-        ) from error
+        raise ParameterError(f"{path}: no such file; there must be base.yaml and one for each environment") from error
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise ParameterError(
@@ -229,11 +225,7 @@ def _field(path: tuple[str, ...]) -> Any:
 
 
 def _is_model(annotation: Any) -> bool:
-    return (
-        isinstance(annotation, type)
-        and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, BaseModel)
-    )
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _nearest(path: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ cannot say about one field alone (two settings that contradict each other) is in
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Annotated, Literal
@@ -374,39 +375,24 @@ Contradiction = tuple[str, str]  # dotted key, sentence
 Rule = Callable[[Parameters], Iterator[Contradiction]]
 
 
+# A setting, what it must not be, and the setting that it is compared with.
+ORDER = (
+    ("cluster.min_instances", "above", "cluster.max_instances"),
+    ("service.desired_tasks", "below", "service.min_tasks"),
+    ("service.desired_tasks", "above", "service.max_tasks"),
+    ("task.container_reservation_mib", "above", "task.container_memory_mib"),
+    ("task.container_memory_mib", "above", "task.memory_mib"),
+    ("task.health_check.timeout_seconds", "not below", "task.health_check.interval_seconds"),
+    ("service.health_check.timeout_seconds", "not below", "service.health_check.interval_seconds"),
+)
+COMPARED = {"above": operator.gt, "below": operator.lt, "not below": operator.ge}
+
+
 def _order(p: Parameters) -> Iterator[Contradiction]:
-    if p.cluster.min_instances > p.cluster.max_instances:
-        yield (
-            "cluster.min_instances",
-            f"is {p.cluster.min_instances}, above cluster.max_instances {p.cluster.max_instances}",
-        )
-    if not p.service.min_tasks <= p.service.desired_tasks <= p.service.max_tasks:
-        yield (
-            "service.desired_tasks",
-            f"is {p.service.desired_tasks}, outside service.min_tasks {p.service.min_tasks} "
-            f"to service.max_tasks {p.service.max_tasks}",
-        )
-
-
-def _limits(p: Parameters) -> Iterator[Contradiction]:
-    task = p.task
-    if task.container_reservation_mib > task.container_memory_mib:
-        yield (
-            "task.container_reservation_mib",
-            f"is {task.container_reservation_mib}, above the hard limit "
-            f"task.container_memory_mib {task.container_memory_mib}",
-        )
-    if task.container_memory_mib > task.memory_mib:
-        yield "task.container_memory_mib", f"is {task.container_memory_mib}, above task.memory_mib {task.memory_mib}"
-
-
-def _health(p: Parameters) -> Iterator[Contradiction]:
-    for key, check in (("service.health_check", p.service.health_check), ("task.health_check", p.task.health_check)):
-        if check.timeout_seconds >= check.interval_seconds:
-            yield (
-                f"{key}.timeout_seconds",
-                f"is {check.timeout_seconds}, must be below {key}.interval_seconds {check.interval_seconds}",
-            )
+    for key, wrong, other in ORDER:
+        value, bound = operator.attrgetter(key, other)(p)
+        if COMPARED[wrong](value, bound):
+            yield key, f"is {value}, {wrong} {other} {bound}"
 
 
 def _throughput(p: Parameters) -> Iterator[Contradiction]:
@@ -457,4 +443,4 @@ def _types(p: Parameters) -> Iterator[Contradiction]:
             yield key, f"is {name!r}: {error}"
 
 
-RULES: tuple[Rule, ...] = (_order, _limits, _health, _throughput, _addresses, _domains, _zones, _types)
+RULES: tuple[Rule, ...] = (_order, _throughput, _addresses, _domains, _zones, _types)

@@ -8,13 +8,12 @@ later, for reasons that were there from the beginning.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from slpnb import catalog, cluster, efs, image, sizing
 from slpnb.aws import Aws
-from slpnb.config import Config, lay_over, load, parse_assignment
+from slpnb.config import Config, given, lay_over, load
 from slpnb.errors import Refusal
 from slpnb.plan import Found, Observed
 from slpnb.runbook.steps import STEPS, step
@@ -138,10 +137,7 @@ def _quota(aws: Aws, quota: Quota) -> Verdict:
 
 def what_if(config: Config, *assignments: str) -> Config:
     """The same parameters with some overridden, such as "task.memory_mib=8192", to see what would be refused."""
-    given: dict[str, Any] = config.model_dump()
-    for text in assignments:
-        given = lay_over(given, parse_assignment(text))
-    return load(config.environment, given)
+    return load(config.environment, lay_over(config.model_dump(), given(assignments)))
 
 
 # Subjects that two rooms check. The verdict of the room listed here is dropped: sizing has the numbers, 10_image

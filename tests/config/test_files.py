@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from slpnb import config
 from slpnb.errors import ParameterError
+from slpnb.repository import ENVIRONMENTS
 from tests.conftest import CASES
 
 MISTAKES = json.loads((CASES / "config" / "mistakes.json").read_text(encoding="utf-8"))
@@ -24,7 +25,7 @@ def test_a_mistake_is_one_sentence_with_place_key_and_what_is_allowed(case):
         assert part in sentence
 
 
-@pytest.mark.parametrize("environment", config.ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_shipped_parameters_load_and_each_value_names_its_source(environment):
     loaded = config.load(environment)
     assert loaded.environment == environment
@@ -109,13 +110,13 @@ def test_the_schema_for_editors_is_current():
     ],
 )
 def test_set_reads_yaml(text, nested):
-    assert config.parse_assignment(text) == nested
+    assert config.given([text]) == nested
 
 
 @pytest.mark.parametrize("text", ["task.memory_mib", "=3", "task.memory_mib=[1"])
 def test_set_refuses_what_is_no_assignment(text):
     with pytest.raises(ParameterError, match="--set"):
-        config.parse_assignment(text)
+        config.given([text])
 
 
 NESTED = st.recursive(
