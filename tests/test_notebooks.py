@@ -144,7 +144,7 @@ MISTAKES = {
     "an unknown key": ("10_image", "{tsak: {memory_mib: 1}}", "tsak is not a parameter; did you mean task"),
     "an unknown key of its section": ("30_efs", "{efs: {throughput: elastic}}", "efs.throughput is not a parameter"),
     "a wrong unit": ("60_sizing", "{task: {memory_mib: 2.5 GiB}}", "must be a whole number of MiB"),
-    "a contradiction": ("80_service", "{service: {desired_tasks: 9}}", "outside service.min_tasks 1 to"),
+    "a contradiction": ("80_service", "{service: {desired_tasks: 9}}", "above service.max_tasks 5"),
     "another notebook's section, wrong": ("20_network", "{efs: {uid: www-data}}", "efs.uid is 'www-data'"),
 }
 

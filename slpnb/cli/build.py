@@ -34,10 +34,7 @@ ARCHITECTURES = ("amd64", "arm64")
     metavar="HOST/NAME",
     help="Where to push, such as 127.0.0.1:5000/slp-saas. Default: the ECR repository in the parameters.",
 )
-@options.backend_option("aws: ECR of the account in the parameters.")
-@click.option("--apply/--plan", "apply", default=None, help="Push to ECR, or only show what would be pushed.")
-@options.confirm_production
-@options.set_option("Override a parameter from the files.")
+@options.writing_options
 def command(environment: str, architecture: str, version: str, push: bool, registry: str, **given: Any) -> None:
     """Build the WordPress image with Docker, Podman or Finch, inspect it, and start and stop it once.
 
@@ -47,17 +44,17 @@ def command(environment: str, architecture: str, version: str, push: bool, regis
     slpnb build --push --architecture all --backend aws --apply
     slpnb build --push --registry 127.0.0.1:5000/slp-saas
     """
-    from slpnb import config, engine
+    from slpnb import engine
     from slpnb.errors import Refusal
 
     interruption.take()  # a cancelled CI job leaves nothing behind
-    parameters = config.load(environment, config.given(**given))
+    parameters = options.load(environment, given)
     version = version or parameters.image.tag
     found = engine.find()
     if found is None:
         raise Refusal(f"{engine.why_none()}: the image was not built")
     with found:
-        click.echo(f"{found.described}")
+        click.echo(found.described)
         to = _target(parameters, registry, version) if push or registry else None
         built = _build(found, parameters, _asked(architecture, found, parameters), version)
         if to:

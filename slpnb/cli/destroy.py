@@ -17,8 +17,9 @@ from slpnb.cli.execution import execute
     "--confirm", default="", metavar="TEXT", help='"destroy staging" or "destroy production"; prompted for if left out.'
 )
 @click.option("--delete-data", is_flag=True, help="Also delete a file system that holds data.")
-@options.writing_options
+@options.apply_option
 @options.parameter_options
+@options.run_options
 def command(environment: str, confirm: str, delete_data: bool, **given: Any) -> None:
     """Remove everything that the kit made for ENVIRONMENT, and nothing else.
 
@@ -41,18 +42,15 @@ def command(environment: str, confirm: str, delete_data: bool, **given: Any) -> 
     own = {"destroy": {"confirm": confirm, "delete_data": delete_data}}
     confirmed = "production" if confirm and environment == "production" else ""
     parameters = lay_over(options.laid_over(given, confirm=confirmed), own)
-    execute(
-        runner.RunOptions(environment, [runner.TEARDOWN], parameters, **options.places(given)), given["open_report"]
-    )
+    asked = runner.RunOptions(environment, [runner.TEARDOWN], parameters, **options.places(given))
+    execute(asked, given["open_report"])
 
 
 def _ask(expected: str) -> str:
     """Have the words typed; without a terminal they must be given. Raises `click.UsageError`."""
     if not sys.stdin.isatty():
         raise click.UsageError(f'no terminal: give --confirm "{expected}", or --plan to see what would be deleted')
-    if (
-        click.prompt(f'Everything that the kit made will be deleted. Type "{expected}"', default="", show_default=False)
-        != expected
-    ):
+    question = f'Everything that the kit made will be deleted. Type "{expected}"'
+    if click.prompt(question, default="", show_default=False) != expected:
         raise click.UsageError("not confirmed: nothing was done")
     return expected

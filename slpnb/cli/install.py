@@ -12,10 +12,7 @@ from slpnb.cli import options
 
 @click.command("install")
 @options.environment
-@options.backend_option("aws: the account in the parameters.")
-@click.option("--apply/--plan", "apply", default=None, help="Run the task, or only show it. Default: show it.")
-@options.confirm_production
-@options.set_option("Override a parameter from the files.")
+@options.writing_options
 def command(environment: str, **given: Any) -> None:
     """Install WordPress and its network by a one-off task of the registered task definition; once, after 80_service.
 
@@ -26,11 +23,11 @@ def command(environment: str, **given: Any) -> None:
     slpnb install staging --backend aws            the task, as it would be run
     slpnb install staging --backend aws --apply    run it and wait for its end
     """
-    from slpnb import config, runbook
+    from slpnb import runbook
     from slpnb.errors import EXIT_CODES
     from slpnb.service import installation
 
-    aws, _ = runbook.connect_backend(config.load(environment, config.given(**given)))
+    aws, _ = runbook.connect_backend(options.load(environment, given))
     plan = installation.plan(aws.config, installation.observe(aws))
     click.echo(repr(plan))
     may, reason = aws.may_write()

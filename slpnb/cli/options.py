@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slpnb.repository import ENVIRONMENTS
+
 if TYPE_CHECKING:
     from slpnb.config import Config
 
 Command = Callable[..., None]
 
-ENVIRONMENTS = ("staging", "production")
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXIT_CODES = """\b
 Exit codes
     0  finished
@@ -38,49 +40,47 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def set_option(help_text: str) -> Callable[[Any], Any]:
-    """The option that lays single parameters over the files."""
-    return click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help=help_text)
-
-
-def backend_option(help_text: str) -> Callable[[Any], Any]:
-    """The option that chooses between the embedded AWS and an account."""
-    return click.option("--backend", type=click.Choice(["local", "aws"]), help=help_text)
-
-
 environment = click.argument("environment", type=click.Choice(ENVIRONMENTS), metavar="ENVIRONMENT")
 environment_or_staging = click.argument(
     "environment", type=click.Choice(ENVIRONMENTS), default="staging", metavar="[ENVIRONMENT]"
 )
-confirm_production = click.option(
-    "--confirm", default="", metavar="production", help="Without it, production is only planned."
+apply_option = click.option(
+    "--apply/--plan",
+    "apply",
+    default=None,
+    help="Write to AWS, or only show the plans. Default: write on the embedded AWS only.",
 )
 
-# The options shared by all commands that read parameters.
+# The options of all commands that read parameters.
 parameter_options = together(
-    backend_option("local: the embedded AWS. aws: the account in the parameters. Default: as in the files."),
-    set_option("Override a parameter from the files, such as task.memory_mib=3584. Repeatable."),
     click.option(
-        "--params",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder with base.yaml, staging.yaml and production.yaml. Default: params/.",
+        "--backend",
+        type=click.Choice(["local", "aws"]),
+        help="local: the embedded AWS. aws: the account in the parameters. Default: as in the files.",
+    ),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        help="Override a parameter from the files, such as task.memory_mib=3584. Repeatable.",
+    ),
+    click.option(
+        "--params", type=FOLDER, help="Folder with base.yaml, staging.yaml and production.yaml. Default: params/."
     ),
 )
 
-# The options of a command that runs notebooks, and so may write.
+# The options of a command that writes.
 writing_options = together(
-    click.option(
-        "--apply/--plan",
-        "apply",
-        default=None,
-        help="Write to AWS, or only show the plans. Default: write on the embedded AWS only.",
-    ),
+    apply_option,
+    click.option("--confirm", default="", metavar="production", help="Without it, production is only planned."),
+    parameter_options,
+)
+
+# The options of a command that runs notebooks.
+run_options = together(
     click.option("--open", "open_report", is_flag=True, help="Open the report in a browser at the end."),
-    click.option(
-        "--notebooks",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Where the notebooks are. Default: notebooks/.",
-    ),
+    click.option("--notebooks", "source", type=FOLDER, help="Where the notebooks are. Default: notebooks/."),
     click.option(
         "--runs", type=click.Path(file_okay=False, path_type=Path), help="Where runs are kept. Default: runs/."
     ),
@@ -91,7 +91,8 @@ def laid_over(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """What the options override in the params files; an option that was not given overrides nothing."""
     from slpnb import config
 
-    return config.given(options["assignments"], backend=options["backend"], apply=options.get("apply"), **more)
+    own = {name: options.get(name) for name in ("backend", "apply", "confirm")}
+    return config.given(options["assignments"], **{**own, **more})
 
 
 def load(environment: str, options: Mapping[str, Any]) -> Config:
@@ -103,5 +104,4 @@ def load(environment: str, options: Mapping[str, Any]) -> Config:
 
 def places(options: Mapping[str, Any]) -> dict[str, Any]:
     """The folders of a run that the options name."""
-    names = {"params": options["params"], "runs": options["runs"], "source": options["notebooks"]}
-    return {name: path for name, path in names.items() if path}
+    return {name: options[name] for name in ("params", "source", "runs") if options[name]}

@@ -24,9 +24,8 @@ from slpnb.cli.execution import execute
     help="On the embedded AWS: run tasks as real containers if this machine has an engine, or simulate them.",
 )
 @click.option("--again", is_flag=True, help="Then run it all again on the same AWS, where nothing may be left to do.")
-@options.confirm_production
 @options.writing_options
-@options.parameter_options
+@options.run_options
 def command(
     environment: str,
     first: str,
@@ -35,7 +34,6 @@ def command(
     resume: bool,
     again: bool,
     containers: bool,
-    confirm: str,
     **given: Any,
 ) -> None:
     """Run the notebooks for ENVIRONMENT in order, and stop at the first refusal.
@@ -56,7 +54,7 @@ def command(
     """
     from slpnb import runner
 
-    parameters = options.laid_over(given, confirm=confirm)
+    parameters = options.laid_over(given)
     places = {**options.places(given), "again": again, "containers": containers}
     if not resume:
         chosen = runner.RunOptions(environment, runner.choose(first, to, only), parameters, **places)

@@ -45,7 +45,7 @@ def test_settings_reach_the_record_nested(places, tmp_path):
         (["--set", "task.memory_mb=1"], "task.memory_mb is not a parameter; did you mean memory_mib?"),
         (["--set", "task.memory_mib=3 GiB"], "task.memory_mib is '3 GiB', must be a whole number of MiB"),
         (["--set", "memory"], "must be section.key=value"),
-        (["--set", "service.desired_tasks=9"], "outside service.min_tasks 1 to service.max_tasks 5"),
+        (["--set", "service.desired_tasks=9"], "above service.max_tasks 5"),
         (["--from", "80", "--to", "20"], "no notebook lies between them"),
         (["--only", "sizzing"], "sizzing is not a notebook; did you mean 60_sizing?"),
         (["--resume", "--from", "20"], "leave out --from, --to and --only"),
