@@ -5,8 +5,10 @@ Whatever takes time to load is imported inside the command, so that --help answe
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,43 +54,31 @@ task_options = together(
         "--network-mode",
         type=click.Choice(["bridge", "awsvpc", "host", "none"]),
         default="bridge",
-        show_default=True,
         help="awsvpc: each task takes a network interface.",
     ),
     click.option("--host-port", type=int, metavar="PORT", help="Static host port. Default: a free one for each task."),
-    click.option("--architecture", type=click.Choice(["arm64", "x86_64"]), default=None, help="What the image is for."),
+    click.option("--architecture", type=click.Choice(["arm64", "x86_64"]), help="What the image is for."),
 )
 
 service_options = together(
-    click.option("--tasks", type=int, default=1, show_default=True, metavar="N", help="Number of tasks to run."),
+    click.option("--tasks", default=1, metavar="N", help="Number of tasks to run."),
     click.option(
         "--zones",
         default="2",
-        show_default=True,
         metavar="ZONES",
         help="Availability zones: how many, or their names (us-east-1a,us-east-1b).",
     ),
-    click.option(
-        "--reserve", "reserved_mib", type=int, default=0, metavar="MIB", help="ECS_RESERVED_MEMORY of the instances."
-    ),
+    click.option("--reserve", "reserved_mib", default=0, metavar="MIB", help="ECS_RESERVED_MEMORY of the instances."),
     click.option("--trunking", is_flag=True, help="The account has opted in to ENI trunking."),
     click.option(
         "--min-healthy",
         "minimum_healthy_percent",
-        type=int,
         default=100,
-        show_default=True,
         metavar="PERCENT",
         help="minimumHealthyPercent of an update.",
     ),
     click.option(
-        "--max-percent",
-        "maximum_percent",
-        type=int,
-        default=200,
-        show_default=True,
-        metavar="PERCENT",
-        help="maximumPercent of an update.",
+        "--max-percent", "maximum_percent", default=200, metavar="PERCENT", help="maximumPercent of an update."
     ),
     click.option(
         "--max-instances", type=int, metavar="N", help="Maximum of the group. Default: as many as the update needs."
@@ -112,7 +102,7 @@ services_options = together(
 )
 
 
-@click.command("size", epilog=EPILOG)
+@click.command("size", epilog=EPILOG, context_settings={"show_default": True})
 @task_options
 @click.option(
     "--type",
@@ -164,7 +154,7 @@ def command(
         sys.exit(0 if size_services.answer(services, _names(types), minimise or "cost", form, **given) else NOT_MET)
     if minimise:
         raise click.UsageError("--minimise is for several services: give them with --service")
-    needs, service = _asked(**given)
+    needs, service = _asked(given)
     found = size.answers(needs, _names(types), service)
     if not found:
         click.echo(size.nothing_fits(needs, service), err=True)
@@ -177,23 +167,12 @@ def command(
     sys.exit(0 if found and all(one.ok for one in found) else NOT_MET)
 
 
-def _asked(
-    *,
-    tasks: int,
-    zones: str,
-    reserved_mib: int,
-    trunking: bool,
-    minimum_healthy_percent: int,
-    maximum_percent: int,
-    max_instances: int | None,
-    architecture: str | None,
-    **task: Any,
-) -> tuple[TaskNeeds, ServiceSettings]:
+def _asked(given: dict[str, Any]) -> tuple[TaskNeeds, ServiceSettings]:
+    """The task, and the service around it: the options are named as what they set."""
     from slpnb.fleet import size
 
-    percents = minimum_healthy_percent, maximum_percent
-    needs = size.task(**task, architecture=architecture or "")
-    return needs, size.ServiceSettings(tasks, size.zones(zones), reserved_mib, trunking, *percents, max_instances)
+    around = {one.name: given.pop(one.name) for one in fields(size.ServiceSettings)}
+    return size.task(**given), size.ServiceSettings(**{**around, "zones": size.zones(around["zones"])})
 
 
 def _names(types: Iterable[str]) -> list[str]:
@@ -205,9 +184,6 @@ def _names(types: Iterable[str]) -> list[str]:
 
 
 def _print_json(needs: TaskNeeds, service: ServiceSettings, found: Iterable[Answer]) -> None:
-    import json
-    from dataclasses import asdict
-
     from slpnb.fleet import size
 
     rows = [size.record(one) for one in found]

@@ -55,13 +55,13 @@ def answer(
     from slpnb.fleet import packing, size
 
     on = size.ServiceSettings(reserved_mib=reserved_mib, trunking=trunking)
-    demands = [_demand(text, on, network_mode, architecture or "") for text in services]
+    demands = [_demand(text, on, network_mode, architecture) for text in services]
     shared = packing.share(demands, types, minimise=minimise, reserved_mib=on.reserved_mib, trunking=on.trunking)
     _print(shared, form)
     return not shared.misfits
 
 
-def _demand(text: str, on: ServiceSettings, network_mode: str, architecture: str) -> Demand:
+def _demand(text: str, on: ServiceSettings, network_mode: str, architecture: str | None) -> Demand:
     from slpnb.errors import ParameterError
     from slpnb.fleet import size
     from slpnb.fleet.packing import Demand

@@ -38,7 +38,7 @@ def task(
     gpus: int = 0,
     network_mode: str = "bridge",
     host_port: int | None = None,
-    architecture: str = "",
+    architecture: str | None = None,
 ) -> TaskNeeds:
     """What a task of one container takes of an instance, from sizes as a task definition has them.
 
