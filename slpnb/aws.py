@@ -23,8 +23,7 @@ from slpnb.errors import AwsError, GuardError
 RETRIES = BotoConfig(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
 TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
-# How a read's name begins
-READING = (
+READING = (  # how a read's name begins
     "batch_get_",
     "describe_",
     "filter_",
@@ -33,7 +32,7 @@ READING = (
     "list_",
     "lookup_",
     "simulate_",
-)  # how a read's name begins
+)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from slpnb import local
 from slpnb.aws import Aws, connect
 from slpnb.config import load
 from slpnb.repository import ROOT
+from slpnb.runner import kernels
 
 CASES = ROOT / "tests" / "cases"
 os.environ["SLPNB_CATALOG"] = os.devnull  # no test reads, or writes, the figures of whoever runs it
@@ -37,6 +38,17 @@ def simulated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def embedded() -> Iterator[local.Embedded]:
     with local.start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kernels.Nursery | None]:
+    """The process that the kernels of the tests' runs are forked from, where kernels are forks."""
+    if not kernels.FORKS:
+        yield None
+        return
+    started = kernels.Nursery(tmp_path_factory.mktemp("nursery") / "log")
+    yield started
+    started.close()
 
 
 @pytest.fixture

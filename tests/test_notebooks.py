@@ -7,17 +7,21 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, ClassVar
 
 import nbformat
 import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
+from papermill.engines import NBClientEngine, papermill_engines
 
 from slpnb import local
 from slpnb.repository import ROOT
 from slpnb.runbook.steps import NOTEBOOKS
+from slpnb.runner.kernels import Kernels
 
 FOLDER = ROOT / "notebooks"
 IDS = re.compile(r"\b(vpc|subnet|sg|fs|fsap|fsmt|lt|i|ami|eni|rtb|igw)-[0-9a-f]{8,17}\b|\b(?!123456789012\b)\d{12}\b")
@@ -110,15 +114,33 @@ WAYS = {
 
 
 @pytest.fixture
-def session(embedded, monkeypatch) -> None:
-    """An embedded AWS, freshly seeded, that notebooks find: one for many tests, for each takes 0.2 GB."""
+def session(embedded, nursery, tmp_path, monkeypatch) -> Iterator[None]:
+    """An embedded AWS, freshly seeded, that notebooks find, and papermill's engine "warm".
+
+    Both are there for many tests: an embedded AWS takes 0.2 GB, and a kernel that imports everything 2 s.
+    """
     local.reset(embedded.endpoint_url)
     monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+    papermill_engines.register("warm", Warm)
+    with Kernels(FOLDER, tmp_path / "kernels.log", nursery) as kernels:
+        monkeypatch.setattr(Warm, "kernels", kernels, raising=False)
+        yield
+
+
+class Warm(NBClientEngine):
+    """papermill's own engine on a kernel that has imported everything already."""
+
+    kernels: ClassVar[Kernels]
+
+    @classmethod
+    def execute_managed_notebook(cls, *arguments: Any, **options: Any) -> Any:
+        return super().execute_managed_notebook(*arguments, km=cls.kernels.take(more=False), **options)
 
 
 def run_papermill(name: str, arguments: list[str], folder: Path) -> tuple[int, str]:
     output = folder / f"{name}.ipynb"
-    arguments = [str(FOLDER / f"{name}.ipynb"), str(output), "--no-progress-bar", "--cwd", str(FOLDER), *arguments]
+    options = ["--no-progress-bar", "--engine", "warm", "--cwd", str(FOLDER)]
+    arguments = [str(FOLDER / f"{name}.ipynb"), str(output), *options, *arguments]
     result = CliRunner().invoke(papermill, arguments)
     cells = nbformat.read(output, as_version=4).cells
     outputs = [out for cell in cells if cell.cell_type == "code" for out in cell.outputs]

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,17 +42,10 @@ class Watch:
         self.seen.append(entry.status)
 
 
-@pytest.fixture(scope="session")
-def nursery(tmp_path_factory) -> Iterator[kernels.Nursery]:
-    started = kernels.Nursery(tmp_path_factory.mktemp("nursery") / "log")
-    yield started
-    started.close()
-
-
 @pytest.fixture
 def here(tmp_path: Path, embedded, nursery, monkeypatch) -> Path:
     """A folder for notebooks and runs; runs share the tests' embedded AWS, freshly seeded, and their nursery."""
-    monkeypatch.setattr(sequence, "Kernels", partial(kernels.Kernels, nursery=nursery if kernels.FORKS else None))
+    monkeypatch.setattr(sequence, "Kernels", partial(kernels.Kernels, nursery=nursery))
     local.reset(embedded.endpoint_url)
     monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
     return tmp_path

@@ -62,9 +62,9 @@ def _embedded() -> Any:
         )
     os.environ.update(SETTINGS)
     gc.disable()  # nothing loaded by now ever becomes garbage: collecting takes a fifth of the start
-    from slpnb.local.base import parse_once
+    from slpnb.local.base import read_once
 
-    parse_once.install()
+    read_once.install()
     from slpnb.local import corrections
     from slpnb.local.server.application import Application
 
