@@ -8,19 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from moto.acm.models import AWSCertificateManagerBackend, CertBundle
-from moto.core.exceptions import JsonRESTError
 
 from slpnb.local.base.inprocess import backend
-from slpnb.local.base.replace import Corrected, replace_backend
-
-
-class CertificateInUseError(JsonRESTError):
-    """The certificate is used by a listener."""
-
-    code = 400
-
-    def __init__(self, arn: str) -> None:
-        super().__init__("ResourceInUseException", f"Certificate {arn} in account is in use.")
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 
 class Certificates(Corrected, AWSCertificateManagerBackend):
@@ -29,7 +20,7 @@ class Certificates(Corrected, AWSCertificateManagerBackend):
     def delete_certificate(self, arn: str) -> None:
         """As moto; refused while a listener uses it."""
         if load_balancers(arn):
-            raise CertificateInUseError(arn)
+            raise Refusal("ResourceInUseException", f"Certificate {arn} in account is in use.")
         super().delete_certificate(arn)
 
     def get_certificate(self, arn: str) -> CertBundle:
@@ -55,8 +46,3 @@ def load_balancers(arn: str) -> list[str]:
 def _with_users(bundle: CertBundle) -> CertBundle:
     bundle.in_use_by = load_balancers(bundle.arn)
     return bundle
-
-
-def install() -> None:
-    """Replace moto's ACM."""
-    replace_backend("acm", Certificates)

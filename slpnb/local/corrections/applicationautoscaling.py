@@ -12,48 +12,35 @@ from typing import Any
 from moto.applicationautoscaling.exceptions import AWSValidationException
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeApplicationAutoscalingPolicy
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
-from moto.core.exceptions import JsonRESTError
 
-from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 
-class ObjectNotFoundError(JsonRESTError):
+def not_found(message: str) -> Refusal:
     """No such scalable target or policy."""
-
-    code = 400
-
-    def __init__(self, message: str) -> None:
-        super().__init__("ObjectNotFoundException", message)
+    return Refusal("ObjectNotFoundException", message)
 
 
 class TargetScaling(Corrected, ApplicationAutoscalingBackend):
     """moto's Application Auto Scaling, with its errors."""
 
-    def put_scaling_policy(
-        self,
-        policy_name: str,
-        service_namespace: str,
-        resource_id: str,
-        scalable_dimension: str,
-        *args: Any,
-        **kwargs: Any,
-    ) -> FakeApplicationAutoscalingPolicy:
+    def put_scaling_policy(self, *args: Any, **named: Any) -> FakeApplicationAutoscalingPolicy:
         """As moto, for a registered scalable target."""
-        if not self._scalable_target_exists(resource_id, scalable_dimension):
-            raise ObjectNotFoundError(
-                f"No scalable target registered for service namespace: {service_namespace}, "
-                f"resource ID: {resource_id}, scalable dimension: {scalable_dimension}"
+        resource, dimension = named["resource_id"], named["scalable_dimension"]
+        if not self._scalable_target_exists(resource, dimension):
+            raise not_found(
+                f"No scalable target registered for service namespace: {named['service_namespace']}, "
+                f"resource ID: {resource}, scalable dimension: {dimension}"
             )
-        return super().put_scaling_policy(
-            policy_name, service_namespace, resource_id, scalable_dimension, *args, **kwargs
-        )
+        return super().put_scaling_policy(*args, **named)
 
     def deregister_scalable_target(self, namespace: str, r_id: str, dimension: str) -> None:
         """As moto, and with the target its policies go."""
         try:
             super().deregister_scalable_target(namespace, r_id, dimension)
         except AWSValidationException as error:
-            raise ObjectNotFoundError(str(error.message)) from error
+            raise not_found(str(error.message)) from error
         for policy in list(self.policies.values()):
             if (policy.resource_id, policy.scalable_dimension) == (r_id, dimension):
                 super().delete_scaling_policy(policy.policy_name, namespace, r_id, dimension)
@@ -63,18 +50,12 @@ class TargetScaling(Corrected, ApplicationAutoscalingBackend):
         try:
             super().delete_scaling_policy(*args, **kwargs)
         except AWSValidationException as error:
-            raise ObjectNotFoundError(str(error.message)) from error
+            raise not_found(str(error.message)) from error
 
 
-class TargetScalingResponse(ApplicationAutoScalingResponse):
+class TargetScalingResponse(Corrected, ApplicationAutoScalingResponse):
     """moto's answers, and those of the operations that it does not know."""
 
     def describe_scaling_activities(self) -> str:
         """None: no load is simulated that would scale."""
         return json.dumps({"ScalingActivities": []})
-
-
-def install() -> None:
-    """Replace moto's Application Auto Scaling."""
-    replace_backend("applicationautoscaling", TargetScaling)
-    replace_responses("applicationautoscaling", TargetScalingResponse)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import (
     ASG_NAME_TAG,
     Activity,
@@ -24,19 +24,14 @@ from moto.core.utils import utcnow
 from moto.ec2.utils import convert_tag_spec
 
 from slpnb.local.base import clock
-from slpnb.local.base.replace import Corrected, replace_backend, replace_model, replace_responses
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 DELETION_SECONDS = 60.0  # until a group deleted by force, and its instances, are gone
 ACTIVITIES_KEPT = 100
 
 
-class ResourceInUseError(AutoscalingClientError):
-    """The group still has instances."""
-
-    code = "ResourceInUse"
-
-
-class AutoScalingGroup(FakeAutoScalingGroup):
+class AutoScalingGroup(Corrected, FakeAutoScalingGroup):
     """A group that spreads its instances over its subnets and keeps a record of what it did."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,67 +57,52 @@ class AutoScalingGroup(FakeAutoScalingGroup):
             self._launch({**propagated_tags, **self.instance_tags, ASG_NAME_TAG: self.name})
 
     def _launch(self, tags: dict[str, str]) -> None:
+        template = self._template()
+        volume_tags = convert_tag_spec(template.get("TagSpecifications", [])).get("volume", {})
         instance = self.ec2_backend.run_instances(
             self.image_id,
             1,
             self.user_data,
             [],
-            **self._template(),
+            instance_type=self.instance_type,
+            is_instance_type_default=False,
             subnet_id=self._subnet(),
-            tags={"instance": tags, "volume": self._volume_tags()},
+            tags={"instance": tags, "volume": volume_tags},
+            **self._asked(template),
         ).instances[0]
         instance.autoscaling_group = self  # type: ignore[attr-defined]
         protected = self.new_instances_protected_from_scale_in
         self.instance_states.append(InstanceState(instance, protected_from_scale_in=protected))
         self._record(f"Launching a new EC2 instance: {instance.id}")
-        self._give_profile(instance.id)
-
-    def _volume_tags(self) -> dict[str, str]:
-        if self.ec2_launch_template is None:
-            return {}
-        data = self.ec2_launch_template.get_version(self.launch_template_version).data
-        return dict(convert_tag_spec(data.get("TagSpecifications", [])).get("volume", {}))
+        if profile := template.get("IamInstanceProfile"):
+            self.ec2_backend.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
 
     def _template(self) -> dict[str, Any]:
-        """What RunInstances gets of the launch template's version; moto reads the default version by itself."""
-        if self.ec2_launch_template is None:
-            return {"instance_type": self.instance_type, "is_instance_type_default": False}
-        version = self.ec2_launch_template.get_version(self.launch_template_version)
-        interface: dict[str, Any] = next(iter(version.data.get("NetworkInterfaces", [])), {})
-        return {
-            "instance_type": version.instance_type,
-            "is_instance_type_default": False,
-            "security_group_ids": list(version.data.get("SecurityGroupIds") or interface.get("Groups") or []),
-            "associate_public_ip": interface.get("AssociatePublicIpAddress"),
-            "launch_template": {
-                "LaunchTemplateId": self.ec2_launch_template.id,
-                "Version": str(version.number),
-            },
-            "metadata_options": version.data.get("MetadataOptions", {}),
-            **self._devices(version.data),
-        }
+        """The content of the launch template's version; empty where the group has a launch configuration."""
+        template = self.ec2_launch_template
+        return template.get_version(self.launch_template_version).data if template else {}
 
-    def _devices(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The template's volumes; without any, the AMI's. moto adds one of its own, not encrypted, to them."""
-        return {"block_device_mappings": data["BlockDeviceMappings"]} if data.get("BlockDeviceMappings") else {}
+    def _asked(self, template: dict[str, Any]) -> dict[str, Any]:
+        """What RunInstances gets of a launch template; moto reads the default version by itself."""
+        launched = self.ec2_launch_template
+        if launched is None:
+            return {}
+        interface: dict[str, Any] = next(iter(template.get("NetworkInterfaces", [])), {})
+        asked = {
+            "security_group_ids": list(template.get("SecurityGroupIds") or interface.get("Groups") or []),
+            "associate_public_ip": interface.get("AssociatePublicIpAddress"),
+            "launch_template": {"LaunchTemplateId": launched.id, "Version": self.launch_template_version},
+            "metadata_options": template.get("MetadataOptions", {}),
+        }
+        # Without any volumes, the AMI's: moto adds one of its own, not encrypted, to those that it is given.
+        devices = template.get("BlockDeviceMappings")
+        return asked | ({"block_device_mappings": devices} if devices else {})
 
     def _subnet(self) -> str | None:
         """The subnet with the fewest instances of this group; the first of several."""
         subnets = (self.vpc_zone_identifier or "").split(",")
         used = [state.instance.subnet_id for state in self.active_instances()]
         return min(subnets, key=used.count) or None
-
-    def _give_profile(self, instance_id: str) -> None:
-        if self.ec2_launch_template is None:
-            return
-        version = self.ec2_launch_template.get_version(self.launch_template_version)
-        profile = version.data.get("IamInstanceProfile", {})
-        if profile:
-            self.ec2_backend.associate_iam_instance_profile(
-                instance_id,
-                iam_instance_profile_name=profile.get("Name"),
-                iam_instance_profile_arn=profile.get("Arn"),
-            )
 
     def _to_terminate(self, count: int) -> list[InstanceState]:
         """The default termination policy: the zone with the most instances first, the oldest in it; none protected."""
@@ -158,9 +138,8 @@ class AutoScaling(Corrected, AutoScalingBackend):
     def create_auto_scaling_group(self, name: str, *args: Any, **kwargs: Any) -> FakeAutoScalingGroup:
         """As moto; a name is used once."""
         if name in self.autoscaling_groups:
-            raise AlreadyExistsError(
-                "AutoScalingGroup by this name already exists - A group with the name already exists"
-            )
+            message = "AutoScalingGroup by this name already exists - A group with the name already exists"
+            raise Refusal("AlreadyExists", message)
         return super().create_auto_scaling_group(name, *args, **kwargs)
 
     def set_desired_capacity(self, group_name: str, desired_capacity: int | None) -> None:
@@ -176,9 +155,10 @@ class AutoScaling(Corrected, AutoScalingBackend):
         """DeleteAutoScalingGroup: refused while there are instances, unless ``force``; gone a little later."""
         group = self.group(group_name)
         if group.instance_states and not force:
-            raise ResourceInUseError(
+            raise Refusal(
+                "ResourceInUse",
                 "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
-                "still in the group."
+                "still in the group.",
             )
         group.terminate_all()
         group.status = "Delete in progress"
@@ -192,13 +172,7 @@ class AutoScaling(Corrected, AutoScalingBackend):
         return group
 
 
-class AlreadyExistsError(AutoscalingClientError):
-    """A group of this name exists."""
-
-    code = "AlreadyExists"
-
-
-class ScalingResponse(AutoScalingResponse):
+class ScalingResponse(Corrected, AutoScalingResponse):
     """moto's answers, with ForceDelete and the scaling activities."""
 
     @property
@@ -235,10 +209,3 @@ class ScalingResponse(AutoScalingResponse):
         name = self._get_param("AutoScalingGroupName")
         groups = [group for group in self.scaling.autoscaling_groups.values() if name in (None, group.name)]
         return ActionResult({"Activities": [one for group in groups for one in getattr(group, "activities", [])]})
-
-
-def install() -> None:
-    """Replace moto's Auto Scaling."""
-    replace_model("autoscaling", "FakeAutoScalingGroup", AutoScalingGroup)
-    replace_backend("autoscaling", AutoScaling)
-    replace_responses("autoscaling", ScalingResponse)

@@ -7,29 +7,21 @@ reference, "Error codes").
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
+from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Reservation
-from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import parse_user_data
 
 from slpnb.local.base.inprocess import backend
-from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
-
-
-class CannotDeleteError(EC2ClientError):
-    """The default security group goes with its VPC only."""
-
-    def __init__(self, group: SecurityGroup) -> None:
-        message = f'the specified group: "{group.id}" name: "{group.name}" cannot be deleted by a user'
-        super().__init__("CannotDelete", message)
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 
 class Compute(Corrected, EC2Backend):
@@ -44,10 +36,11 @@ class Compute(Corrected, EC2Backend):
         return reservation
 
     def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
-        """As moto; refused while an interface, a database or a rule of another group uses the group."""
+        """As moto; refused for the default, and while an interface, a database or a rule of another group uses it."""
         group = self.get_security_group_by_name_or_id(group_id or name or "")
         if group and group.is_default:
-            raise CannotDeleteError(group)
+            message = f'the specified group: "{group.id}" name: "{group.name}" cannot be deleted by a user'
+            raise Refusal("CannotDelete", message)
         if group and (self._interfaces(group) or _databases(group.id) or self._rules(group)):
             raise DependencyViolationError(f"resource {group.id} has a dependent object")
         super().delete_security_group(name, group_id)
@@ -67,11 +60,11 @@ class Compute(Corrected, EC2Backend):
             (rule.source_group or {}).get("GroupId") == group.id
             for other in self.describe_security_groups()
             if other.id != group.id
-            for rule in _rules_of(other)
+            for rule in (*other.ingress_rules, *other.egress_rules)
         )
 
 
-class ComputeResponse(EC2Response):
+class ComputeResponse(Corrected, EC2Response):
     """moto's answers, with SourceVersion."""
 
     def create_launch_template_version(self) -> ActionResult:
@@ -91,17 +84,6 @@ class ComputeResponse(EC2Response):
         return self.ec2_backend.get_launch_template(self._get_param("LaunchTemplateId"))
 
 
-def _rules_of(group: SecurityGroup) -> Iterator[SecurityGroupRule]:
-    yield from group.ingress_rules
-    yield from group.egress_rules
-
-
 def _databases(group: str) -> bool:
     """moto gives its RDS instances no network interface, so they are asked themselves."""
     return any(group in database.vpc_security_group_ids for database in backend("rds").databases.values())
-
-
-def install() -> None:
-    """Replace moto's EC2."""
-    replace_backend("ec2", Compute)
-    replace_responses("ec2", ComputeResponse)

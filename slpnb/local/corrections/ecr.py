@@ -9,28 +9,16 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ecr.exceptions import ImageNotFoundException
 from moto.ecr.models import ECRBackend, Image, Repository
 from moto.ecr.responses import ECRResponse
 
 from slpnb.local.base import registry
-from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 FOREIGN = "legacy"  # other people's repositories, which this service's CI does not push to
-
-
-class ImageDigestDoesNotMatchException(ServiceException):
-    """The digest that the client gave is not the manifest's."""
-
-    code = "ImageDigestDoesNotMatchException"
-
-
-class LayersNotFoundException(ServiceException):
-    """No such config or layer in the repository."""
-
-    code = "LayersNotFoundException"
 
 
 class Registry(Corrected, ECRBackend):
@@ -61,9 +49,8 @@ class Registry(Corrected, ECRBackend):
         self._get_repository(repository_name)  # moto raises a bare Exception for a missing one
         true = "sha256:" + hashlib.sha256(image_manifest.encode()).hexdigest()
         if digest not in (None, true):
-            raise ImageDigestDoesNotMatchException(
-                f"The provided imageDigest '{digest}' does not match the actual image digest '{true}'"
-            )
+            message = f"The provided imageDigest '{digest}' does not match the actual image digest '{true}'"
+            raise Refusal("ImageDigestDoesNotMatchException", message)
         return super().put_image(repository_name, image_manifest, image_tag, image_manifest_mediatype, true)
 
     def batch_get_image(
@@ -84,7 +71,7 @@ class Registry(Corrected, ECRBackend):
         return True
 
 
-class RegistryResponse(ECRResponse):
+class RegistryResponse(Corrected, ECRResponse):
     """moto's answers, and the URL of a layer or config."""
 
     def get_download_url_for_layer(self) -> ActionResult:  # type: ignore[override]
@@ -92,12 +79,7 @@ class RegistryResponse(ECRResponse):
         repository = self.ecr_backend._get_repository(self._get_param("repositoryName"))
         digest = self._get_param("layerDigest")
         if digest not in repository.layers:
-            raise LayersNotFoundException(f"The layers with digest '{digest}' could not be found in the repository")
+            message = f"The layers with digest '{digest}' could not be found in the repository"
+            raise Refusal("LayersNotFoundException", message)
         url = f"http://{self.headers['Host']}/slpnb/blobs/{digest}"
         return ActionResult({"downloadUrl": url, "layerDigest": digest})
-
-
-def install() -> None:
-    """Replace moto's ECR."""
-    replace_backend("ecr", Registry)
-    replace_responses("ecr", RegistryResponse)

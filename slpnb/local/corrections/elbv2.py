@@ -15,14 +15,14 @@ from moto.elbv2.exceptions import (
     DuplicateListenerError,
     DuplicateLoadBalancerName,
     DuplicateTargetGroupName,
-    ELBClientError,
     InvalidTargetError,
 )
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 
 from slpnb.local.base import clock
 from slpnb.local.base.inprocess import backend
-from slpnb.local.base.replace import Corrected, replace_backend, replace_model
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 PROVISIONING_SECONDS = 90.0
 INTERFACE_SECONDS = 45.0  # after deletion its interfaces linger, and with them the use of its security groups
@@ -45,21 +45,20 @@ DEFAULTS = {  # Application Load Balancers user guide, "Edit attributes"; moto l
 Target = tuple[str, int]
 
 
-class LoadBalancer(FakeLoadBalancer):
+class LoadBalancer(Corrected, FakeLoadBalancer):
     """A load balancer that becomes active after its delay, not when it is looked at."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.canonical_hosted_zone_id = HOSTED_ZONE
         self.attrs = {**DEFAULTS, **self.attrs, "load_balancing.cross_zone.enabled": "true"}
-        self.interfaces: list[str] = []
         clock.later(PROVISIONING_SECONDS, lambda: setattr(self, "state", "active"))
 
     def activate(self) -> None:
         """moto calls this whenever it is described."""
 
 
-class CorrectedTargetGroup(FakeTargetGroup):
+class TargetGroup(Corrected, FakeTargetGroup):
     """A target group whose targets are an instance, or an address, and a port.
 
     ``health`` holds what is not healthy: (state, reason, description) by target, set by whoever
@@ -86,16 +85,13 @@ class CorrectedTargetGroup(FakeTargetGroup):
 
     def register(self, targets: list[dict[str, Any]]) -> None:
         """Registered at once."""
-        for target in targets:
-            identifier, port = self.key(target)
-            name = f"{identifier}:{port}"
+        for identifier, port in map(self.key, targets):
             self.draining.pop((identifier, port), None)
-            self.targets[name] = {"Id": identifier, "Port": port}
+            self.targets[f"{identifier}:{port}"] = {"Id": identifier, "Port": port}
 
     def deregister(self, targets: list[dict[str, Any]]) -> None:
         """Draining first, for as long as the group's deregistration delay."""
-        for target in targets:
-            key = self.key(target)
+        for key in map(self.key, targets):
             known = self.targets.pop(f"{key[0]}:{key[1]}", None)
             if known is None:
                 raise InvalidTargetError()
@@ -111,15 +107,9 @@ class CorrectedTargetGroup(FakeTargetGroup):
     def health_for(self, target: dict[str, Any], ec2_backend: Any) -> FakeHealthStatus:  # noqa: ARG002
         """What DescribeTargetHealth answers for one target."""
         identifier, port = key = self.key(target)
-        state, reason, description = self._health(key)
-        return FakeHealthStatus(
-            identifier,
-            port,  # type: ignore[arg-type]
-            str(port) if self.health_check_port == "traffic-port" else self.health_check_port,
-            state,
-            reason or None,
-            description or None,
-        )
+        checked = str(port) if self.health_check_port == "traffic-port" else self.health_check_port
+        state, *why = self._health(key)
+        return FakeHealthStatus(identifier, port, checked, state, *(said or None for said in why))  # type: ignore[arg-type]
 
     def _health(self, key: Target) -> tuple[str, str, str]:
         if key in self.draining:
@@ -127,16 +117,15 @@ class CorrectedTargetGroup(FakeTargetGroup):
         if f"{key[0]}:{key[1]}" not in self.targets:
             return "unused", "Target.NotRegistered", "Target is not registered to the target group"
         if not self.load_balancer_arns:
-            return (
-                "unused",
-                "Target.NotInUse",
-                "Target group is not configured to receive traffic from the load balancer",
-            )
+            unused = "Target group is not configured to receive traffic from the load balancer"
+            return "unused", "Target.NotInUse", unused
         return self.health.get(key, ("healthy", "", ""))
 
 
 class Balancing(Corrected, ELBv2Backend):
     """moto's load balancing, with its interfaces and its refusals."""
+
+    target_groups: dict[str, TargetGroup]  # type: ignore[assignment]
 
     def create_load_balancer(
         self, name: str, security_groups: list[str], subnet_ids: list[str], *args: Any, **kwargs: Any
@@ -151,7 +140,7 @@ class Balancing(Corrected, ELBv2Backend):
         subnets = [self.ec2_backend.get_subnet(subnet) for subnet in subnet_ids]
         if subnets and len({subnet.availability_zone for subnet in subnets}) < 2:
             message = "At least two subnets in two different Availability Zones must be specified"
-            raise ELBClientError("ValidationError", message)
+            raise Refusal("ValidationError", message)
         made = super().create_load_balancer(name, security_groups, subnet_ids, *args, **kwargs)
         self._attach(made)
         return made
@@ -163,23 +152,21 @@ class Balancing(Corrected, ELBv2Backend):
             return  # deleting what is absent succeeds (API reference, DeleteLoadBalancer)
         if str(known.attrs.get("deletion_protection.enabled")).lower() == "true":
             message = f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
-            raise ELBClientError("OperationNotPermitted", message)
-        interfaces = getattr(known, "interfaces", [])
+            raise Refusal("OperationNotPermitted", message)
         super().delete_load_balancer(arn)
-        clock.later(INTERFACE_SECONDS, lambda: self._detach(interfaces))
+        clock.later(INTERFACE_SECONDS, lambda: self._detach(arn))
 
     def set_security_groups(self, arn: str, sec_groups: list[str]) -> None:
         """As moto, on the interfaces too."""
         super().set_security_groups(arn, sec_groups)
-        for interface in getattr(self.load_balancers[arn], "interfaces", []):
+        for interface in self._interfaces(arn):
             self.ec2_backend.modify_network_interface_attribute(interface, sec_groups)
 
     def set_subnets(self, arn: str, *args: Any, **kwargs: Any) -> Any:
         """As moto, with interfaces in the new subnets."""
         zones = super().set_subnets(arn, *args, **kwargs)
-        balancer = self.load_balancers[arn]
-        self._detach(getattr(balancer, "interfaces", []))
-        self._attach(balancer)
+        self._detach(arn)
+        self._attach(self.load_balancers[arn])
         return zones
 
     def create_target_group(self, name: str, **kwargs: Any) -> FakeTargetGroup:
@@ -204,10 +191,10 @@ class Balancing(Corrected, ELBv2Backend):
 
     def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
         """As moto, those that are draining included."""
-        group = self.target_groups.get(target_group_arn)
-        draining = list(group.draining.values()) if isinstance(group, CorrectedTargetGroup) and not targets else []
         registered = super().describe_target_health(target_group_arn, targets)
-        return registered + [group.health_for(target, self.ec2_backend) for target in draining if group]
+        group = self.target_groups[target_group_arn]
+        draining = [] if targets else group.draining.values()
+        return registered + [group.health_for(target, self.ec2_backend) for target in draining]
 
     def load_balancers_of(self, target_group_arn: str) -> list[str]:
         """ARNs of the load balancers that forward to a target group."""
@@ -223,21 +210,19 @@ class Balancing(Corrected, ELBv2Backend):
         ]
 
     def _attach(self, balancer: FakeLoadBalancer) -> None:
-        suffix = balancer.arn.partition(":loadbalancer/")[2]
-        balancer.interfaces = [  # type: ignore[attr-defined]
+        for subnet in balancer.subnets:
             self.ec2_backend.create_network_interface(
-                subnet, "", group_ids=balancer.security_groups, description=f"ELB {suffix}"
-            ).id
-            for subnet in balancer.subnets
-        ]
+                subnet, "", group_ids=balancer.security_groups, description=_description(balancer.arn)
+            )
 
-    def _detach(self, interfaces: list[str]) -> None:
-        for interface in interfaces:
+    def _interfaces(self, arn: str) -> list[str]:
+        return [one.id for one in self.ec2_backend.enis.values() if one.description == _description(arn)]
+
+    def _detach(self, arn: str) -> None:
+        for interface in self._interfaces(arn):
             self.ec2_backend.delete_network_interface(interface)
 
 
-def install() -> None:
-    """Replace moto's load balancing."""
-    replace_model("elbv2", "FakeLoadBalancer", LoadBalancer)
-    replace_model("elbv2", "FakeTargetGroup", CorrectedTargetGroup)
-    replace_backend("elbv2", Balancing)
+def _description(arn: str) -> str:
+    """How a load balancer marks the interfaces that are its own."""
+    return f"ELB {arn.partition(':loadbalancer/')[2]}"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from moto.iam.models import IAMBackend, ManagedPolicy
 
-from slpnb.local.base.replace import Corrected, replace_backend
+from slpnb.local.base.replace import Corrected
 
 
 class Identities(Corrected, IAMBackend):
@@ -19,8 +19,3 @@ class Identities(Corrected, IAMBackend):
         if not self._read:
             self._read.extend(super()._init_aws_policies())
         return [copy(policy) for policy in self._read]  # attaching one counts on the copy
-
-
-def install() -> None:
-    """Replace moto's IAM."""
-    replace_backend("iam", Identities)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from moto.kms import models
 from moto.kms.models import Alias, KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import KeySpec, generate_private_key
 
-from slpnb.local.base.replace import Corrected, replace_backend, replace_model, replace_responses
+from slpnb.local.base.replace import Corrected
 
 
 class Keys(Corrected, KmsBackend):
@@ -35,7 +36,7 @@ class Keys(Corrected, KmsBackend):
         super().cancel_key_deletion(self.any_id_to_key_id(key_id))
 
 
-class KeysResponse(KmsResponse):
+class KeysResponse(Corrected, KmsResponse):
     """moto's answers, with the state and the waiting time."""
 
     def schedule_key_deletion(self) -> str:
@@ -50,8 +51,4 @@ def key_pair(key_spec: str) -> Any:
     return None if key_spec == KeySpec.SYMMETRIC_DEFAULT else generate_private_key(key_spec)
 
 
-def install() -> None:
-    """Replace moto's KMS."""
-    replace_model("kms", "generate_private_key", key_pair)
-    replace_backend("kms", Keys)
-    replace_responses("kms", KeysResponse)
+models.generate_private_key = key_pair  # type: ignore[attr-defined]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.responses import LogsResponse
 
-from slpnb.local.base.replace import replace_responses
+from slpnb.local.base.replace import Corrected
 
 
-class GroupsResponse(LogsResponse):
+class GroupsResponse(Corrected, LogsResponse):
     """moto's answers, and those of the operations that it does not know."""
 
     def associate_kms_key(self) -> str:
@@ -25,8 +25,3 @@ class GroupsResponse(LogsResponse):
             raise ResourceNotFoundException("The specified log group does not exist.")
         self.logs_backend.groups[name].kms_key_id = key
         return ""
-
-
-def install() -> None:
-    """Replace moto's answers of CloudWatch Logs."""
-    replace_responses("logs", GroupsResponse)

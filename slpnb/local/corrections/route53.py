@@ -7,27 +7,19 @@ Route 53 API reference, "ChangeResourceRecordSets", error InvalidChangeBatch.
 from __future__ import annotations
 
 from copy import copy
-from importlib import import_module
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.route53.exceptions import Route53ClientError
+from moto.route53 import urls
 from moto.route53.models import RecordSet, Route53Backend
 from moto.route53.responses import Route53
 
-from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.base.replace import Corrected
 
 ASTERISK = "\\052"  # how Route 53 answers it: "DNS domain name format"
 NAME_SERVER = "ns-2048.awsdns-64.com"
 LOAD_BALANCER_ADDRESSES = ["203.0.113.10", "203.0.113.11"]  # of RFC 5737, for documentation
-
-
-class InvalidChangeError(Route53ClientError):
-    """A change that cannot be made; none of its batch is."""
-
-    def __init__(self, verb: str, name: str, kind: str, why: str) -> None:
-        message = f"[Tried to {verb} resource record set [name='{name}', type='{kind}'] but {why}]"
-        super().__init__("InvalidChangeBatch", message)
 
 
 class Zones(Corrected, Route53Backend):
@@ -65,13 +57,21 @@ def _written(record: RecordSet) -> RecordSet:
 
 
 def _check(action: str, wanted: dict[str, Any], found: RecordSet | None) -> None:
-    name, kind = wanted["Name"].rstrip(".") + ".", wanted["Type"]
+    """A change that cannot be made is refused; none of its batch is."""
+    if why := _refusal(action, wanted, found):
+        name = wanted["Name"].rstrip(".") + "."
+        tried = f"Tried to {action.lower()} resource record set [name='{name}', type='{wanted['Type']}']"
+        raise Refusal("InvalidChangeBatch", f"[{tried} but {why}]")
+
+
+def _refusal(action: str, wanted: dict[str, Any], found: RecordSet | None) -> str:
     if action == "CREATE" and found:
-        raise InvalidChangeError("create", name, kind, "it already exists")
+        return "it already exists"
     if action == "DELETE" and not found:
-        raise InvalidChangeError("delete", name, kind, "it was not found")
+        return "it was not found"
     if action == "DELETE" and found and not _same(wanted, found):
-        raise InvalidChangeError("delete", name, kind, "the values provided do not match the current values")
+        return "the values provided do not match the current values"
+    return ""
 
 
 def _same(wanted: dict[str, Any], found: RecordSet) -> bool:
@@ -84,7 +84,7 @@ def _alias(target: dict[str, Any] | None) -> list[str]:
     return [str((target or {}).get(key, "")).rstrip(".") for key in ("HostedZoneId", "DNSName")]
 
 
-class ZonesResponse(Route53):
+class ZonesResponse(Corrected, Route53):
     """moto's answers, and TestDNSAnswer."""
 
     def test_dns_answer(self) -> ActionResult:
@@ -98,10 +98,4 @@ class ZonesResponse(Route53):
         return ActionResult({**answer, "ResponseCode": "NOERROR" if found else "NXDOMAIN", "Protocol": "UDP"})
 
 
-def install() -> None:
-    """Replace moto's Route 53."""
-    replace_backend("route53", Zones)
-    replace_responses("route53", ZonesResponse)
-    import_module("moto.route53.urls").url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = (
-        ZonesResponse.dispatch
-    )
+urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = ZonesResponse.dispatch

@@ -10,7 +10,7 @@ from typing import Any
 from moto.secretsmanager.exceptions import InvalidRequestException
 from moto.secretsmanager.models import SecretsManagerBackend
 
-from slpnb.local.base.replace import Corrected, replace_backend
+from slpnb.local.base.replace import Corrected
 
 
 class Secrets(Corrected, SecretsManagerBackend):
@@ -22,8 +22,3 @@ class Secrets(Corrected, SecretsManagerBackend):
             message = "You can't create this secret because a secret with this name is already scheduled for deletion."
             raise InvalidRequestException(message)
         return super().create_secret(name, *args, **kwargs)
-
-
-def install() -> None:
-    """Replace moto's Secrets Manager."""
-    replace_backend("secretsmanager", Secrets)

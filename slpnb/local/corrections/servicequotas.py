@@ -15,7 +15,7 @@ from moto.servicequotas.resources.default_quotas.vpc import VPC_DEFAULT_QUOTAS
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from slpnb.local.base.inprocess import ACCOUNT, REGION
-from slpnb.local.base.replace import Corrected, replace_backend, replace_responses
+from slpnb.local.base.replace import Corrected
 
 # service code, service name, quota code, quota name, default, adjustable
 QUOTAS: tuple[tuple[str, str, str, str, float, bool], ...] = (
@@ -57,7 +57,7 @@ class Quotas(Corrected, ServiceQuotasBackend):
         raise NoSuchResource
 
 
-class QuotasResponse(ServiceQuotasResponse):
+class QuotasResponse(Corrected, ServiceQuotasResponse):
     """moto's answers, and those of the operations that it does not know."""
 
     def list_service_quotas(self) -> str:
@@ -87,9 +87,3 @@ def _quota(service: str, service_name: str, code: str, name: str, value: float, 
         "Adjustable": adjustable,
         "GlobalQuota": False,
     }
-
-
-def install() -> None:
-    """Replace moto's Service Quotas."""
-    replace_backend("servicequotas", Quotas)
-    replace_responses("servicequotas", QuotasResponse)

@@ -48,7 +48,7 @@ class Backend(Corrected, EC2ContainerServiceBackend):
 
 
 def ecs_of(account_id: str, region_name: str) -> Ecs:
-    """The embedded ECS of an account and Region, once `slpnb.local.ecs.replacement.install` has run."""
+    """The embedded ECS of an account and Region, once `slpnb.local.base.replace.install` has run."""
     backend = ecs_backends[account_id][region_name]
     assert isinstance(backend, Backend)  # noqa: S101
     return backend.ecs

@@ -11,6 +11,7 @@ from moto.ecs.models import Cluster
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Task
+from slpnb.local.base.replace import Corrected
 from slpnb.local.ecs import shapes
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
@@ -24,7 +25,7 @@ Answer = TypeVar("Answer")
 Shape = Callable[[Region, ServiceRecord, Deployment], Answer]
 
 
-class Responses(EC2ContainerServiceResponse):
+class Responses(Corrected, EC2ContainerServiceResponse):
     """The operations that need the scheduler, or that moto answers wrongly."""
 
     RESPONSE_KEY_PATH_TO_TRANSFORMER = {}  # noqa: RUF012  the shapes are the API's already

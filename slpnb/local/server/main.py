@@ -65,10 +65,13 @@ def _embedded() -> Any:
     from slpnb.local.base import read_once
 
     read_once.install()
-    from slpnb.local import corrections
+    from slpnb.local import corrections, ecs
+    from slpnb.local.base import clock, replace
+    from slpnb.local.ecs.backend import advance
     from slpnb.local.server.application import Application
 
-    corrections.install()
+    replace.install(corrections, ecs)
+    clock.listen(advance)
     embedded = Application()
     embedded.reset()
     gc.freeze()
