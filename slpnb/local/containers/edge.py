@@ -185,7 +185,7 @@ class Edge:
         """Tell the front door which targets are healthy, and which are to be drained."""
         if self.tasks:
             region = _region()
-            self.companions.door.balance(region.neighbours.elbv2, region.state, self.tasks)
+            self.companions.door.balance(region.elbv2, region.state, self.tasks)
 
     def log(self, group: str, stream: str, time: str, text: bytes) -> None:
         """Queue a line of a container's log."""

@@ -22,8 +22,8 @@ from slpnb.local.containers import wording
 from slpnb.local.containers.checks import Rule, container_rule, test_command
 from slpnb.local.containers.probes import CommandProbe, Probe, TargetProbe
 from slpnb.local.containers.tasks import Order
+from slpnb.local.corrections.elbv2 import TargetGroup
 from slpnb.local.ecs.definitions import Document
-from slpnb.local.ecs.neighbours import BalancedGroup
 from slpnb.local.ecs.records import TaskRecord
 from slpnb.local.ecs.region import Region
 
@@ -225,14 +225,14 @@ def _object(text: str) -> dict[str, Any]:
 
 def _targets(region: Region, task: Task) -> Iterator[Probe]:
     """The checks of the target groups that the task's service registers it with."""
-    service, groups = region.services.get(task.service), region.neighbours.target_groups
+    service, groups = region.services.get(task.service), region.elbv2.target_groups
     for balancer in service.request.get("loadBalancers") or () if service else ():
         group = groups.get(balancer["targetGroupArn"])
         if group is not None:
             yield _target_probe(group, int(balancer["containerPort"]))
 
 
-def _target_probe(group: BalancedGroup, port: int) -> TargetProbe:
+def _target_probe(group: TargetGroup, port: int) -> TargetProbe:
     rule = Rule(
         float(group.health_check_interval_seconds or 30),
         float(group.health_check_timeout_seconds or 5),

@@ -18,7 +18,7 @@ from slpnb.engine.leftovers import engine_errors, remove_container
 from slpnb.local.containers import kernel, probes, wording
 from slpnb.local.containers.checks import Health, Result, judge, together
 from slpnb.local.containers.probes import Probe
-from slpnb.local.ecs.ended import Ended
+from slpnb.local.ecs.records import Ended
 
 LAST_WORDS_SECONDS = 5.0  # for what a container logged just before its end
 

@@ -6,7 +6,7 @@ agent/taskresource/asmsecret; efs-utils (mount_efs); docs/ecs-facts.md, "Stopped
 
 from __future__ import annotations
 
-from slpnb.local.ecs.ended import Ended
+from slpnb.local.ecs.records import Ended
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 KILLED = 137  # 128 and SIGKILL: out of memory, or longer than the stop timeout

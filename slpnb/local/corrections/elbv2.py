@@ -79,6 +79,11 @@ class TargetGroup(Corrected, FakeTargetGroup):
     def load_balancer_arns(self, arns: list[str]) -> None:
         """moto keeps a list of its own, which nothing reads."""
 
+    @property
+    def delay_seconds(self) -> float:
+        """How long a deregistered target is drained."""
+        return float(str(self.attributes["deregistration_delay.timeout_seconds"]))
+
     def key(self, target: dict[str, Any]) -> Target:
         """The target that a request names; the group's own port unless it says another."""
         return str(target["Id"]), int(target.get("Port") or self.port)
@@ -97,8 +102,7 @@ class TargetGroup(Corrected, FakeTargetGroup):
                 raise InvalidTargetError()
             self.health.pop(key, None)
             self.draining[key] = known
-            delay = float(str(self.attributes["deregistration_delay.timeout_seconds"]))
-            clock.later(delay, partial(self.draining.pop, key, None))
+            clock.later(self.delay_seconds, partial(self.draining.pop, key, None))
 
     def deregister_terminated_instances(self, instance_ids: list[str]) -> None:
         """Terminated instances are drained like any other target."""

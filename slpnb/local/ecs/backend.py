@@ -29,10 +29,9 @@ class Backend(Corrected, EC2ContainerServiceBackend):
         self.tasks = region.tasks  # type: ignore[assignment]
         self.ecs = Ecs(region)
 
-    def describe_services(self, cluster_str: str, service_names_or_arns: list[str]) -> tuple[list[Any], list[Any]]:
+    def describe_services(self, cluster_str: str, service_names_or_arns: list[str]) -> Any:
         """Application Auto Scaling looks whether its target is there."""
-        found, failures = self.ecs.services.describe(cluster_str, service_names_or_arns)
-        return list(found), list(failures)
+        return self.ecs.services.describe(cluster_str, service_names_or_arns)
 
     def delete_cluster(self, cluster_str: str) -> Cluster:
         """What CloudFormation deletes must be empty, too."""

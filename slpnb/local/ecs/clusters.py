@@ -7,8 +7,8 @@ from typing import Any
 from moto.ecs.models import Cluster
 
 from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.local.base.refusal import Refusal
 from slpnb.local.ecs.providers import CapacityProviders, not_found
-from slpnb.local.ecs.refusals import CLUSTER_NOT_FOUND, PROVIDER_IN_USE, refusal
 from slpnb.local.ecs.region import Region
 
 
@@ -27,7 +27,7 @@ class Clusters:
         """An ACTIVE cluster by name or ARN, or ECS's refusal."""
         found = self.find(name)
         if found is None:
-            raise refusal("ClusterNotFoundException", CLUSTER_NOT_FOUND)
+            raise Refusal("ClusterNotFoundException", "Cluster not found.")
         return found
 
     def put_capacity_providers(
@@ -41,7 +41,8 @@ class Clusters:
                 raise not_found(share["capacityProvider"])
         for one in {*(cluster.capacity_providers or ())} - wanted:
             if self._uses(cluster.name, one):
-                raise refusal("ResourceInUseException", PROVIDER_IN_USE)
+                message = "The specified capacity provider is in use and cannot be removed."
+                raise Refusal("ResourceInUseException", message)
         cluster.capacity_providers = list(providers or ())
         cluster.default_capacity_provider_strategy = list(strategy or ())
         return cluster
@@ -76,4 +77,4 @@ class Clusters:
 
 
 def _contains(what: str, while_: str) -> Exception:
-    return refusal(f"ClusterContains{what}Exception", f"The Cluster cannot be deleted while {while_}.")
+    return Refusal(f"ClusterContains{what}Exception", f"The Cluster cannot be deleted while {while_}.")

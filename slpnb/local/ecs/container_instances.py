@@ -39,7 +39,7 @@ class ContainerInstances:
 
     def sync(self) -> None:
         """Those leave whose EC2 instance does not run any more; those join that run and have not been seen."""
-        ec2, region = self.region.neighbours.ec2, self.region
+        ec2, region = self.region.ec2, self.region
         running = {registration.container_instance_id(one.id) for one in ec2.all_running_instances()}
         for id in [id for id in region.state.instances if id not in running]:
             region.apply(scheduler.leave_instance(region.state, id))
@@ -66,7 +66,7 @@ class ContainerInstances:
     def register(self, cluster: str, ec2_id: str) -> ContainerInstance:
         """RegisterContainerInstance, as an agent calls it: at once."""
         target, now = self.clusters.get(cluster), self.region.state.clock
-        joining = self._joining(self.region.neighbours.ec2.get_instance(ec2_id), target.name)
+        joining = self._joining(self.region.ec2.get_instance(ec2_id), target.name)
         made = replace(joining, registers_at=now, registered_at=now, status="ACTIVE")
         self.region.apply(scheduler.join_instance(self.region.state, made))
         return made

@@ -11,8 +11,8 @@ from moto.ecs.models import TaskDefinition
 from slpnb.ecs import resources
 from slpnb.ecs.scheduler.observed import OBSERVED
 from slpnb.ecs.scheduler.state import Definition, Outcome
+from slpnb.local.base.refusal import Refusal
 from slpnb.local.ecs import images
-from slpnb.local.ecs.refusals import refusal
 from slpnb.local.ecs.region import Region
 
 OUTCOME_LABEL = "slpnb.outcome"
@@ -33,14 +33,14 @@ class TaskDefinitions:
             return known[int(revision)]
         active = [number for number, one in known.items() if one.status == "ACTIVE"]
         if revision or not active:
-            raise refusal("ClientException", "TaskDefinition not found.")
+            raise Refusal("ClientException", "TaskDefinition not found.")
         return known[max(active)]
 
     def runnable(self, name: str) -> TaskDefinition:
         """A task definition that new tasks may use."""
         found = self.get(name)
         if found.status != "ACTIVE":
-            raise refusal("ClientException", "TaskDefinition is inactive")
+            raise Refusal("ClientException", "TaskDefinition is inactive")
         return found
 
     def arns(self, family: str | None, status: str) -> list[str]:
@@ -71,7 +71,7 @@ class TaskDefinitions:
         fares, names = outcome(found), [one.get("image", "") for one in _containers(found)]
         platform = (found.runtime_platform or {}).get("cpuArchitecture", "")
         for name in names:
-            fares = images.fares(fares, name, platform, self.region.neighbours.ecr)
+            fares = images.fares(fares, name, platform, self.region.ecr)
         runner = self.region.containers
         return OBSERVED if runner and fares == Outcome() and runner.can_run(names) else fares
 
@@ -113,7 +113,7 @@ def outcome(found: TaskDefinition) -> Outcome:
             try:
                 return Outcome(**json.loads(label))
             except (TypeError, ValueError) as error:
-                raise refusal("ClientException", f"docker label {OUTCOME_LABEL}: {error}") from error
+                raise Refusal("ClientException", f"docker label {OUTCOME_LABEL}: {error}") from error
     return Outcome()
 
 

@@ -54,7 +54,7 @@ class Groups:
             protected = self._is_protected(one)
             if one.group in managed and protected != bool(self.region.state.on_instance(one.id)):
                 protected = not protected
-                autoscaling = self.region.neighbours.autoscaling
+                autoscaling = self.region.autoscaling
                 autoscaling.set_instance_protection(one.group, [one.ec2_id], protected)
             if protected != one.protected:
                 self.region.state = self.region.state.copy()
@@ -62,7 +62,7 @@ class Groups:
 
     def _is_protected(self, one: ContainerInstance) -> bool:
         """Whether the Auto Scaling group spares an instance when it scales in."""
-        group = self.region.neighbours.autoscaling.autoscaling_groups.get(one.group)
+        group = self.region.autoscaling.autoscaling_groups.get(one.group)
         members = group.instance_states if group is not None else []
         return any(each.instance.id == one.ec2_id and each.protected_from_scale_in for each in members)
 
@@ -75,7 +75,7 @@ class Groups:
 
     def follow(self) -> None:
         """Managed scaling's decisions, carried out on the Auto Scaling groups."""
-        autoscaling = self.region.neighbours.autoscaling
+        autoscaling = self.region.autoscaling
         for name, group in list(self.region.state.groups.items()):
             real = autoscaling.autoscaling_groups.get(name)
             have = (real.desired_capacity or 0) if real is not None else group.desired
@@ -87,7 +87,7 @@ class Groups:
     def _scale_in(self, name: str, count: int) -> None:
         for id in managed_scaling.victims(self.region.state, name, count):
             ec2_id = self.region.state.instances[id].ec2_id
-            self.region.neighbours.autoscaling.terminate_instance(ec2_id, True)
+            self.region.autoscaling.terminate_instance(ec2_id, True)
 
 
 def _provider(provider: CapacityProvider, cluster: Cluster, group: FakeAutoScalingGroup) -> Provider:

@@ -8,7 +8,8 @@ from typing import Any
 from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.ecs.models import CapacityProvider, Cluster
 
-from slpnb.local.ecs.refusals import invalid, refusal, unsupported
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.ecs.refusals import invalid, unsupported
 from slpnb.local.ecs.region import Region
 
 MANAGED_TAG = "AmazonECSManaged"
@@ -39,7 +40,7 @@ class CapacityProviders:
     def group_of(self, provider: CapacityProvider) -> FakeAutoScalingGroup | None:
         """The Auto Scaling group of a capacity provider; None when it is gone."""
         name = provider.auto_scaling_group_provider["autoScalingGroupArn"].rpartition("/")[2]
-        return self.region.neighbours.autoscaling.autoscaling_groups.get(name)
+        return self.region.autoscaling.autoscaling_groups.get(name)
 
     def strategy(self, request: Mapping[str, Any], cluster: Cluster) -> list[dict[str, Any]]:
         """The strategy asked for, or the cluster's default where neither it nor a launch type is given."""
@@ -65,7 +66,7 @@ class CapacityProviders:
         group = self.group_of(made)
         if group is None:
             message = "The specified Auto Scaling group ARN does not exist. Specify a valid ARN."
-            raise refusal("ClientException", message)
+            raise Refusal("ClientException", message)
         _demand_protection(made, group)
         if made.auto_scaling_group_provider["managedScaling"]["status"] == "ENABLED":
             self._tag(group)
@@ -76,15 +77,15 @@ class CapacityProviders:
     def _demand_free(self, name: str, arn: str) -> None:
         known = self.region.capacity_providers
         if name in known:
-            raise refusal("ClientException", "The specified capacity provider already exists. Specify another name.")
+            raise Refusal("ClientException", "The specified capacity provider already exists. Specify another name.")
         if any(one.auto_scaling_group_provider["autoScalingGroupArn"] == arn for one in known.values()):
             message = "The specified Auto Scaling group ARN is already being used by another capacity provider."
-            raise refusal("ClientException", f"{message} Specify a unique Auto Scaling group ARN and try again.")
+            raise Refusal("ClientException", f"{message} Specify a unique Auto Scaling group ARN and try again.")
 
     def _tag(self, group: FakeAutoScalingGroup) -> None:
         tag: dict[str, Any] = {"ResourceId": group.name, "ResourceType": "auto-scaling-group"}
         tag |= {"Key": MANAGED_TAG, "Value": "", "PropagateAtLaunch": True}
-        self.region.neighbours.autoscaling.create_or_update_tags([tag])
+        self.region.autoscaling.create_or_update_tags([tag])
 
     def update(self, name: str, details: dict[str, Any]) -> CapacityProvider:
         """As moto, with managedDraining."""
@@ -131,7 +132,7 @@ def _demand_protection(provider: CapacityProvider, group: FakeAutoScalingGroup) 
 
 def _demand_group_protection(group: FakeAutoScalingGroup) -> None:
     if not group.new_instances_protected_from_scale_in:
-        raise refusal(
+        raise Refusal(
             "ClientException",
             "The managed termination protection setting for the capacity provider is invalid. To enable managed "
             "termination protection for a capacity provider, the Auto Scaling group must have instance protection "

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from typing import TYPE_CHECKING, Any
 
 from slpnb.ecs.scheduler.state import Task
-from slpnb.local.ecs.ended import Ended
+
+if TYPE_CHECKING:
+    from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A container's exit code, None if it never ran, and the reason that ECS gives for its end."""
+
+    exit_code: int | None
+    reason: str = ""
 
 
 @dataclass

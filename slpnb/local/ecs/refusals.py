@@ -9,40 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moto.ecs.exceptions import ECSException
-
-from slpnb.local.ecs.neighbours import BalancedGroup
-
-
-def refusal(code: str, message: str) -> ECSException:
-    """An error of the ECS API."""
-    return ECSException(code, message)
+from slpnb.local.base.refusal import Refusal
+from slpnb.local.corrections.elbv2 import TargetGroup
 
 
-def invalid(message: str) -> ECSException:
+def invalid(message: str) -> Refusal:
     """InvalidParameterException: what most refusals are."""
-    return refusal("InvalidParameterException", message)
+    return Refusal("InvalidParameterException", message)
 
 
-def unsupported(what: str) -> ECSException:
+def unsupported(what: str) -> Refusal:
     """What ECS can do and the embedded AWS does not simulate: reported, not faked."""
-    return refusal("UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs)")
-
-
-CLUSTER_NOT_FOUND = "Cluster not found."
-NOT_BOTH = "Specify either Launch Type or Capacity Provider Strategy, but not both."
-NOT_IDEMPOTENT = "Creation of service was not idempotent."
-STILL_DRAINING = "Unable to Start a service that is still Draining."
-PROVIDER_IN_USE = "The specified capacity provider is in use and cannot be removed."
-NEEDS_NETWORK = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
-NO_NETWORK = "Network Configuration is not valid for the given networkMode of this task definition."
-NO_GRACE = "Health check grace period is only valid for services configured to use load balancers"
+    return Refusal("UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs)")
 
 
 def check_launch(request: Mapping[str, Any]) -> None:
     """launchType and a strategy exclude each other; only EC2 is simulated."""
     if request.get("launchType") and request.get("capacityProviderStrategy"):
-        raise invalid(NOT_BOTH)
+        raise invalid("Specify either Launch Type or Capacity Provider Strategy, but not both.")
     if request.get("launchType") not in (None, "EC2"):
         raise unsupported(f"launch type {request['launchType']}")
 
@@ -61,17 +45,17 @@ def check_network(request: Mapping[str, Any], definition: Mapping[str, Any]) -> 
     """awsvpc tasks need subnets; others must not have them."""
     given = bool(request.get("networkConfiguration"))
     if definition["networkMode"] == "awsvpc" and not given:
-        raise invalid(NEEDS_NETWORK)
+        raise invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
     if definition["networkMode"] != "awsvpc" and given:
-        raise invalid(NO_NETWORK)
+        raise invalid("Network Configuration is not valid for the given networkMode of this task definition.")
 
 
 def check_load_balancers(
-    request: Mapping[str, Any], definition: Mapping[str, Any], groups: Mapping[str, BalancedGroup]
+    request: Mapping[str, Any], definition: Mapping[str, Any], groups: Mapping[str, TargetGroup]
 ) -> None:
     """Each target group exists, is behind a load balancer, and speaks to a port that the container has."""
     if request.get("healthCheckGracePeriodSeconds") is not None and not request.get("loadBalancers"):
-        raise invalid(NO_GRACE)
+        raise invalid("Health check grace period is only valid for services configured to use load balancers")
     for balancer in request.get("loadBalancers") or ():
         _check_container(balancer, definition)
         arn = balancer.get("targetGroupArn")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
+from moto.autoscaling.models import AutoScalingBackend, autoscaling_backends
 from moto.core.utils import utcnow
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ecr.models import ECRBackend, ecr_backends
 from moto.ecs.models import AccountSetting, CapacityProvider, Cluster, TaskDefinition
+from moto.elbv2.models import elbv2_backends
 
 from slpnb.ecs.scheduler.state import State, Task
-from slpnb.local.ecs.neighbours import Neighbours
+from slpnb.local.corrections.elbv2 import Balancing
 from slpnb.local.ecs.records import ServiceRecord, TaskRecord
+
+Item = TypeVar("Item")
 
 
 class ContainerRunner(Protocol):
@@ -32,7 +38,8 @@ class Region:
     The first four tables are moto's own. ``services`` are by the scheduler's key, ``tasks`` by cluster and
     ARN, as moto's tagging reads them. ``epoch`` is the state's second 0 in real time. ``followers`` carry out
     what a new state means outside the scheduler, in their order. ``containers`` is None where no container
-    runs: then tasks fare as their outcome says.
+    runs: then tasks fare as their outcome says. moto's other services are looked up each time: a reset makes
+    them anew.
     """
 
     name: str
@@ -50,8 +57,25 @@ class Region:
 
     containers: ClassVar[ContainerRunner | None] = None
 
-    def __post_init__(self) -> None:
-        self.neighbours = Neighbours(self.account_id, self.name)
+    @property
+    def ec2(self) -> EC2Backend:
+        """Instances, subnets and network interfaces."""
+        return ec2_backends[self.account_id][self.name]
+
+    @property
+    def autoscaling(self) -> AutoScalingBackend:
+        """The groups behind capacity providers."""
+        return autoscaling_backends[self.account_id][self.name]
+
+    @property
+    def ecr(self) -> ECRBackend:
+        """The account's own registry."""
+        return ecr_backends[self.account_id][self.name]
+
+    @property
+    def elbv2(self) -> Balancing:
+        """Load balancers with their listeners and target groups."""
+        return elbv2_backends[self.account_id][self.name]  # type: ignore[return-value]  # the corrected one
 
     def apply(self, state: State) -> None:
         """Take over a state, and carry out what it means outside the scheduler."""
@@ -66,6 +90,15 @@ class Region:
     def arn(self, kind: str, name: str) -> str:
         """The ARN of something of ECS."""
         return f"arn:{self.partition}:ecs:{self.name}:{self.account_id}:{kind}/{name}"
+
+    def look_up(
+        self, kind: str, names: Iterable[str], known: Mapping[str, Item], cluster: str = ""
+    ) -> tuple[list[Item], list[dict[str, str]]]:
+        """Of ``known``, by id, those with these ids or ARNs; and a failure for each that is not there."""
+        ids = [name.rpartition("/")[2] for name in names]
+        path = f"{cluster}/" if cluster else ""
+        missing = [{"arn": self.arn(kind, path + id), "reason": "MISSING"} for id in ids if id not in known]
+        return [known[id] for id in ids if id in known], missing
 
     def task_arn(self, task: Task) -> str:
         """The long form: cluster and id."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from slpnb.ecs.scheduler.state import Breaker, Placement, Share, TargetGroup
+from slpnb.local.corrections import elbv2
 from slpnb.local.ecs import refusals
-from slpnb.local.ecs.neighbours import BalancedGroup
 
 PERCENTS = {"maximumPercent": 200, "minimumHealthyPercent": 100}
 # What makes UpdateService begin a deployment, besides forceNewDeployment and the task definition.
@@ -60,7 +60,7 @@ def configuration(given: Mapping[str, Any], before: dict[str, Any]) -> dict[str,
     return done
 
 
-def fields(request: Mapping[str, Any], groups: Mapping[str, BalancedGroup]) -> dict[str, Any]:
+def fields(request: Mapping[str, Any], groups: Mapping[str, elbv2.TargetGroup]) -> dict[str, Any]:
     """A complete request as the fields of the scheduler's service; ``groups`` are the account's target groups."""
     percents = request["deploymentConfiguration"]
     return {
@@ -105,10 +105,10 @@ def _breaker(given: Mapping[str, Any]) -> Breaker:
     )
 
 
-def _target_group(group: BalancedGroup) -> TargetGroup:
+def _target_group(group: elbv2.TargetGroup) -> TargetGroup:
     return TargetGroup(
         group.arn,
-        float(group.attributes.get("deregistration_delay.timeout_seconds", 300)),
+        group.delay_seconds,
         float(group.health_check_interval_seconds or 30),
         int(group.unhealthy_threshold_count or 2),
     )

@@ -11,12 +11,13 @@ from moto.ecs.models import Cluster
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Task
+from slpnb.local.base.refusal import Refusal
 from slpnb.local.base.replace import Corrected
 from slpnb.local.ecs import shapes
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
 from slpnb.local.ecs.records import ServiceRecord
-from slpnb.local.ecs.refusals import invalid, refusal, unsupported
+from slpnb.local.ecs.refusals import invalid, unsupported
 from slpnb.local.ecs.region import Region
 
 MOST = 100  # ECS's own limit on maxResults of its list operations
@@ -46,9 +47,14 @@ class Responses(Corrected, EC2ContainerServiceResponse):
         return super().call_action()
 
     @property
-    def request_params(self) -> Params:
-        """The operation's input as it was sent."""
-        return dict(self.params)
+    def cluster_name(self) -> str:
+        """The name of the ACTIVE cluster that the request is about."""
+        return self.ecs.clusters.get(self._get_param("cluster")).name
+
+    @property
+    def include(self) -> Sequence[str]:
+        """What a description is to show besides the usual."""
+        return self._get_param("include") or ()
 
     # Clusters
 
@@ -90,14 +96,9 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def describe_clusters(self) -> ActionResult:
         """Clusters by name; INACTIVE ones too."""
-        include, found, failures = self._get_param("include") or (), [], []
-        for name in self._get_param("clusters") or ["default"]:
-            one = self.held.clusters.get(name.split("/")[-1])
-            if one is None:
-                failures.append({"arn": self.held.arn("cluster", name.split("/")[-1]), "reason": "MISSING"})
-            else:
-                found.append(self._shown(one, include))
-        return ActionResult({"clusters": found, "failures": failures})
+        names = self._get_param("clusters") or ["default"]
+        found, failures = self.held.look_up("cluster", names, self.held.clusters)
+        return ActionResult({"clusters": [self._shown(one, self.include) for one in found], "failures": failures})
 
     def list_clusters(self) -> ActionResult:
         """ACTIVE clusters, page by page."""
@@ -125,26 +126,20 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def describe_capacity_providers(self) -> ActionResult:
         """All of them, or those that are named."""
-        include, names = self._get_param("include") or (), self._get_param("capacityProviders")
-        found = [one for one in self.held.capacity_providers.values() if not names] or [
-            one for one in map(self.ecs.providers.find, names or ()) if one
-        ]
-        known = {label for one in found for label in (one.name, one.capacity_provider_arn)}
-        missing = [name for name in names or () if name not in known]
-        failures = [{"arn": self.held.arn("capacity-provider", name), "reason": "MISSING"} for name in missing]
-        return ActionResult(
-            {"capacityProviders": [shapes.capacity_provider(one, include) for one in found], "failures": failures}
-        )
+        known = self.held.capacity_providers
+        found, failures = self.held.look_up("capacity-provider", self._get_param("capacityProviders") or known, known)
+        shown = [shapes.capacity_provider(one, self.include) for one in found]
+        return ActionResult({"capacityProviders": shown, "failures": failures})
 
     # Services
 
     def create_service(self) -> ActionResult:
         """A service, and its first deployment."""
-        return self._service(self.ecs.services.create(self.request_params))
+        return self._service(self.ecs.services.create(self.params))
 
     def update_service(self) -> ActionResult:
         """A changed service; some changes begin a deployment."""
-        return self._service(self.ecs.services.update(self.request_params))
+        return self._service(self.ecs.services.update(self.params))
 
     def delete_service(self) -> ActionResult:
         """DRAINING, then INACTIVE."""
@@ -162,14 +157,12 @@ class Responses(Corrected, EC2ContainerServiceResponse):
         if len(names) > 10:
             raise invalid("Services cannot have more than 10 elements.")
         found, failures = self.ecs.services.describe(self._get_param("cluster"), names)
-        tags = "TAGS" in (self._get_param("include") or ())
-        return ActionResult(
-            {"services": [shapes.service(self.held, one, tags=tags) for one in found], "failures": failures}
-        )
+        shown = [shapes.service(self.held, one, tags="TAGS" in self.include) for one in found]
+        return ActionResult({"services": shown, "failures": failures})
 
     def list_services(self) -> ActionResult:
         """ACTIVE services of a cluster, page by page."""
-        cluster = self.ecs.clusters.get(self._get_param("cluster")).name
+        cluster = self.cluster_name
         kind, launch = self._get_param("schedulingStrategy"), self._get_param("launchType")
         arns = [
             one.arn
@@ -221,11 +214,11 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def run_task(self) -> ActionResult:
         """Tasks, and failures for those that no instance takes."""
-        return self._started(*self.ecs.tasks.run(self.request_params))
+        return self._started(*self.ecs.tasks.run(self.params))
 
     def start_task(self) -> ActionResult:
         """Tasks on given instances."""
-        return self._started(*self.ecs.tasks.start(self.request_params))
+        return self._started(*self.ecs.tasks.start(self.params))
 
     def _started(self, tasks: Sequence[Task], failures: Sequence[Params]) -> ActionResult:
         shown = [self._task(self.held.state.tasks[task.id]) for task in tasks]
@@ -236,26 +229,21 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def stop_task(self) -> ActionResult:
         """A task that is to stop."""
-        return ActionResult({"task": self._task(self.ecs.tasks.stop(self.request_params))})
+        return ActionResult({"task": self._task(self.ecs.tasks.stop(self.params))})
 
     def describe_tasks(self) -> ActionResult:
         """Tasks by id or ARN; STOPPED ones for an hour."""
-        cluster, names = self.ecs.clusters.get(self._get_param("cluster")).name, self._get_param("tasks") or []
+        cluster, names = self.cluster_name, self._get_param("tasks")
         if not names:
             raise invalid("Tasks cannot be empty.")
-        tags, found, failures = "TAGS" in (self._get_param("include") or ()), [], []
-        for name in names:
-            one = self.held.state.tasks.get(name.split("/")[-1])
-            if one is None or one.cluster != cluster:
-                arn = self.held.arn("task", f"{cluster}/{name.split('/')[-1]}")
-                failures.append({"arn": arn, "reason": "MISSING"})
-            else:
-                found.append(self._task(one, tags=tags))
-        return ActionResult({"tasks": found, "failures": failures})
+        known = {id: one for id, one in self.held.state.tasks.items() if one.cluster == cluster}
+        found, failures = self.held.look_up("task", names, known, cluster)
+        shown = [self._task(one, tags="TAGS" in self.include) for one in found]
+        return ActionResult({"tasks": shown, "failures": failures})
 
     def list_tasks(self) -> ActionResult:
         """Tasks of a cluster by service, family, instance, starter and desired status (RUNNING by default)."""
-        cluster = self.ecs.clusters.get(self._get_param("cluster")).name
+        cluster = self.cluster_name
         tests = list(self._filters(cluster))
         found = [one for one in self.held.state.tasks.values() if one.cluster == cluster and all(t(one) for t in tests)]
         latest = self._get_param("desiredStatus") == "STOPPED"  # ECS promises no order: those that matter most first
@@ -283,7 +271,7 @@ class Responses(Corrected, EC2ContainerServiceResponse):
         if one is None or one.status != "RUNNING" or not self.held.task_record(one).execute_command:
             message = "The execute command failed because execute command was not enabled when the task was run or "
             raise invalid(f"{message}the execute command agent isn't running.")
-        raise refusal("TargetNotConnectedException", "tasks are simulated: no container runs, so no command can.")
+        raise Refusal("TargetNotConnectedException", "tasks are simulated: no container runs, so no command can.")
 
     # Container instances
 
@@ -302,17 +290,14 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def list_container_instances(self) -> ActionResult:
         """Container instances of a cluster."""
-        cluster = self.ecs.clusters.get(self._get_param("cluster")).name
+        cluster = self.cluster_name
         found = self.ecs.instances.registered(cluster, self._get_param("status"))
         arns = [self.held.arn("container-instance", f"{cluster}/{one.id}") for one in found]
         return self._page("containerInstanceArns", sorted(arns))
 
     def describe_container_instances(self) -> ActionResult:
         """Container instances by id or ARN."""
-        found, failures = self._instances()
-        return ActionResult(
-            {"containerInstances": [shapes.container_instance(self.held, one) for one in found], "failures": failures}
-        )
+        return self._container_instances(*self._instances())
 
     def update_container_instances_state(self) -> ActionResult:
         """DRAINING, or ACTIVE again."""
@@ -321,20 +306,18 @@ class Responses(Corrected, EC2ContainerServiceResponse):
             raise invalid("Container instance status should be one of [ACTIVE,DRAINING]")
         found, failures = self._instances()
         drained = [self.ecs.instances.drain(one.id, draining=status == "DRAINING") for one in found]
-        shown = [shapes.container_instance(self.held, one) for one in drained]
+        return self._container_instances(drained, failures)
+
+    def _container_instances(self, found: Sequence[ContainerInstance], failures: Sequence[Params]) -> ActionResult:
+        shown = [shapes.container_instance(self.held, one) for one in found]
         return ActionResult({"containerInstances": shown, "failures": failures})
 
     def _instances(self) -> tuple[list[ContainerInstance], list[Params]]:
-        cluster, names = (
-            self.ecs.clusters.get(self._get_param("cluster")).name,
-            self._get_param("containerInstances") or [],
-        )
+        cluster, names = self.cluster_name, self._get_param("containerInstances")
         if not names:
             raise invalid("Container instances cannot be empty.")
         known = {one.id: one for one in self.ecs.instances.registered(cluster)}
-        ids = [name.split("/")[-1] for name in names]
-        missing = [self.held.arn("container-instance", f"{cluster}/{id}") for id in ids if id not in known]
-        return [known[id] for id in ids if id in known], [{"arn": arn, "reason": "MISSING"} for arn in missing]
+        return self.held.look_up("container-instance", names, known, cluster)
 
     def put_attributes(self) -> ActionResult:
         """Custom attributes, which placement constraints may ask for."""
@@ -348,7 +331,7 @@ class Responses(Corrected, EC2ContainerServiceResponse):
         attributes = self._get_param("attributes") or []
         for one in attributes:
             if (one.get("targetId") or "").split("/")[-1] not in self.held.state.instances:
-                raise refusal("TargetNotFoundException", f"The specified target {one.get('targetId')} was not found.")
+                raise Refusal("TargetNotFoundException", f"The specified target {one.get('targetId')} was not found.")
         self.ecs.instances.set_attributes(
             [(one["targetId"], one["name"], None if deleting else one.get("value") or "") for one in attributes]
         )
@@ -356,12 +339,11 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def list_attributes(self) -> ActionResult:
         """Attributes of a cluster's container instances, by name and value."""
-        cluster = self.ecs.clusters.get(self._get_param("cluster")).name
         name, value = self._get_param("attributeName"), self._get_param("attributeValue")
-        found = (each for one in self.ecs.instances.registered(cluster) for each in shapes.attributes(self.held, one))
-        return self._page(
-            "attributes", [one for one in found if name in (None, one["name"]) and value in (None, one["value"])]
-        )
+        instances = self.ecs.instances.registered(self.cluster_name)
+        found = [each for one in instances for each in shapes.attributes(self.held, one)]
+        shown = [one for one in found if name in (None, one["name"]) and value in (None, one["value"])]
+        return self._page("attributes", shown)
 
     # Task definitions
 
@@ -388,10 +370,7 @@ class Responses(Corrected, EC2ContainerServiceResponse):
     def describe_task_definition(self) -> ActionResult:
         """As moto; a family alone means its newest ACTIVE revision."""
         found = self.ecs.definitions.get(self._get_param("taskDefinition"))
-        answer: Params = {"taskDefinition": found}
-        if "TAGS" in (self._get_param("include") or ()):
-            answer["tags"] = found.tags
-        return ActionResult(answer)
+        return ActionResult({"taskDefinition": found, "tags": found.tags if "TAGS" in self.include else None})
 
     def _page(self, name: str, items: Sequence[Any], *, default: int = MOST) -> ActionResult:
         """One page of a list; the token is where the next one begins."""

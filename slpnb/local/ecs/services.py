@@ -9,6 +9,7 @@ from moto.ecs.models import TaskDefinition
 
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Service
+from slpnb.local.base.refusal import Refusal
 from slpnb.local.ecs import refusals, requests
 from slpnb.local.ecs.clusters import Clusters
 from slpnb.local.ecs.definitions import TaskDefinitions, as_request
@@ -29,20 +30,19 @@ class Services:
         """A service by name or ARN, INACTIVE ones included."""
         record = self.region.services.get(f"{self.clusters.get(cluster).name}/{name.split('/')[-1]}")
         if record is None:
-            raise refusals.refusal("ServiceNotFoundException", "Service not found.")
+            raise Refusal("ServiceNotFoundException", "Service not found.")
         return record
 
-    def describe(self, cluster: str | None, names: list[str]) -> tuple[list[ServiceRecord], list[dict[str, Any]]]:
+    def describe(self, cluster: str | None, names: list[str]) -> tuple[list[ServiceRecord], list[dict[str, str]]]:
         """The services that are there, and a failure for each that is not."""
-        keys = [f"{self.clusters.get(cluster).name}/{name.split('/')[-1]}" for name in names]
-        known = self.region.services
-        missing = [{"arn": self.region.arn("service", key), "reason": "MISSING"} for key in keys if key not in known]
-        return [known[key] for key in keys if key in known], missing
+        name = self.clusters.get(cluster).name
+        known = {one.name: one for one in self.region.services.values() if one.cluster_name == name}
+        return self.region.look_up("service", names, known, name)
 
     def _active(self, cluster: str | None, name: str) -> ServiceRecord:
         record = self.get(cluster, name)
         if self.region.state.services[record.key].status != "ACTIVE":
-            raise refusals.refusal("ServiceNotActiveException", "Service was not ACTIVE.")
+            raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
         return record
 
     def create(self, request: dict[str, Any]) -> ServiceRecord:
@@ -65,17 +65,17 @@ class Services:
     def _demand_new(self, key: str) -> None:
         known = self.region.state.services.get(key)
         if known and known.status == "ACTIVE":
-            raise refusals.invalid(refusals.NOT_IDEMPOTENT)
+            raise refusals.invalid("Creation of service was not idempotent.")
         if known and known.status == "DRAINING":
-            raise refusals.invalid(refusals.STILL_DRAINING)
+            raise refusals.invalid("Unable to Start a service that is still Draining.")
 
     def _check(self, request: Mapping[str, Any], found: TaskDefinition) -> None:
-        refusals.check_load_balancers(request, as_request(found), self.region.neighbours.target_groups)
+        refusals.check_load_balancers(request, as_request(found), self.region.elbv2.target_groups)
         refusals.check_network(request, as_request(found))
 
     def _fields(self, request: Mapping[str, Any], found: TaskDefinition) -> dict[str, Any]:
         """A complete request as the fields of the scheduler's service."""
-        fields = requests.fields(request, self.region.neighbours.target_groups)
+        fields = requests.fields(request, self.region.elbv2.target_groups)
         return {**fields, "definition": self.definitions.scheduled(found)}
 
     def update(self, request: dict[str, Any]) -> ServiceRecord:

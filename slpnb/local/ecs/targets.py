@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slpnb.ecs.scheduler.state import Task
+from slpnb.local.corrections.elbv2 import TargetGroup
 from slpnb.local.ecs.definitions import Document, TaskDefinitions
-from slpnb.local.ecs.neighbours import BalancedGroup
 from slpnb.local.ecs.region import Region
 
 Target = tuple[str, str, int]  # target group ARN, instance id or address, port
@@ -30,7 +30,7 @@ class Targets:
     def follow(self) -> None:
         """Bring the target groups to what the scheduler's tasks are now."""
         after = {target: task for task in self.region.state.tasks.values() for target in self._of(task)}
-        _settle(self.region.neighbours.target_groups, self.registered, after)
+        _settle(self.region.elbv2.target_groups, self.registered, after)
         self.registered = after
 
     def _of(self, task: Task) -> Iterator[Target]:
@@ -64,7 +64,7 @@ def host_port(task: Task, definition: Document, container: str, port: int) -> in
     return port
 
 
-def _settle(groups: Mapping[str, BalancedGroup], before: Mapping[Target, Task], after: Mapping[Target, Task]) -> None:
+def _settle(groups: Mapping[str, TargetGroup], before: Mapping[Target, Task], after: Mapping[Target, Task]) -> None:
     """Bring the target groups from what was registered to what is wanted, with the health of each."""
     for arn, id, port in before.keys() - after.keys():
         group = groups.get(arn)
@@ -78,7 +78,7 @@ def _settle(groups: Mapping[str, BalancedGroup], before: Mapping[Target, Task], 
             _set_health(groups[arn], (id, port), task)
 
 
-def _set_health(group: BalancedGroup, key: tuple[str, int], task: Task) -> None:
+def _set_health(group: TargetGroup, key: tuple[str, int], task: Task) -> None:
     if task.health == "HEALTHY":
         group.health.pop(key, None)
     elif task.health == "UNHEALTHY":

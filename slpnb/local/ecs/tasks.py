@@ -116,7 +116,7 @@ class Tasks:
                 records.pop(arn)
 
     def _follow_interface(self, task: Task, record: TaskRecord) -> None:
-        ec2 = self.region.neighbours.ec2
+        ec2 = self.region.ec2
         if record.interface is not None and task.status == "STOPPED":
             interfaces.detach(ec2, record.interface)
         elif record.network and task.instance and task.status != "STOPPED" and record.interface is None:

@@ -11,14 +11,11 @@ from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.shapes.counts import pending, running
 from slpnb.local.ecs.shapes.deployments import deployment, deployment_arn, revision_arn, revision_counts
 
+LISTS = ("loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy")  # shown empty, too
 REQUESTED = (
-    "loadBalancers",
-    "serviceRegistries",
     "launchType",
     "capacityProviderStrategy",
     "deploymentConfiguration",
-    "placementConstraints",
-    "placementStrategy",
     "networkConfiguration",
     "healthCheckGracePeriodSeconds",
     "availabilityZoneRebalancing",
@@ -30,9 +27,9 @@ def service(region: Region, record: ServiceRecord, *, tags: bool = True) -> dict
     model = region.state.services[record.key]
     request = record.request
     tasks = region.state.of_service(record.key)
-    lists = {name: request.get(name) or [] for name in ("loadBalancers", "serviceRegistries")}
-    shown = {name: request[name] for name in REQUESTED if request.get(name) not in (None, [])} | lists
-    return shown | {
+    shown = {name: request[name] for name in REQUESTED if request.get(name) not in (None, [])}
+    return {name: request.get(name) or [] for name in LISTS} | {
+        **shown,
         "serviceArn": record.arn,
         "serviceName": record.name,
         "clusterArn": region.arn("cluster", record.cluster_name),
@@ -45,8 +42,6 @@ def service(region: Region, record: ServiceRecord, *, tags: bool = True) -> dict
         "events": [{"id": one.id, "createdAt": region.time(one.at), "message": one.message} for one in model.events],
         "createdAt": region.time(model.created_at),
         "createdBy": f"arn:{region.partition}:iam::{region.account_id}:root",
-        "placementConstraints": request.get("placementConstraints") or [],
-        "placementStrategy": request.get("placementStrategy") or [],
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "enableECSManagedTags": bool(request.get("enableECSManagedTags")),
