@@ -168,7 +168,7 @@ def command(
 
 
 def _asked(given: dict[str, Any]) -> tuple[TaskNeeds, ServiceSettings]:
-    """The task, and the service around it: the options are named as what they set."""
+    """The task, and the service around it: each option is named after what it sets."""
     from slpnb.fleet import size
 
     around = {one.name: given.pop(one.name) for one in fields(size.ServiceSettings)}

@@ -22,9 +22,10 @@ from slpnb.sizing.measure import Measured
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 PICTURE = "wordpress.png"
-LOAD_SECONDS = 2.0
 COPIES = 2  # what one task is given, the other must have
+UNREACHED = "no task's container can be reached on the loopback"
 Tasks = Mapping[str, Mapping[str, Any]]  # id of a running task to its "ports" and "containers"
+Reached = Mapping[str, measuring.Target]  # id of a container in the engine to where it is reached
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,14 @@ def look(aws: Aws, folder: Path, tasks: Callable[[], Tasks]) -> Visit:
     door = aws.front_door()
     if not door:
         return Visit()
-    address = f"https://{aws.config.service.host_name}/"
     host = aws.config.service.host_name
+    address = f"https://{host}/"
     installed = installation.run(aws)
     grow(aws)
-    met = installed, _front_page(address, door), _each(host, tasks()), _picture(address, door, folder / PICTURE)
+    reached = _reached(host, tasks())
+    met = installed, _front_page(address, door), _each(reached), _picture(address, door, folder / PICTURE)
     try:
-        measured = measure_one(host, tasks())
+        measured = measure_one(reached)
     except SlpnbError as error:
         return Visit(Verdicts((*met, ng("measured", str(error)))))
     return Visit(Verdicts((*met, ok("measured", measure.sentence(measured)))), measured)
@@ -83,19 +85,18 @@ def growth(service: Mapping[str, Any]) -> Plan:
     return Plan(STEP, (change,))
 
 
-def measure_one(host: str, tasks: Tasks) -> Measured:
+def measure_one(reached: Reached) -> Measured:
     """Measure the container of one task. Raises `Refusal` when none can be."""
-    reached = _reached(host, tasks)
     found = engine.find() if reached else None
     if found is None:
-        raise Refusal("no task's container can be reached on the loopback")
+        raise Refusal(UNREACHED)
     id, target = next(iter(reached.items()))
     with found:
-        return measuring.measure(found, found.client.containers.get(id), target, seconds=LOAD_SECONDS)
+        return measuring.measure(found, found.client.containers.get(id), target)
 
 
-def _reached(host: str, tasks: Tasks) -> dict[str, measuring.Target]:
-    """Where each container of a task is reached, by its id in the engine; those without a port are left out."""
+def _reached(host: str, tasks: Tasks) -> Reached:
+    """Where each task's container is reached; those without a port are left out."""
     reached = {}
     for _, one in sorted(tasks.items()):
         if one["ports"] and one["containers"]:
@@ -104,11 +105,10 @@ def _reached(host: str, tasks: Tasks) -> dict[str, measuring.Target]:
     return reached
 
 
-def _each(host: str, tasks: Tasks) -> Verdict:
+def _each(reached: Reached) -> Verdict:
     """Whether each task's container answers on its own: behind the front door one could hide another's failure."""
-    reached = _reached(host, tasks)
     if not reached:
-        return skip("each task", "no task's container can be reached on the loopback")
+        return skip("each task", UNREACHED)
     for id, target in reached.items():
         try:
             measuring.demand_page(target)

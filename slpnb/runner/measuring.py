@@ -10,10 +10,10 @@ import http.client
 import re
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from slpnb.sizing.measure import Load, Measured, Memory, Moment, memory, started
 from slpnb.words import counted
 
 CONNECTIONS = (1, 4, 16)
-SECONDS = 4.0
+SECONDS = 2.0  # of each load
 WARMING = 20  # requests until OPcache has every file and the JIT what is hot
 THREADS = 2  # of wrk
 PATIENCE = 30.0  # seconds for one answer
@@ -64,6 +64,17 @@ class Target:
         """As the load balancer sends them."""
         return {"Host": self.host, "X-Forwarded-Proto": "https"}
 
+    def connection(self) -> http.client.HTTPConnection:
+        """A connection to the port, made with the first request."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+
+    def get(self, connection: http.client.HTTPConnection) -> int:
+        """Request the page; the status of the answer."""
+        connection.request("GET", self.path, headers=self.headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
 
 def measure(
     engine: Engine,
@@ -71,7 +82,6 @@ def measure(
     target: Target,
     connections: Sequence[int] = CONNECTIONS,
     seconds: float = SECONDS,
-    report: Callable[[str], None] = lambda _line: None,
 ) -> Measured:
     """Measure a running container: idle, warm, and under each number of connections for ``seconds``.
 
@@ -79,12 +89,10 @@ def measure(
     idle is no longer what it was. Raises `Refusal` when the page is not answered with 200.
     """
     moments = [Moment("idle", snapshot(container))]
-    demand_page(target)
-    warm(target)
+    for _ in range(WARMING):
+        demand_page(target)
     moments.append(Moment("warm", snapshot(container)))
-    for count in connections:
-        report(f"{counted(count, 'connection')} for {seconds:g} s")
-        moments.append(under_load(container, target, count, seconds))
+    moments += [under_load(container, target, count, seconds) for count in connections]
     limit = _limit_mib(container)
     return Measured(_image(container), engine.described, limit, ready_seconds(container), tuple(moments))
 
@@ -114,36 +122,22 @@ def is_whole(seen: str) -> bool:
 
 def under_load(container: Any, target: Target, connections: int, seconds: float) -> Moment:
     """The memory half-way through a load, when the pool has grown to it, and what was answered in all."""
-    seen: list[Memory] = []
-    half = threading.Timer(seconds / 2, lambda: seen.append(snapshot(container)))
-    half.start()
-    load = put_load(target, connections, seconds)
-    half.join()
-    if not seen:
-        raise Refusal("the container could not be inspected under load")
-    return Moment(counted(connections, "connection"), seen[0], load)
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(put_load, target, connections, seconds)
+        time.sleep(seconds / 2)
+        return Moment(counted(connections, "connection"), snapshot(container), load.result())
 
 
-def demand_page(target: Target) -> int:
-    """The page's length. Raises `Refusal` unless it is answered with 200: a redirect's speed would mean nothing."""
-    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
+def demand_page(target: Target) -> None:
+    """Raise `Refusal` unless the page is answered with 200: a redirect's speed would mean nothing."""
+    address = f"http://{target.host}{target.path}"
     try:
-        connection.request("GET", target.path, headers=target.headers)
-        answer = connection.getresponse()
-        length = len(answer.read())
+        with closing(target.connection()) as connection:
+            status = target.get(connection)
     except OSError as error:
-        raise Refusal(f"http://{target.host}{target.path} on port {target.port} does not answer: {error}") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise Refusal(f"http://{target.host}{target.path} answers {answer.status}, must be 200 to be measured")
-    return length
-
-
-def warm(target: Target, requests: int = WARMING) -> None:
-    """Request the page that many times, one after another."""
-    for _ in range(requests):
-        demand_page(target)
+        raise Refusal(f"{address} on port {target.port} does not answer: {error}") from error
+    if status != 200:
+        raise Refusal(f"{address} answers {status}, must be 200 to be measured")
 
 
 def put_load(target: Target, connections: int, seconds: float) -> Load:
@@ -162,31 +156,24 @@ def _wrk(target: Target, connections: int, seconds: float) -> Load:
 
 def looped(target: Target, connections: int, seconds: float) -> Load:
     """The same by threads of this process."""
-    answers: list[bool] = []
     began = time.monotonic()
-    threads = [
-        threading.Thread(target=_ask, args=(target, began + seconds, answers.append)) for _ in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(connections) as pool:
+        asked = [pool.submit(_ask, target, began + seconds) for _ in range(connections)]
+        answers = [well for one in asked for well in one.result()]
     return Load("loop", connections, time.monotonic() - began, len(answers), answers.count(False))
 
 
-def _ask(target: Target, end: float, answered: Callable[[bool], None]) -> None:
-    """One connection's requests until the end, kept alive between them."""
-    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
-    while time.monotonic() < end:
-        try:
-            connection.request("GET", target.path, headers=target.headers)
-            answer = connection.getresponse()
-            answer.read()
-            answered(answer.status == 200)
-        except (OSError, http.client.HTTPException):
-            answered(False)
-            connection.close()
-    connection.close()
+def _ask(target: Target, end: float) -> list[bool]:
+    """One connection's requests until the end, kept alive between them: whether each was answered with 200."""
+    answers = []
+    with closing(target.connection()) as connection:
+        while time.monotonic() < end:
+            try:
+                answers.append(target.get(connection) == 200)
+            except (OSError, http.client.HTTPException):
+                answers.append(False)
+                connection.close()
+    return answers
 
 
 # --- what the engine knows ----------------------------------------------------------------------------------

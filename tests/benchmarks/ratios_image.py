@@ -144,7 +144,7 @@ def _turns(ours: Site, apache: Site, path: str, connections: int) -> list[tuple[
 
 def _turn(site: Site, path: str, connections: int) -> Turn:
     site.container.reload()
-    target = measuring.Destination(site.port, HOST, path)
+    target = measuring.Target(site.port, HOST, path)
     measuring.demand_page(target)
     before = _cpu_seconds(site)
     moment = measuring.under_load(site.container, target, connections, SECONDS)
