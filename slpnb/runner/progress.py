@@ -14,7 +14,7 @@ STYLES = {"finished": "green", "refused": "bold red", "failed": "bold red", "int
 
 
 class Progressing:
-    """A `slpnb.runner.sequence.Watcher` that prints; ``total`` is the number of notebooks."""
+    """Shows a run as it goes; ``total`` is the number of notebooks."""
 
     def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.ended = console, total, 0

@@ -122,12 +122,6 @@ def new_folder(runs: Path, environment: str) -> Path:
     return folder
 
 
-def subfolder(folder: Path, name: str) -> Path:
-    """Make a folder inside a run's folder."""
-    (folder / name).mkdir()
-    return folder / name
-
-
 def _point(link: Path, target: str) -> None:
     partial = link.with_name(f".latest-{os.getpid()}")
     partial.unlink(missing_ok=True)

@@ -15,11 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from slpnb.aws import Aws
 from slpnb.config import Config, lay_over, load
@@ -34,6 +34,9 @@ from slpnb.runner.records import Entry, Record
 from slpnb.runner.report import RunReport, read
 from slpnb.sizing import measurements
 from slpnb.verdict import Verdicts, ng
+
+if TYPE_CHECKING:
+    from slpnb.runner.progress import Progressing
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
 ENDPOINT = "SLPNB_LOCAL_ENDPOINT"
@@ -60,19 +63,6 @@ class RunOptions:
     finished: tuple[Path, tuple[Entry, ...]] | None = None  # of the run that this one resumes
 
 
-class Watcher(Protocol):
-    """Who shows the progress."""
-
-    def begin(self, notebook: str, cells: int) -> None:
-        """A notebook starts; it has that many code cells."""
-
-    def cell(self) -> None:
-        """One of its cells has ended."""
-
-    def end(self, entry: Entry) -> None:
-        """The notebook has ended."""
-
-
 def choose(first: str = "", to: str = "", only: Sequence[str] = ()) -> list[str]:
     """The notebooks to run, in order; the teardown runs only if it is named.
 
@@ -93,10 +83,9 @@ def choose(first: str = "", to: str = "", only: Sequence[str] = ()) -> list[str]
 
 def find(name: str) -> str:
     """The notebook that a name, a number or a word stands for. Raises `ParameterError`."""
-    for notebook in NOTEBOOKS:
-        if name in (notebook, *notebook.split("_", 1)):
-            return notebook
-    words = {word: notebook for notebook in NOTEBOOKS for word in (notebook, notebook.split("_", 1)[1])}
+    words = {word: notebook for notebook in NOTEBOOKS for word in (notebook, *notebook.split("_", 1))}
+    if name in words:
+        return words[name]
     near = difflib.get_close_matches(name, words, n=1)
     hint = f"did you mean {words[near[0]]}? " if near else ""
     raise ParameterError(f"{name} is not a notebook; {hint}the notebooks are {', '.join(NOTEBOOKS)}")
@@ -117,7 +106,7 @@ def resume(environment: str, given: Mapping[str, Any], **options: Any) -> RunOpt
     return RunOptions(environment, record.left, merged, finished=(folder, tuple(record.finished)), **options)
 
 
-def run(options: RunOptions, watcher: Watcher) -> tuple[Path, Record]:
+def run(options: RunOptions, watcher: Progressing) -> tuple[Path, Record]:
     """Run the notebooks; returns the run's folder and its record. Raises `ParameterError` before anything starts."""
     config = load(options.environment, options.given, options.params)
     _demand_notebooks(options)
@@ -157,7 +146,7 @@ def _carry_over(record: Record, folder: Path, earlier: Path, finished: Sequence[
     """Take the finished notebooks of the resumed run into this one, so that its report is whole."""
     for entry in finished:
         shutil.copy(earlier / f"{entry.notebook}.ipynb", folder)
-        record.notebooks.append(Entry(**{**asdict(entry), "run": entry.run or earlier.name}))
+        record.notebooks.append(replace(entry, run=entry.run or earlier.name))
     record.asked = [*(entry.notebook for entry in finished), *record.asked]
 
 
@@ -169,7 +158,7 @@ class _Run:
     config: Config
     record: Record
     folder: Path
-    watcher: Watcher
+    watcher: Progressing
     began: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
@@ -185,7 +174,8 @@ class _Run:
                     self._pass(kernels, report, record.notebooks, self.folder)
                     self._look(backend, kernels)
                     if options.again and not record.stopped:
-                        self._pass(kernels, report, record.again, records.subfolder(self.folder, "again"))
+                        (self.folder / "again").mkdir()
+                        self._pass(kernels, report, record.again, self.folder / "again")
             except KeyboardInterrupt:
                 record.exit_code, record.verdict = INTERRUPTED, f"{options.environment}: interrupted"
             else:
@@ -217,13 +207,43 @@ class _Run:
         names = self.options.notebooks
         for position, name in enumerate(names, start=1):
             more = position < len(names) or (self.options.again and entries is self.record.notebooks)
-            entry = _Execution(name, self.options, self.config, folder, self.watcher).run(kernels, more)
+            entry = self._execute(name, folder, kernels, more)
             entries.append(entry)
             self.record.seconds = time.monotonic() - self.began
             self.watcher.end(entry)
             report.add(folder / f"{name}.ipynb")
             if entry.status != "finished":
                 return
+
+    def _execute(self, name: str, folder: Path, kernels: Kernels, more: bool) -> Entry:
+        source, output = self.options.source / f"{name}.ipynb", folder / f"{name}.ipynb"
+        self.watcher.begin(name, count_cells(source))
+        began = time.monotonic()
+        try:
+            kernel = kernels.take(more)
+            executed = self._papermill(source, output, km=kernel)
+            kernels.close(kernel)
+            entry = Entry(name, **conclusion(executed))
+        except KeyboardInterrupt:
+            error = {"type": "KeyboardInterrupt", "sentence": f"interrupted while {name} ran"}
+            entry = Entry(name, "interrupted", error=error)
+        except Exception as error:
+            entry = failure(name, error)
+        entry.seconds = time.monotonic() - began
+        return entry
+
+    def _papermill(self, source: Path, output: Path, **options: Any) -> Any:
+        from papermill.execute import execute_notebook
+
+        logging.getLogger("papermill").setLevel(logging.ERROR)  # every notebook gets every section: no need to warn
+        call: Any = execute_notebook
+        done = {"progress_bar": False, "on_cell_complete": lambda **_: self.watcher.cell()}
+        return call(source, output, self._parameters(), **done, **options)
+
+    def _parameters(self) -> dict[str, Any]:
+        """What papermill injects: every section given, and the four that a parameters cell sets itself."""
+        own = self.config.model_dump(include={"environment", "backend", "apply", "confirm"})
+        return {**self.options.given, **own}
 
 
 @dataclass(frozen=True)
@@ -273,50 +293,6 @@ def conclude(record: Record) -> None:
 def _changes(entries: Sequence[Entry]) -> str:
     wrote = sum(entry.written for entry in entries)
     return f"{wrote} applied their plans" if wrote else "nothing changed"
-
-
-@dataclass(frozen=True)
-class _Execution:
-    """One notebook of a run."""
-
-    name: str
-    options: RunOptions
-    config: Config
-    folder: Path
-    watcher: Watcher
-
-    def run(self, kernels: Kernels, more: bool) -> Entry:
-        source, output = self.options.source / f"{self.name}.ipynb", self.folder / f"{self.name}.ipynb"
-        self.watcher.begin(self.name, count_cells(source))
-        began = time.monotonic()
-        try:
-            kernel = kernels.take(more)
-            executed = self._papermill(source, output, km=kernel, on_cell_complete=self._cell_complete)
-            kernels.close(kernel)
-            entry = Entry(self.name, **conclusion(executed))
-        except KeyboardInterrupt:
-            error = {"type": "KeyboardInterrupt", "sentence": f"interrupted while {self.name} ran"}
-            entry = Entry(self.name, "interrupted", error=error)
-        except Exception as error:
-            entry = failure(self.name, error)
-        entry.seconds = time.monotonic() - began
-        return entry
-
-    def _papermill(self, source: Path, output: Path, **options: Any) -> Any:
-        from papermill.execute import execute_notebook
-
-        logging.getLogger("papermill").setLevel(logging.ERROR)  # every notebook gets every section: no need to warn
-        call: Any = execute_notebook
-        return call(source, output, self._parameters(), progress_bar=False, **options)
-
-    def _parameters(self) -> dict[str, Any]:
-        """What papermill injects: every section given, and the four that a parameters cell sets itself."""
-        config = self.config
-        own = {"environment": config.environment, "backend": config.backend, "apply": config.apply}
-        return {**self.options.given, **own, "confirm": config.confirm}
-
-    def _cell_complete(self, **_: Any) -> None:
-        self.watcher.cell()
 
 
 def count_cells(path: Path) -> int:
