@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 APART = COLOURS["reserve"]
 
 
-def container_memory(measured: Measured, margin_percent: float = MARGIN_PERCENT) -> Figure:
+def container_memory(measured: Measured) -> Figure:
     """Memory at each moment, one bar each; next to it memory by number of workers, up to the container's limit."""
     with canvas(height=2.9 + 0.12 * len(measured.moments)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
         _moments(left, measured)
-        _by_workers(right, measured, margin_percent)
-        names = {"all but the workers": APART, "workers, measured": NEW, f"{margin_percent:g} % margin": OLD}
+        _by_workers(right, measured)
+        names = {"all but the workers": APART, "workers, measured": NEW, f"{MARGIN_PERCENT:g} % margin": OLD}
         legend(figure, names | {"the image's rule": TOO_MUCH})
     return figure
 
@@ -50,11 +50,11 @@ def _said(moment: Moment) -> str:
     return f"{moment.memory.total:.0f}" + (f", {moment.load.requests_a_second:.0f}/s" if moment.load else "")
 
 
-def _by_workers(axes: Axes, measured: Measured, margin_percent: float) -> None:
+def _by_workers(axes: Axes, measured: Measured) -> None:
     """Measured, measured with the margin, and what the image's rule demands, for each number of workers."""
     allowed = workers(measured.limit_mib)
     counts = list(range(min(allowed + 4, MOST) + 1))
-    plain, more = needs(measured), needs(measured, margin_percent)
+    plain, more = needs(measured), needs(measured, MARGIN_PERCENT)
     axes.plot(counts, [plain.total(count) for count in counts], color=NEW)
     axes.plot(counts, [more.total(count) for count in counts], color=OLD)
     ruled = [count for count in counts if count >= 2]

@@ -164,10 +164,8 @@ def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
 
 
 def _valued_bars(axes: Axes, values: pd.Series[float], colours: Sequence[str], form: str) -> None:
-    axes.barh(range(len(values)), values, color=colours, height=0.6)
-    for row, value in enumerate(values):
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        axes.annotate(form.format(value), (value, row), (5, 0), textcoords="offset points", va="center", bbox=box)
+    bars = axes.barh(range(len(values)), values, color=colours, height=0.6)
+    axes.bar_label(bars, fmt=form, padding=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.set_xlim(0, 1.25 * max(values, default=1))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if not len(values):
@@ -218,11 +216,10 @@ def _bars(axes: Axes, colours: Mapping[str, Sequence[int]]) -> None:
     """Bars of one colour upon those of another, with their values."""
     bottom = np.zeros(max(map(len, colours.values())), dtype=int)
     for colour, values in colours.items():
-        axes.bar(np.arange(len(values)), values, bottom=bottom, color=colour, width=0.6)
-        for place, value in enumerate(values if len(values) <= MOST_STEPS else ()):
-            if value:
-                ink = "white" if colour == NEW else "black"
-                axes.text(place, bottom[place] + value / 2, str(value), ha="center", va="center", color=ink)
+        bars = axes.bar(np.arange(len(values)), values, bottom=bottom, color=colour, width=0.6)
+        if len(values) <= MOST_STEPS:
+            ink = "white" if colour == NEW else "black"
+            axes.bar_label(bars, [str(value or "") for value in values], label_type="center", color=ink)
         bottom = bottom + np.array(values)
 
 
