@@ -9,11 +9,9 @@ from slpnb.engine import trial
 
 
 def _why_none() -> str:
-    why = engine.why_none()
-    if why:
-        return why
     found = engine.find()
-    assert found
+    if found is None:
+        return engine.why_none()
     with found:
         return trial.why_not(found)
 

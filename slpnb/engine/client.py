@@ -14,6 +14,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -106,30 +107,26 @@ def find(choice: str | None = None) -> Engine | None:
     Raises `ParameterError` for an unknown engine, and for a named one that does not answer:
     whoever asked for it must not silently get another one, or none.
     """
-    asked = (os.environ.get(CHOICE_VARIABLE, "") if choice is None else choice).strip().lower()
+    asked = _chosen() if choice is None else choice
     if asked == "none":
         return None
     if asked and asked not in NAMES:
         raise ParameterError(f"{CHOICE_VARIABLE} is {asked}; it must be {', '.join(NAMES)} or none")
-    found = next((engine for name in ((asked,) if asked else NAMES) if (engine := _FIND[name]())), None)
+    found = next(filter(None, (_FIND[name]() for name in ([asked] if asked else NAMES))), None)
     if asked and found is None:
         raise ParameterError(f"{CHOICE_VARIABLE} is {asked}, which does not answer on this machine")
     return found
 
 
-def why_none(choice: str | None = None) -> str:
-    """Why there is no engine, in one sentence; empty when there is one."""
-    asked = os.environ.get(CHOICE_VARIABLE, "") if choice is None else choice
-    if asked.strip().lower() == "none":
+def why_none() -> str:
+    """Why `find` found no engine, in one sentence."""
+    if _chosen() == "none":
         return f"{CHOICE_VARIABLE} is none"
-    try:
-        engine = find(asked)
-    except ParameterError as error:
-        return str(error)
-    if engine is None:
-        return "no container engine responds: not Docker, Podman or Finch"
-    engine.close()
-    return ""
+    return "no container engine responds: not Docker, Podman or Finch"
+
+
+def _chosen() -> str:
+    return os.environ.get(CHOICE_VARIABLE, "").strip().lower()
 
 
 def _find_service(name: str) -> Engine | None:
@@ -137,12 +134,8 @@ def _find_service(name: str) -> Engine | None:
     named = os.environ.get("DOCKER_HOST", "") if name == "docker" else ""
     paths = [os.path.expandvars(os.path.expanduser(path)) for path in SOCKETS[name]]  # noqa: PTH111
     sockets = [named] if named else [f"unix://{path}" for path in paths if Path(path).is_socket()]
-    for socket in sockets:
-        closing = ExitStack()
-        engine = _connect(name, socket, _client_command(name, socket), closing)
-        if engine:
-            return engine
-    return None
+    found = (_connect(name, socket, _client_command(name, socket), ExitStack()) for socket in sockets)
+    return next(filter(None, found), None)
 
 
 def _find_podman() -> Engine | None:
@@ -209,8 +202,6 @@ def _serve(folder: Path, command: Sequence[str]) -> Iterator[None]:
 
 def _await(connect: Callable[[], Engine | None], socket: Path) -> Engine | None:
     """Try until the service answers; give up after `READY_SECONDS`."""
-    import time
-
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end:
         if socket.is_socket() and (engine := connect()):

@@ -51,19 +51,18 @@ def create(definition: Definition, container: Definition, around: Surroundings) 
     arguments = {
         "image": around.image,
         "name": container_name(around, container["name"]),
-        "command": merged.get("command") or None,
-        "entrypoint": merged.get("entryPoint") or None,
-        "user": merged.get("user") or None,
-        "working_dir": merged.get("workingDirectory") or None,
+        "command": merged.get("command"),
+        "entrypoint": merged.get("entryPoint"),
+        "user": merged.get("user"),
+        "working_dir": merged.get("workingDirectory"),
         "environment": _environment(container, around),
         "labels": labels(around.run, "task", {TASK_LABEL: around.task, **(container.get("dockerLabels") or {})}),
         "healthcheck": {"test": ["NONE"]},  # the kit runs the check itself: Podman leaves that to systemd
         "detach": True,
     }
-    parts = (_sizes(definition, merged), _network(definition, container, around), _security(container, around))
-    for part in (*parts, _storage(container, around)):
-        arguments |= part
-    return {name: value for name, value in arguments.items() if value not in (None, [], {})}
+    arguments |= _sizes(definition, merged) | _network(definition, container, around)
+    arguments |= _security(container, around) | _storage(container, around)
+    return {name: value for name, value in arguments.items() if value}  # the rest is as the engine has it
 
 
 def container_name(around: Surroundings, name: str) -> str:
@@ -107,15 +106,13 @@ def _environment(container: Definition, around: Surroundings) -> dict[str, str]:
 
 def _sizes(definition: Definition, container: Definition) -> dict[str, Any]:
     """Limits in bytes and shares; the task's own where the container has none."""
-    limit = container.get("memory") or definition.get("memory")
-    reserved = container.get("memoryReservation")
-    quota = definition.get("cpu")
+    quota = int(definition.get("cpu") or 0)
     return {
-        "mem_limit": int(limit) * MIB if limit else None,
-        "mem_reservation": int(reserved) * MIB if reserved else None,
+        "mem_limit": int(container.get("memory") or definition.get("memory") or 0) * MIB,
+        "mem_reservation": int(container.get("memoryReservation") or 0) * MIB,
         "cpu_shares": max(LEAST_SHARES, int(container.get("cpu") or 0)),
-        "cpu_period": PERIOD_MICROSECONDS if quota else None,
-        "cpu_quota": int(quota) * PERIOD_MICROSECONDS // 1024 if quota else None,
+        "cpu_period": PERIOD_MICROSECONDS if quota else 0,
+        "cpu_quota": quota * PERIOD_MICROSECONDS // 1024,
     }
 
 
@@ -132,18 +129,18 @@ def _network(definition: Definition, container: Definition, around: Surroundings
     shared = definition.get("networkMode") in ("awsvpc", "host")
     everyone = definition["containerDefinitions"] if shared else [container]
     ports = {f"{port}/tcp": (LOOPBACK, None) for one in everyone for port in port_of(one)}
-    return {"network": around.network or None, "ports": ports, "extra_hosts": dict(around.hosts)}
+    return {"network": around.network, "ports": ports, "extra_hosts": dict(around.hosts)}
 
 
 def _security(container: Definition, around: Surroundings) -> dict[str, Any]:
     linux = container.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
     return {
-        "privileged": container.get("privileged") or None,
-        "read_only": container.get("readonlyRootFilesystem") or None,
-        "cap_add": list(capabilities.get("add") or ()),
-        "cap_drop": list(capabilities.get("drop") or ()),
-        "init": True if linux.get("initProcessEnabled") and around.has_init else None,
+        "privileged": container.get("privileged"),
+        "read_only": container.get("readonlyRootFilesystem"),
+        "cap_add": capabilities.get("add"),
+        "cap_drop": capabilities.get("drop"),
+        "init": linux.get("initProcessEnabled") and around.has_init,
         "ulimits": list(_ulimits(container, around)),
     }
 
@@ -168,7 +165,7 @@ def _storage(container: Definition, around: Surroundings) -> dict[str, Any]:
         for one in container.get("mountPoints") or ()
         if one["sourceVolume"] in around.folders
     }
-    return {"tmpfs": tmpfs, "volumes": mounts, "shm_size": linux.get("sharedMemorySize", 0) * MIB or None}
+    return {"tmpfs": tmpfs, "volumes": mounts, "shm_size": linux.get("sharedMemorySize", 0) * MIB}
 
 
 def _options(mount: Mapping[str, Any]) -> str:

@@ -36,11 +36,11 @@ Ratio = tuple[str, float, str]
 
 def ratios() -> Iterator[Ratio]:
     """Name, figure and what it means; without an engine, one line that says so."""
-    why = engines.why_none()
-    if why:
-        yield "image: not measured", 0, why
+    found = engines.find()
+    if found is None:
+        yield "image: not measured", 0, engines.why_none()
         return
-    with engines.find() as engine, open_world(engine) as world:
+    with found as engine, open_world(engine) as world:
         yield from _image(world)
         with _beside(world) as (ours, apache):
             for connections in CONNECTIONS:

@@ -86,7 +86,7 @@ def _run_containers(embedded: Any, pace: float, port: int) -> None:
 
     found = engine.find()
     if found is None:
-        embedded.without = engine.why_none() or "no container engine answers"
+        embedded.without = engine.why_none()
         return
     embedded.without = trial.why_not(found)
     if embedded.without:
