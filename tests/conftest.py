@@ -51,15 +51,26 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kernels.Nurser
     started.close()
 
 
+def opened(url: str, environment: str = "staging", given: dict[str, Any] | None = None) -> Aws:
+    """The account of the embedded AWS at ``url`` as it is, with ``given`` parameters."""
+    config = load(environment, {"apply": True, **(given or {})})
+    return connect(config, endpoint_url=url, sleep=lambda seconds: local.advance(url, seconds), simulated="test")
+
+
+def again(aws: Aws, environment: str = "", **given: Any) -> Aws:
+    """The same account opened anew, nothing remembered but what AWS holds; with other parameters if given."""
+    if environment or given:
+        return opened(str(aws.endpoint_url), environment or aws.config.environment, given)
+    return connect(aws.config, endpoint_url=aws.endpoint_url, sleep=aws.sleep, simulated="test")
+
+
 @pytest.fixture
 def account(embedded: local.Embedded) -> Callable[..., Aws]:
     """Seed the account afresh and connect to it: ``account("production", {"task": {...}})``."""
 
     def open_account(environment: str = "staging", given: dict[str, Any] | None = None) -> Aws:
         local.reset(embedded.endpoint_url)
-        config = load(environment, {"apply": True, **(given or {})})
-        url = embedded.endpoint_url
-        return connect(config, endpoint_url=url, sleep=lambda seconds: local.advance(url, seconds), simulated="test")
+        return opened(embedded.endpoint_url, environment, given)
 
     return open_account
 

@@ -6,18 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from slpnb.aws import Aws, connect
+from slpnb.aws import Aws
+from tests.conftest import again
 
 READS = ("Describe", "Get", "List", "BatchGet")
 
 
 class Interrupted(BaseException):
     """The process is killed between two calls: nothing in the kit may catch it."""
-
-
-def again(aws: Aws) -> Aws:
-    """The same account, opened anew: nothing remembered but what AWS holds."""
-    return connect(aws.config, endpoint_url=aws.endpoint_url, sleep=aws.sleep, simulated="test")
 
 
 @contextmanager

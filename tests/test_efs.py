@@ -6,6 +6,7 @@ from slpnb import efs, network
 from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
+from tests.conftest import again
 
 
 @pytest.fixture
@@ -13,11 +14,6 @@ def uploads(aws):
     for module in (network, efs):
         module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
     return aws
-
-
-def again(aws, **given):
-    """The same account with other parameters."""
-    return connect(load(given={"apply": True, **given}), endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
 def test_the_file_system_is_encrypted_and_its_throughput_set_explicitly(uploads):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slpnb import catalog, cluster, efs, image, local, network, secrets
-from slpnb.aws import Aws, connect
+from slpnb.aws import Aws
 from slpnb.cluster import instances
 from slpnb.cluster.calls import KINDS, template_attributes, template_data, user_data
 from slpnb.cluster.instances import Registered
@@ -16,7 +16,7 @@ from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
 from slpnb.plan import Call, Change, Found, Plan, Wait
 from slpnb.plan.values import substitute
-from tests.conftest import cases
+from tests.conftest import again, cases
 from tests.interruption import dying
 
 OWN = {"cluster", "launch-template", "auto-scaling-group", "capacity-provider"}
@@ -149,11 +149,6 @@ def raze(aws: Aws):
 
 def own(aws: Aws) -> set[str]:
     return {key for key, found in cluster.observe(aws).items() if found.step == cluster.STEP}
-
-
-def again(aws: Aws, **given) -> Aws:
-    config = load(aws.config.environment, {"apply": True, **given})
-    return connect(config, endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import pytest
 
 from slpnb import image
 from slpnb.aws import connect
-from slpnb.config import load
 from slpnb.errors import AwsError, Refusal
 from slpnb.image import architecture, step
 from slpnb.local.base import registry
-from tests.conftest import cases
+from tests.conftest import again, cases
 
 ARM64, AMD64 = (blob for blob in registry.pushed().images[1:])
 ABSENT = "sha256:" + "1" * 64
@@ -19,11 +18,6 @@ ABSENT = "sha256:" + "1" * 64
 def applied(aws):
     image.plan(image.desired(aws.config), image.observe(aws)).apply(aws)
     return aws
-
-
-def again(aws, **given):
-    """The same account with other parameters."""
-    return connect(load(given={"apply": True, **given}), endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
 @pytest.fixture

@@ -5,22 +5,17 @@ import json
 import pytest
 
 from slpnb import efs, image, network, secrets
-from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.shown import show
 from slpnb.secrets import policies, step
 from slpnb.task import task_definition
-from tests.conftest import cases
+from tests.conftest import again, cases
+from tests.interruption import counting, dying
 
 EARLIER = (image, network, efs)
 NAMES = ("slp-saas-test/database", "slp-saas-test/salts")
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-
-
-def again(aws, **given):
-    """The same account, opened anew, with other parameters if given."""
-    return connect(load(given={"apply": True, **given}), endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
 def planned(aws):
@@ -244,24 +239,6 @@ def test_what_is_someone_elses_is_left_alone(ready, given, sentence):
 # --- interrupted, destroyed, taken back ---
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-def stop_after(aws, number):
-    """End the run when its n-th write has reached AWS; returns the writes made."""
-    writes = []
-
-    def count(model, **_):
-        if not model.name.startswith(("Get", "Describe", "List", "BatchGet")):
-            writes.append(model.name)
-            if len(writes) == number:
-                raise Killed
-
-    aws.session.events.register("after-call", count)
-    return writes
-
-
 def end_state(aws):
     have = secrets.observe(aws)
     keys = [key for key in step._keys(aws) if step._key_step(aws, key) == secrets.STEP]
@@ -269,9 +246,8 @@ def end_state(aws):
 
 
 def test_a_run_killed_after_any_write_is_finished_by_the_next(ready, account):
-    counted = again(ready)
-    writes = stop_after(counted, -1)
-    planned(counted).apply(counted)
+    with counting(ready) as (counted, writes):
+        planned(counted).apply(counted)
     wanted = end_state(ready)
     assert wanted[0] == 1
     assert len(writes) == 13
@@ -279,9 +255,7 @@ def test_a_run_killed_after_any_write_is_finished_by_the_next(ready, account):
         fresh = account()
         for module in EARLIER:
             module.plan(module.desired(fresh.config), module.observe(fresh)).apply(fresh)
-        killed = again(fresh)
-        stop_after(killed, number)
-        with pytest.raises(Killed):
+        with dying(fresh, number) as killed:
             planned(killed).apply(killed)
         planned(again(fresh)).apply(again(fresh))
         assert not planned(again(fresh)), writes[number - 1]

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from slpnb import network, plan as plans
-from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan import Found, resolve
 from slpnb.service import domain, load_balancer as balancer
+from tests.conftest import again
 
 
 @pytest.fixture
@@ -26,11 +26,6 @@ def planned(aws, want=None):
     return plans.compare(
         balancer.STEP, balancer.KINDS, balancer.desired(aws.config) if want is None else want, observed(aws)
     )
-
-
-def again(aws, **given):
-    """The same account with other parameters."""
-    return connect(load(given={"apply": True, **given}), endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
 def listeners(aws):

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from slpnb import local, service, task
-from slpnb.aws import connect, tag_list
+from slpnb.aws import tag_list
 from slpnb.config import load
 from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan import Found
@@ -15,7 +15,8 @@ from slpnb.plan.values import Ref, substitute
 from slpnb.runbook.steps import STEPS, step
 from slpnb.service import checks as service_checks, scaling, stability
 from slpnb.service.alarms import ALARMS
-from tests.conftest import cases
+from tests.conftest import again, cases, opened
+from tests.interruption import counting, dying
 from tests.plan.test_awscli import run_script
 
 EARLIER = [step(name) for name in STEPS if name < service.STEP]
@@ -51,16 +52,6 @@ def running(ready):
     planned(ready).apply(ready)
     stability.watch(ready)
     return ready
-
-
-def opened(url, environment="staging", **given):
-    config = load(environment, {"apply": True, **given})
-    return connect(config, endpoint_url=url, sleep=lambda seconds: local.advance(url, seconds), simulated="test")
-
-
-def again(aws, **given):
-    """The same account with other parameters."""
-    return opened(aws.endpoint_url, **given)
 
 
 def planned(aws):
@@ -423,40 +414,19 @@ def test_a_service_with_a_launch_type_never_makes_the_group_grow(running):
 # --- interrupted, repeated by hand, destroyed ---------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-def stop_after(aws, number):
-    """End the run when its n-th write has reached AWS; returns the writes made."""
-    writes = []
-
-    def count(model, **_):
-        if not model.name.startswith(("Get", "Describe", "List")):
-            writes.append(model.name)
-            if len(writes) == number:
-                raise Killed
-
-    aws.session.events.register("after-call", count)
-    return writes
-
-
 def end_state(aws):
     have = service.observe(aws)
     return {key: show(found.attributes, have) for key, found in have.items() if found.step == service.STEP}
 
 
 def test_a_run_killed_after_any_write_is_finished_by_the_next(ready):
-    counted = again(ready)
-    writes = stop_after(counted, -1)
-    planned(counted).apply(counted)
-    wanted = end_state(counted)
+    with counting(ready) as (counted, writes):
+        planned(counted).apply(counted)
+    wanted = end_state(ready)
     assert len(writes) == 11
     for number in range(1, len(writes)):
-        service.plan((), service.observe(counted)).apply(counted)
-        killed = again(ready)
-        stop_after(killed, number)
-        with pytest.raises(Killed):
+        service.plan((), service.observe(ready)).apply(ready)
+        with dying(ready, number) as killed:
             planned(killed).apply(killed)
         fresh = again(ready)
         planned(fresh).apply(fresh)
@@ -466,14 +436,11 @@ def test_a_run_killed_after_any_write_is_finished_by_the_next(ready):
 
 def test_a_destruction_killed_after_any_write_is_finished_by_the_next(ready):
     planned(ready).apply(ready)
-    counted = again(ready)
-    writes = stop_after(counted, -1)
-    service.plan((), service.observe(counted)).apply(counted)
+    with counting(ready) as (counted, writes):
+        service.plan((), service.observe(counted)).apply(counted)
     for number in range(1, len(writes)):
         planned(again(ready)).apply(again(ready))
-        killed = again(ready)
-        stop_after(killed, number)
-        with pytest.raises(Killed):
+        with dying(ready, number) as killed:
             service.plan((), service.observe(killed)).apply(killed)
         service.plan((), service.observe(ready)).apply(ready)
         assert not end_state(ready), writes[number - 1]

@@ -12,13 +12,12 @@ from botocore.validate import ParamValidator
 from hypothesis import given, strategies as st
 
 from slpnb import efs, image, local, network, secrets, task
-from slpnb.aws import connect
 from slpnb.config import load
 from slpnb.ecs import placement, resources
 from slpnb.errors import Refusal
 from slpnb.plan.values import substitute
 from slpnb.task.task_definition import parts, whole
-from tests.conftest import cases
+from tests.conftest import again, cases
 from tests.interruption import dying
 
 MODEL: Any = (
@@ -172,10 +171,6 @@ def earlier(aws):
     for module in (image, network, efs, secrets):
         module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
     return aws
-
-
-def again(aws, **given):
-    return connect(load(given={"apply": True, **given}), endpoint_url=aws.endpoint_url, sleep=aws.sleep)
 
 
 def register(aws):
