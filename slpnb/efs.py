@@ -14,12 +14,22 @@ from typing import Any
 from slpnb import network, plan as plans
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted, fields
 from slpnb.plan.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "30_efs"
 NFS_PORT = 2049
+FILE_SYSTEM = {"encrypted": "Encrypted", "performance_mode": "PerformanceMode"}
+THROUGHPUT = {"throughput_mode": "ThroughputMode", "provisioned_mibps": "ProvisionedThroughputInMibps"}
+ACCESS_POINT = {
+    "file_system": "FileSystemId",
+    "uid": "PosixUser.Uid",
+    "gid": "PosixUser.Gid",
+    "directory": "RootDirectory.Path",
+    "permissions": "RootDirectory.CreationInfo.Permissions",
+}
+MOUNT_TARGET = {"file_system": "FileSystemId", "subnet": "SubnetId", "security_groups": "SecurityGroups"}
 MISSING = ("FileSystemNotFound", "AccessPointNotFound", "MountTargetNotFound", "PolicyNotFound")
 
 
@@ -106,10 +116,7 @@ def observe(aws: Aws) -> Observed:
 def _found_file_system(aws: Aws, system: Mapping[str, Any]) -> Found:
     identifier = system["FileSystemId"]
     attributes = {
-        "encrypted": system["Encrypted"],
-        "performance_mode": system["PerformanceMode"],
-        "throughput_mode": system.get("ThroughputMode"),
-        "provisioned_mibps": system.get("ProvisionedThroughputInMibps"),
+        **fields.read(FILE_SYSTEM | THROUGHPUT, system),
         "archive_after_days": _archive_after_days(aws, identifier),
         "backups": _backups(aws, identifier),
         "policy": _policy(aws, identifier),
@@ -143,14 +150,7 @@ def _found_access_points(aws: Aws, file_system: str) -> dict[str, Found]:
 
 
 def _found_access_point(point: Mapping[str, Any]) -> Found:
-    user, root = point.get("PosixUser", {}), point.get("RootDirectory", {})
-    attributes = {
-        "file_system": point["FileSystemId"],
-        "uid": user.get("Uid"),
-        "gid": user.get("Gid"),
-        "directory": root.get("Path"),
-        "permissions": root.get("CreationInfo", {}).get("Permissions"),
-    }
+    attributes = fields.read(ACCESS_POINT, point)
     facts = {"arn": point["AccessPointArn"], "state": point["LifeCycleState"]}
     return Found("access-point", "access point", point.get("Name", ""), point["AccessPointId"], attributes, STEP, facts)
 
@@ -163,11 +163,7 @@ def _found_mount_targets(aws: Aws, file_system: str) -> dict[str, Found]:
 def _found_mount_target(aws: Aws, target: Mapping[str, Any]) -> Found:
     identifier, zone = target["MountTargetId"], target["AvailabilityZoneName"]
     groups = aws.read("efs", "describe_mount_target_security_groups", MountTargetId=identifier, absent=MISSING) or {}
-    attributes = {
-        "file_system": target["FileSystemId"],
-        "subnet": target["SubnetId"],
-        "security_groups": sorted(groups.get("SecurityGroups", [])),
-    }
+    attributes = fields.read(MOUNT_TARGET, target) | {"security_groups": sorted(groups.get("SecurityGroups", []))}
     facts = {"state": target["LifeCycleState"], "vpc": target.get("VpcId", "")}
     return Found(f"mount-target/{zone}", "mount target", zone, identifier, attributes, STEP, facts)
 
@@ -242,9 +238,7 @@ def _create_file_system(resource: Resource) -> list[Call]:
     attributes, own = resource.attributes, Ref(resource.key)
     params = {
         "CreationToken": f"{resource.tags['slpnb:environment']}-{resource.name}",
-        "Encrypted": attributes["encrypted"],
-        "PerformanceMode": attributes["performance_mode"],
-        **_throughput(attributes),
+        **fields.write(FILE_SYSTEM | THROUGHPUT, attributes),
         "Backup": attributes["backups"],
         "Tags": tag_list(resource.tags),
     }
@@ -255,13 +249,6 @@ def _create_file_system(resource: Resource) -> list[Call]:
     return [create, *_set_file_system(resource, own, frozenset({"archive_after_days", "policy"}))]
 
 
-def _throughput(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    figure = attributes["provisioned_mibps"]
-    return {"ThroughputMode": attributes["throughput_mode"]} | (
-        {"ProvisionedThroughputInMibps": figure} if figure is not None else {}
-    )
-
-
 def _update_file_system(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
     return _set_file_system(resource, found.id, changed)
 
@@ -270,8 +257,8 @@ def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> li
     attributes, days = resource.attributes, resource.attributes["archive_after_days"]
     lifecycle = [] if days is None else [{"TransitionToIA": f"AFTER_{days}_DAY{'S' if days > 1 else ''}"}]
     calls = []
-    if changed & {"throughput_mode", "provisioned_mibps"}:
-        calls.append(Call("efs", "update_file_system", {"FileSystemId": own, **_throughput(attributes)}))
+    if changed & THROUGHPUT.keys():
+        calls.append(Call("efs", "update_file_system", {"FileSystemId": own, **fields.write(THROUGHPUT, attributes)}))
     if "archive_after_days" in changed:
         params = {"FileSystemId": own, "LifecyclePolicies": lifecycle}
         calls.append(Call("efs", "put_lifecycle_configuration", params))
@@ -292,15 +279,14 @@ def _delete_file_system(found: Found) -> list[Call]:
 
 
 def _create_access_point(resource: Resource) -> list[Call]:
-    attributes, user = resource.attributes, {"Uid": resource.attributes["uid"], "Gid": resource.attributes["gid"]}
-    owner = {"OwnerUid": user["Uid"], "OwnerGid": user["Gid"], "Permissions": attributes["permissions"]}
+    attributes = resource.attributes
     params = {
         "ClientToken": f"{resource.tags['slpnb:environment']}-{resource.name}",
-        "FileSystemId": attributes["file_system"],
-        "PosixUser": user,
-        "RootDirectory": {"Path": attributes["directory"], "CreationInfo": owner},
+        **fields.write(ACCESS_POINT, attributes),
         "Tags": tag_list(resource.tags),
     }
+    root = params["RootDirectory"]
+    root["CreationInfo"] = {"OwnerUid": attributes["uid"], "OwnerGid": attributes["gid"], **root["CreationInfo"]}
     own = {"AccessPointId": Ref(resource.key)}
     ready = Wait("describe_access_points", own, "AccessPoints[0].LifeCycleState", "available", ("error",))
     return [Call("efs", "create_access_point", params, {"id": "AccessPointId", "arn": "AccessPointArn"}, ready)]
@@ -311,14 +297,9 @@ def _delete_access_point(found: Found) -> list[Call]:
 
 
 def _create_mount_target(resource: Resource) -> list[Call]:
-    attributes = resource.attributes
-    params = {
-        "FileSystemId": attributes["file_system"],
-        "SubnetId": attributes["subnet"],
-        "SecurityGroups": attributes["security_groups"],
-    }
     own = {"MountTargetId": Ref(resource.key)}
     ready = Wait("describe_mount_targets", own, "MountTargets[0].LifeCycleState", "available", ("error",))
+    params = fields.write(MOUNT_TARGET, resource.attributes)
     return [Call("efs", "create_mount_target", params, {"id": "MountTargetId"}, ready)]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from slpnb.aws import tag_list, tag_map
 from slpnb.cluster.instances import CAUSES
-from slpnb.plan import Call, Found, Id, Kind, Resource, Wait
+from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, fields
 from slpnb.plan.values import Ref
 
 BUSY = ("UpdateInProgressException",)  # the cluster or the provider is still being changed by an earlier call
@@ -187,19 +187,23 @@ def _create_group(resource: Resource) -> list[Call]:
     ]
 
 
+GROUP = {
+    "launch_template": "LaunchTemplate.LaunchTemplateId",
+    "version": "LaunchTemplate.Version",
+    "min": "MinSize",
+    "max": "MaxSize",
+    "subnets": "VPCZoneIdentifier",
+    "grace_seconds": "HealthCheckGracePeriod",
+    "warmup_seconds": "DefaultInstanceWarmup",
+    "scale_in_protection": "NewInstancesProtectedFromScaleIn || `false`",
+    "capacity_rebalance": "CapacityRebalance || `false`",
+}
+
+
 def _group_settings(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """DesiredCapacity is left out: a new group begins with its minimum, and then managed scaling decides."""
-    return {
-        "LaunchTemplate": {"LaunchTemplateId": attributes["launch_template"], "Version": attributes["version"]},
-        "MinSize": attributes["min"],
-        "MaxSize": attributes["max"],
-        "VPCZoneIdentifier": ",".join(map(str, attributes["subnets"])),
-        "HealthCheckType": "EC2",
-        "HealthCheckGracePeriod": attributes["grace_seconds"],
-        "DefaultInstanceWarmup": attributes["warmup_seconds"],
-        "NewInstancesProtectedFromScaleIn": attributes["scale_in_protection"],
-        "CapacityRebalance": attributes["capacity_rebalance"],
-    }
+    subnets = ",".join(map(str, attributes["subnets"]))
+    return fields.write(GROUP, {**attributes, "subnets": subnets}) | {"HealthCheckType": "EC2"}
 
 
 def _group_tags(resource: Resource) -> list[dict[str, Any]]:
@@ -249,21 +253,21 @@ def _delete_group(found: Found) -> list[Call]:
 
 
 def _create_provider(resource: Resource) -> list[Call]:
+    attributes = resource.attributes
     params = {
         "name": resource.name,
-        "autoScalingGroupProvider": {"autoScalingGroupArn": resource.attributes["group"], **_scaling(resource)},
+        "autoScalingGroupProvider": {"autoScalingGroupArn": attributes["group"], **fields.write(SCALING, attributes)},
         "tags": tag_list(resource.tags, "key", "value"),
     }
     made = {"id": "capacityProvider.capacityProviderArn"}
     return [Call("ecs", "create_capacity_provider", params, made), _tie(resource, ())]
 
 
-def _scaling(resource: Resource) -> dict[str, Any]:
-    return {
-        "managedScaling": resource.attributes["managed_scaling"],
-        "managedTerminationProtection": resource.attributes["termination_protection"],
-        "managedDraining": resource.attributes["draining"],
-    }
+SCALING = {
+    "managed_scaling": "managedScaling",
+    "termination_protection": "managedTerminationProtection",
+    "draining": "managedDraining || 'ENABLED'",
+}
 
 
 def _tie(resource: Resource, others: Sequence[str]) -> Call:
@@ -283,8 +287,8 @@ def _tie(resource: Resource, others: Sequence[str]) -> Call:
 
 def _update_provider(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
     calls = []
-    if changed & {"managed_scaling", "termination_protection", "draining"}:
-        params = {"name": resource.name, "autoScalingGroupProvider": _scaling(resource)}
+    if changed & SCALING.keys():
+        params = {"name": resource.name, "autoScalingGroupProvider": fields.write(SCALING, resource.attributes)}
         calls.append(Call("ecs", "update_capacity_provider", params, retry=BUSY))
     if changed & {"cluster", "default_strategy"}:
         calls.append(_tie(resource, found.facts["others"]))

@@ -15,9 +15,9 @@ import pandas as pd
 from slpnb import image, network, plan as plans, secrets
 from slpnb.aws import Aws, made_by, tag_map
 from slpnb.cluster import instances
-from slpnb.cluster.calls import KINDS, template_attributes
+from slpnb.cluster.calls import GROUP, KINDS, SCALING, template_attributes
 from slpnb.config import Config
-from slpnb.plan import Found, Observed, Plan, Resource, Wanted
+from slpnb.plan import Found, Observed, Plan, Resource, Wanted, fields
 from slpnb.plan.values import Ref
 from slpnb.verdict import Verdicts
 
@@ -189,18 +189,10 @@ def _find_group(aws: Aws) -> dict[str, Found]:
 
 
 def _found_group(aws: Aws, group: Mapping[str, Any]) -> Found:
-    template, tags = group.get("LaunchTemplate", {}), group.get("Tags", [])
+    found, tags = fields.read(GROUP, group), group.get("Tags", [])
     managed = [tag["PropagateAtLaunch"] for tag in tags if tag["Key"] == "AmazonECSManaged"]
-    attributes = {
-        "launch_template": template.get("LaunchTemplateId"),
-        "version": template.get("Version"),
-        "subnets": _in_order(aws, group.get("VPCZoneIdentifier", "").split(",")),
-        "min": group["MinSize"],
-        "max": group["MaxSize"],
-        "scale_in_protection": group.get("NewInstancesProtectedFromScaleIn", False),
-        "grace_seconds": group["HealthCheckGracePeriod"],
-        "warmup_seconds": group.get("DefaultInstanceWarmup"),
-        "capacity_rebalance": group.get("CapacityRebalance", False),
+    attributes = found | {
+        "subnets": _in_order(aws, (found["subnets"] or "").split(",")),
         "AmazonECSManaged": ("propagated" if managed[0] else "not propagated") if managed else None,
     }
     facts = {
@@ -231,9 +223,7 @@ def _found_provider(aws: Aws, provider: Mapping[str, Any], cluster: Found | None
     strategy = [item for item in (cluster.facts["strategy"] if cluster else ()) if item["capacityProvider"] == name]
     attributes = {
         "group": group["autoScalingGroupArn"],
-        "managed_scaling": group.get("managedScaling"),
-        "termination_protection": group.get("managedTerminationProtection"),
-        "draining": group.get("managedDraining", "ENABLED"),
+        **fields.read(SCALING, group),
         "cluster": cluster.id if cluster and tied else None,
         "default_strategy": _strategy(strategy),
     }

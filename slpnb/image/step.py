@@ -21,7 +21,7 @@ from slpnb.config import Config
 from slpnb.errors import AwsError
 from slpnb.image import architecture
 from slpnb.image.architecture import Sides
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, fields
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 STEP = "10_image"
@@ -32,6 +32,11 @@ MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 ABSENT = ("RepositoryNotFoundException",)
+REPOSITORY = {
+    "tag_mutability": "imageTagMutability",
+    "scan_on_push": "imageScanningConfiguration.scanOnPush || `false`",
+    "encryption": "encryptionConfiguration.encryptionType || 'AES256'",
+}
 NO_POLICY = (*ABSENT, "LifecyclePolicyNotFoundException")
 CONFIG_LIMIT_BYTES = 4 * 1024 * 1024
 AMI_PARAMETERS = {
@@ -92,9 +97,7 @@ def _found_repository(aws: Aws, repository: Mapping[str, Any]) -> Found:
     tags = aws.read("ecr", "list_tags_for_resource", resourceArn=arn) or {}
     policy = aws.read("ecr", "get_lifecycle_policy", repositoryName=name, absent=NO_POLICY)
     attributes = {
-        "tag_mutability": repository["imageTagMutability"],
-        "scan_on_push": repository.get("imageScanningConfiguration", {}).get("scanOnPush", False),
-        "encryption": repository.get("encryptionConfiguration", {}).get("encryptionType", "AES256"),
+        **fields.read(REPOSITORY, repository),
         "lifecycle_policy": json.loads(policy["lifecyclePolicyText"]) if policy else None,
     }
     facts = {"arn": arn, "uri": repository["repositoryUri"]}
@@ -249,14 +252,8 @@ def _tag(config: Config, have: Observed) -> Verdict:
 
 
 def _create_repository(resource: Resource) -> list[Call]:
-    attributes = resource.attributes
-    params = {
-        "repositoryName": resource.name,
-        "imageTagMutability": attributes["tag_mutability"],
-        "imageScanningConfiguration": {"scanOnPush": attributes["scan_on_push"]},
-        "encryptionConfiguration": {"encryptionType": attributes["encryption"]},
-        "tags": tag_list(resource.tags),
-    }
+    own, tags = {"repositoryName": resource.name}, {"tags": tag_list(resource.tags)}
+    params = own | fields.write(REPOSITORY, resource.attributes) | tags
     create = Call("ecr", "create_repository", params, {"id": "repository.repositoryArn"})
     return [create, *_set_repository(resource, frozenset({"lifecycle_policy"}))]
 
@@ -266,19 +263,14 @@ def _update_repository(resource: Resource, _found: Found, changed: frozenset[str
 
 
 def _set_repository(resource: Resource, changed: frozenset[str]) -> list[Call]:
-    attributes, name = resource.attributes, {"repositoryName": resource.name}
+    attributes, own = resource.attributes, {"repositoryName": resource.name}
+    document = {"lifecyclePolicyText": json.dumps(attributes["lifecycle_policy"])}
     setters = {
-        "tag_mutability": ("put_image_tag_mutability", {"imageTagMutability": attributes["tag_mutability"]}),
-        "scan_on_push": (
-            "put_image_scanning_configuration",
-            {"imageScanningConfiguration": {"scanOnPush": attributes["scan_on_push"]}},
-        ),
-        "lifecycle_policy": (
-            "put_lifecycle_policy",
-            {"lifecyclePolicyText": json.dumps(attributes["lifecycle_policy"])},
-        ),
+        "tag_mutability": ("put_image_tag_mutability", fields.write(REPOSITORY, attributes, {"tag_mutability"})),
+        "scan_on_push": ("put_image_scanning_configuration", fields.write(REPOSITORY, attributes, {"scan_on_push"})),
+        "lifecycle_policy": ("put_lifecycle_policy", document),
     }
-    return [Call("ecr", operation, name | params) for key, (operation, params) in setters.items() if key in changed]
+    return [Call("ecr", operation, own | params) for name, (operation, params) in setters.items() if name in changed]
 
 
 def _delete_repository(found: Found) -> list[Call]:

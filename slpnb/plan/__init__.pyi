@@ -1,5 +1,6 @@
 """The one way in which every step compares what is wanted with what AWS holds, shows it and applies it."""
 
+from . import fields as fields
 from .apply import Applied as Applied
 from .changes import Plan as Plan, Script as Script
 from .comparison import compare as compare, resolve as resolve, verify as verify

@@ -16,7 +16,7 @@ from typing import Any
 from slpnb import efs, image, plan as plans
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, fields
 from slpnb.plan.values import Json, Ref, Secret
 from slpnb.secrets import policies, roles
 from slpnb.verdict import Verdict, Verdicts, ng, ok
@@ -309,11 +309,13 @@ def _set_key(resource: Resource, own: Id, changed: frozenset[str]) -> list[Call]
     return [call for name, call in setters.items() if name in changed]
 
 
+SECRET = {"description": "Description", "kms_key": "KmsKeyId"}
+
+
 def _create_secret(resource: Resource) -> list[Call]:
     params = {
         "Name": resource.name,
-        "Description": resource.attributes["description"],
-        "KmsKeyId": resource.attributes["kms_key"],
+        **fields.write(SECRET, resource.attributes),
         "SecretString": Json(dict(resource.once)),
         "Tags": tag_list(resource.tags),
     }
@@ -324,8 +326,7 @@ def _update_secret(resource: Resource, found: Found, changed: frozenset[str]) ->
     own, calls = {"SecretId": found.id}, []
     if "state" in changed:
         calls.append(Call("secretsmanager", "restore_secret", own))
-    names = {"description": "Description", "kms_key": "KmsKeyId"}
-    params = {names[name]: resource.attributes[name] for name in sorted(names.keys() & changed)}
+    params = fields.write(SECRET, resource.attributes, changed)
     return calls + ([Call("secretsmanager", "update_secret", own | params)] if params else [])
 
 

@@ -8,13 +8,14 @@ Developer Guide ("Use an Application Load Balancer for Amazon ECS") and docs/ecs
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slpnb import network
 from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, Wanted, fields
 from slpnb.plan.values import Ref
 
 STEP = "80_service"
@@ -23,6 +24,26 @@ STEP = "80_service"
 IDLE_TIMEOUT_SECONDS = 60
 TAGS_AT_ONCE = 20  # DescribeTags takes no more ARNs
 PORTS = {443: "https", 80: "http"}
+TARGET_GROUP = {"protocol": "Protocol", "port": "Port", "vpc": "VpcId", "target_type": "TargetType"}
+HEALTH_CHECK = {
+    "health_check_protocol": "HealthCheckProtocol",
+    "health_check_path": "HealthCheckPath",
+    "health_check_interval_seconds": "HealthCheckIntervalSeconds",
+    "health_check_timeout_seconds": "HealthCheckTimeoutSeconds",
+    "healthy_count": "HealthyThresholdCount",
+    "unhealthy_count": "UnhealthyThresholdCount",
+    "matcher": "Matcher.HttpCode",
+}
+# What is not in the answers but asked for, and set, one by one; values are text.
+OF_TARGET_GROUP = {
+    "deregistration_delay_seconds": "deregistration_delay.timeout_seconds",
+    "stickiness": "stickiness.enabled",
+}
+OF_LOAD_BALANCER = {
+    "deletion_protection": "deletion_protection.enabled",
+    "drop_invalid_headers": "routing.http.drop_invalid_header_fields.enabled",
+    "idle_timeout_seconds": "idle_timeout.timeout_seconds",
+}
 
 
 def desired(config: Config) -> Wanted:
@@ -138,50 +159,37 @@ def _steps(aws: Aws, arns: Sequence[str]) -> dict[str, str]:
 
 
 def _found_target_group(aws: Aws, group: Item, step: str) -> Found:
-    extra = _attributes(aws, "target_group", TargetGroupArn=group["TargetGroupArn"])
+    name, arn = group["TargetGroupName"], group["TargetGroupArn"]
     attributes = {
-        "name": group["TargetGroupName"],
-        "vpc": group["VpcId"],
-        "target_type": group["TargetType"],
-        "protocol": group["Protocol"],
-        "port": group["Port"],
-        "health_check_path": group.get("HealthCheckPath"),
-        "health_check_protocol": group["HealthCheckProtocol"],
-        "health_check_interval_seconds": group["HealthCheckIntervalSeconds"],
-        "health_check_timeout_seconds": group["HealthCheckTimeoutSeconds"],
-        "healthy_count": group["HealthyThresholdCount"],
-        "unhealthy_count": group["UnhealthyThresholdCount"],
-        "matcher": group.get("Matcher", {}).get("HttpCode"),
-        "deregistration_delay_seconds": int(extra.get("deregistration_delay.timeout_seconds", 300)),
-        "stickiness": extra.get("stickiness.enabled") == "true",
+        "name": name,
+        **fields.read(TARGET_GROUP | HEALTH_CHECK, group),
+        **_extra(OF_TARGET_GROUP, aws, "target_group", TargetGroupArn=arn),
     }
-    return Found("target-group", "target group", group["TargetGroupName"], group["TargetGroupArn"], attributes, step)
+    return Found("target-group", "target group", name, arn, attributes, step)
 
 
 def _found_load_balancer(aws: Aws, balancer: Item, step: str) -> Found:
-    extra = _attributes(aws, "load_balancer", LoadBalancerArn=balancer["LoadBalancerArn"])
+    name, arn = balancer["LoadBalancerName"], balancer["LoadBalancerArn"]
     zones = sorted(balancer["AvailabilityZones"], key=lambda zone: str(zone["ZoneName"]))
     attributes = {
-        "name": balancer["LoadBalancerName"],
+        "name": name,
         "scheme": balancer["Scheme"],
         "subnets": [zone["SubnetId"] for zone in zones],
         "security_groups": sorted(balancer.get("SecurityGroups", [])),
-        "deletion_protection": extra.get("deletion_protection.enabled") == "true",
-        "drop_invalid_headers": extra.get("routing.http.drop_invalid_header_fields.enabled") == "true",
-        "idle_timeout_seconds": int(extra.get("idle_timeout.timeout_seconds", 60)),
+        **_extra(OF_LOAD_BALANCER, aws, "load_balancer", LoadBalancerArn=arn),
     }
     facts = {
         "dns_name": balancer["DNSName"],
         "zone_id": balancer["CanonicalHostedZoneId"],
         "state": balancer["State"]["Code"],
     }
-    name, identifier = balancer["LoadBalancerName"], balancer["LoadBalancerArn"]
-    return Found("load-balancer", "load balancer", name, identifier, attributes, step, facts)
+    return Found("load-balancer", "load balancer", name, arn, attributes, step, facts)
 
 
-def _attributes(aws: Aws, of: str, **params: str) -> dict[str, str]:
-    answer = aws.read("elbv2", f"describe_{of}_attributes", **params) or {}
-    return {item["Key"]: item["Value"] for item in answer.get("Attributes", [])}
+def _extra(keys: Mapping[str, str], aws: Aws, of: str, **own: str) -> dict[str, Any]:
+    answer = aws.read("elbv2", f"describe_{of}_attributes", **own) or {}
+    values = {item["Key"]: item["Value"] for item in answer["Attributes"]}
+    return {name: json.loads(values.get(key, "null")) for name, key in keys.items()}
 
 
 def find_listeners(aws: Aws, load_balancer: str) -> dict[str, Found]:
@@ -221,10 +229,7 @@ def _create_target_group(resource: Resource) -> list[Call]:
     attributes = resource.attributes
     params = {
         "Name": attributes["name"],
-        "Protocol": attributes["protocol"],
-        "Port": attributes["port"],
-        "VpcId": attributes["vpc"],
-        "TargetType": attributes["target_type"],
+        **fields.write(TARGET_GROUP, attributes),
         **_health_check(attributes),
         "Tags": tag_list(resource.tags),
     }
@@ -233,32 +238,23 @@ def _create_target_group(resource: Resource) -> list[Call]:
 
 
 def _health_check(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "HealthCheckEnabled": True,
-        "HealthCheckProtocol": attributes["health_check_protocol"],
-        "HealthCheckPort": "traffic-port",
-        "HealthCheckPath": attributes["health_check_path"],
-        "HealthCheckIntervalSeconds": attributes["health_check_interval_seconds"],
-        "HealthCheckTimeoutSeconds": attributes["health_check_timeout_seconds"],
-        "HealthyThresholdCount": attributes["healthy_count"],
-        "UnhealthyThresholdCount": attributes["unhealthy_count"],
-        "Matcher": {"HttpCode": attributes["matcher"]},
-    }
+    on = {"HealthCheckEnabled": True, "HealthCheckPort": "traffic-port"}
+    return on | fields.write(HEALTH_CHECK, attributes)
 
 
 def _set_target_group(own: Id, attributes: Mapping[str, Any]) -> Call:
-    pairs = {
-        "deregistration_delay.timeout_seconds": str(attributes["deregistration_delay_seconds"]),
-        "stickiness.enabled": str(attributes["stickiness"]).lower(),
-    }
-    params = {"TargetGroupArn": own, "Attributes": tag_list(pairs)}
+    params = {"TargetGroupArn": own, "Attributes": _pairs(OF_TARGET_GROUP, attributes)}
     return Call("elbv2", "modify_target_group_attributes", params)
 
 
+def _pairs(keys: Mapping[str, str], attributes: Mapping[str, Any]) -> list[dict[str, str]]:
+    return tag_list({key: json.dumps(attributes[name]) for name, key in keys.items()})
+
+
 def _update_target_group(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
-    if changed - {"deregistration_delay_seconds", "stickiness"}:
+    if changed & HEALTH_CHECK.keys():
         yield Call("elbv2", "modify_target_group", {"TargetGroupArn": found.id, **_health_check(resource.attributes)})
-    if changed & {"deregistration_delay_seconds", "stickiness"}:
+    if changed & OF_TARGET_GROUP.keys():
         yield _set_target_group(found.id, resource.attributes)
 
 
@@ -293,12 +289,7 @@ def _create_load_balancer(resource: Resource) -> list[Call]:
 
 
 def _set_load_balancer(own: Id, attributes: Mapping[str, Any]) -> Call:
-    pairs = {
-        "deletion_protection.enabled": str(attributes["deletion_protection"]).lower(),
-        "routing.http.drop_invalid_header_fields.enabled": str(attributes["drop_invalid_headers"]).lower(),
-        "idle_timeout.timeout_seconds": str(attributes["idle_timeout_seconds"]),
-    }
-    params = {"LoadBalancerArn": own, "Attributes": tag_list(pairs)}
+    params = {"LoadBalancerArn": own, "Attributes": _pairs(OF_LOAD_BALANCER, attributes)}
     return Call("elbv2", "modify_load_balancer_attributes", params)
 
 
@@ -308,7 +299,7 @@ def _update_load_balancer(resource: Resource, found: Found, changed: frozenset[s
         yield Call("elbv2", "set_subnets", {**own, "Subnets": attributes["subnets"]})
     if "security_groups" in changed:
         yield Call("elbv2", "set_security_groups", {**own, "SecurityGroups": attributes["security_groups"]})
-    if changed & {"deletion_protection", "drop_invalid_headers", "idle_timeout_seconds"}:
+    if changed & OF_LOAD_BALANCER.keys():
         yield _set_load_balancer(found.id, attributes)
 
 

@@ -14,12 +14,19 @@ from typing import Any
 
 from slpnb.aws import Aws
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Kind, Resource, Wanted
+from slpnb.plan import Call, Found, Kind, Resource, Wanted, fields
 
 STEP = "80_service"
 SCALES = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 METRIC = "ECSServiceAverageCPUUtilization"
 ABSENT = ("ObjectNotFoundException",)
+LIMITS = {"resource": "ResourceId", "min_tasks": "MinCapacity", "max_tasks": "MaxCapacity"}
+TRACKING = {
+    "target_percent": "TargetValue",
+    "metric": "PredefinedMetricSpecification.PredefinedMetricType",
+    "scale_out_cooldown_seconds": "ScaleOutCooldown",
+    "scale_in_cooldown_seconds": "ScaleInCooldown",
+}
 
 
 def resource_id(config: Config) -> str:
@@ -73,11 +80,7 @@ def observe(aws: Aws, step: str) -> dict[str, Found]:
 
 
 def _found_target(config: Config, target: Mapping[str, Any], step: str) -> Found:
-    attributes = {
-        "resource": target["ResourceId"],
-        "min_tasks": target["MinCapacity"],
-        "max_tasks": target["MaxCapacity"],
-    }
+    attributes = fields.read(LIMITS, target)
     return Found("scalable-target", "scalable target", config.service.name, target["ResourceId"], attributes, step)
 
 
@@ -85,10 +88,7 @@ def _found_policy(policy: Mapping[str, Any], step: str) -> Found:
     tracks = policy.get("TargetTrackingScalingPolicyConfiguration", {})
     attributes = {
         "resource": policy["ResourceId"],
-        "metric": tracks.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType"),
-        "target_percent": tracks.get("TargetValue"),
-        "scale_out_cooldown_seconds": tracks.get("ScaleOutCooldown"),
-        "scale_in_cooldown_seconds": tracks.get("ScaleInCooldown"),
+        **fields.read(TRACKING, tracks),
         "scales_in": not tracks.get("DisableScaleIn", False),
     }
     return Found("scaling-policy", "scaling policy", policy["PolicyName"], policy["PolicyARN"], attributes, step)
@@ -107,9 +107,7 @@ def _update_target(resource: Resource, _found: Found, _changed: frozenset[str]) 
 
 
 def _register(resource: Resource, tags: Mapping[str, Any]) -> Call:
-    attributes = resource.attributes
-    limits = {"MinCapacity": attributes["min_tasks"], "MaxCapacity": attributes["max_tasks"]}
-    params = {**SCALES, "ResourceId": attributes["resource"], **limits, **tags}
+    params = {**SCALES, **fields.write(LIMITS, resource.attributes), **tags}
     return Call("application-autoscaling", "register_scalable_target", params)
 
 
@@ -120,13 +118,7 @@ def _delete_target(found: Found) -> list[Call]:
 
 def _put_policy(resource: Resource) -> list[Call]:
     attributes = resource.attributes
-    tracks = {
-        "TargetValue": attributes["target_percent"],
-        "PredefinedMetricSpecification": {"PredefinedMetricType": attributes["metric"]},
-        "ScaleOutCooldown": attributes["scale_out_cooldown_seconds"],
-        "ScaleInCooldown": attributes["scale_in_cooldown_seconds"],
-        "DisableScaleIn": not attributes["scales_in"],
-    }
+    tracks = fields.write(TRACKING, attributes) | {"DisableScaleIn": not attributes["scales_in"]}
     params = {
         "PolicyName": resource.name,
         **SCALES,

@@ -9,7 +9,7 @@ parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from slpnb.aws import Aws, made_by, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted, fields
 from slpnb.plan.values import Ref
 from slpnb.service import alarms, checks, domain, load_balancer, scaling
 from slpnb.verdict import Verdicts
@@ -26,6 +26,28 @@ from slpnb.verdict import Verdicts
 STEP = "80_service"
 ABSENT = ("ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException")
 AZ_SPREAD = {"type": "spread", "field": "attribute:ecs.availability-zone"}
+SERVICE = {
+    "scheduling": "schedulingStrategy || 'REPLICA'",
+    "controller": "deploymentController.type || 'ECS'",
+    "task_definition": "taskDefinition",
+    "minimum_healthy_percent": "deploymentConfiguration.minimumHealthyPercent",
+    "maximum_percent": "deploymentConfiguration.maximumPercent",
+    "circuit_breaker": "deploymentConfiguration.deploymentCircuitBreaker",
+    "placement_strategy": "placementStrategy || `[]`",
+    "placement_constraints": "placementConstraints || `[]`",
+    "zone_rebalancing": "availabilityZoneRebalancing || 'DISABLED'",
+    "load_balancer": "loadBalancers || `[]`",
+    "health_check_grace_seconds": "healthCheckGracePeriodSeconds || `0`",
+    "network": "networkConfiguration.awsvpcConfiguration",
+    "propagate_tags": "propagateTags || 'NONE'",
+    "managed_tags": "enableECSManagedTags || `false`",
+}
+REGISTRATION = {"target_group": "targetGroupArn", "container": "containerName", "port": "containerPort"}
+INTERFACES = {
+    "subnets": "subnets",
+    "security_groups": "securityGroups || `[]`",
+    "public_ip": "assignPublicIp || 'DISABLED'",
+}
 
 
 def desired(config: Config) -> Wanted:
@@ -142,28 +164,18 @@ def _described(aws: Aws, arns: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def _found(service: Mapping[str, Any], step: str, earlier: Mapping[str, Found]) -> Found:
-    deployment = service.get("deploymentConfiguration", {})
-    breaker = deployment.get("deploymentCircuitBreaker", {})
-    attributes = {
-        "name": service["serviceName"],
+    name, arn, network = service["serviceName"], service["serviceArn"], service.get("networkConfiguration", {})
+    found = fields.read(SERVICE, service)
+    attributes = found | {
+        "name": name,
         "cluster": service["clusterArn"],
-        "task_definition": service["taskDefinition"].rpartition("/")[2],
-        "scheduling": service.get("schedulingStrategy", "REPLICA"),
-        "controller": service.get("deploymentController", {}).get("type", "ECS"),
-        "minimum_healthy_percent": deployment.get("minimumHealthyPercent"),
-        "maximum_percent": deployment.get("maximumPercent"),
-        "circuit_breaker": {key: breaker.get(key, False) for key in ("enable", "rollback")},
-        "placement_strategy": [_plain_rule(rule) for rule in service.get("placementStrategy", [])],
-        "placement_constraints": list(service.get("placementConstraints", [])),
-        "zone_rebalancing": service.get("availabilityZoneRebalancing", "DISABLED"),
-        "health_check_grace_seconds": service.get("healthCheckGracePeriodSeconds", 0),
-        "load_balancer": [_found_registration(one) for one in service.get("loadBalancers", [])],
-        "network": _found_network(service.get("networkConfiguration", {}).get("awsvpcConfiguration"), earlier),
-        "propagate_tags": service.get("propagateTags", "NONE"),
-        "managed_tags": service.get("enableECSManagedTags", False),
+        "task_definition": found["task_definition"].rpartition("/")[2],
+        "circuit_breaker": {key: (found["circuit_breaker"] or {}).get(key, False) for key in ("enable", "rollback")},
+        "placement_strategy": [_plain_rule(rule) for rule in found["placement_strategy"]],
+        "load_balancer": [fields.read(REGISTRATION, one) for one in found["load_balancer"]],
+        "network": _found_network(network.get("awsvpcConfiguration"), earlier),
     }
-    facts = {"status": service["status"], "described": service}
-    return Found("service", "service", service["serviceName"], service["serviceArn"], attributes, step, facts)
+    return Found("service", "service", name, arn, attributes, step, {"status": service["status"], "described": service})
 
 
 def _plain_rule(rule: Mapping[str, str]) -> dict[str, str]:
@@ -172,24 +184,13 @@ def _plain_rule(rule: Mapping[str, str]) -> dict[str, str]:
     return {key: words.get(value, value) for key, value in rule.items()}
 
 
-def _found_registration(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "target_group": one.get("targetGroupArn"),
-        "container": one.get("containerName"),
-        "port": one.get("containerPort"),
-    }
-
-
 def _found_network(settings: Mapping[str, Any] | None, earlier: Mapping[str, Found]) -> dict[str, Any] | None:
     if not settings:
         return None
     order = [found.id for found in earlier.values() if found.kind == "subnet"]
-    known = sorted(settings["subnets"], key=lambda one: (order.index(one) if one in order else len(order), one))
-    return {
-        "subnets": known,
-        "security_groups": sorted(settings.get("securityGroups", [])),
-        "public_ip": settings.get("assignPublicIp", "DISABLED"),
-    }
+    found = fields.read(INTERFACES, settings)
+    known = sorted(found["subnets"], key=lambda one: (order.index(one) if one in order else len(order), one))
+    return found | {"subnets": known, "security_groups": sorted(found["security_groups"])}
 
 
 def plan(want: Wanted, have: Observed) -> Plan:
@@ -223,14 +224,11 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
 
 
 def _create(resource: Resource) -> list[Call]:
-    attributes = resource.attributes
     params = {
-        "cluster": attributes["cluster"],
+        "cluster": resource.attributes["cluster"],
         "serviceName": resource.name,
         "desiredCount": resource.once["desired_tasks"],
-        "schedulingStrategy": attributes["scheduling"],
-        "deploymentController": {"type": attributes["controller"]},
-        **_settings(attributes, frozenset(attributes)),
+        **_settings(resource.attributes),
         "tags": tag_list(resource.tags, "key", "value"),
     }
     return [Call("ecs", "create_service", params, {"id": "service.serviceArn"})]
@@ -238,72 +236,15 @@ def _create(resource: Resource) -> list[Call]:
 
 def _update(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
     own = {"cluster": found.attributes["cluster"], "service": found.name}
+    # Only what differs: naming the load balancer starts a new deployment.
     return [Call("ecs", "update_service", {**own, **_settings(resource.attributes, changed)})]
 
 
-def _settings(attributes: Mapping[str, Any], changed: frozenset[str]) -> dict[str, Any]:
-    """The parameters, the same in CreateService and UpdateService, that hold any of the changed attributes."""
-    params: dict[str, Any] = {}
-    for names, setting in SETTINGS:
-        if changed.intersection(names):
-            params |= setting(attributes)
-    return params
-
-
-def _deployment(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    configuration = {
-        "minimumHealthyPercent": attributes["minimum_healthy_percent"],
-        "maximumPercent": attributes["maximum_percent"],
-        "deploymentCircuitBreaker": attributes["circuit_breaker"],
-    }
-    return {"deploymentConfiguration": configuration}
-
-
-def _placement(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "placementStrategy": attributes["placement_strategy"],
-        "placementConstraints": attributes["placement_constraints"],
-        "availabilityZoneRebalancing": attributes["zone_rebalancing"],
-    }
-
-
-def _load_balancers(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    registered = [
-        {"targetGroupArn": one["target_group"], "containerName": one["container"], "containerPort": one["port"]}
-        for one in attributes["load_balancer"]
-    ]
-    return {"loadBalancers": registered}
-
-
-def _interfaces(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    settings = attributes["network"]
-    if settings is None:
-        return {}
-    configuration = {
-        "subnets": settings["subnets"],
-        "securityGroups": settings["security_groups"],
-        "assignPublicIp": settings["public_ip"],
-    }
-    return {"networkConfiguration": {"awsvpcConfiguration": configuration}}
-
-
-def _tags(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {"propagateTags": attributes["propagate_tags"], "enableECSManagedTags": attributes["managed_tags"]}
-
-
-Setting = Callable[[Mapping[str, Any]], dict[str, Any]]
-SETTINGS: tuple[tuple[tuple[str, ...], Setting], ...] = (
-    (("task_definition",), lambda attributes: {"taskDefinition": attributes["task_definition"]}),
-    (("minimum_healthy_percent", "maximum_percent", "circuit_breaker"), _deployment),
-    (("placement_strategy", "placement_constraints", "zone_rebalancing"), _placement),
-    (("load_balancer",), _load_balancers),  # naming them starts a new deployment: only when they differ
-    (
-        ("health_check_grace_seconds",),
-        lambda attributes: {"healthCheckGracePeriodSeconds": attributes["health_check_grace_seconds"]},
-    ),
-    (("network",), _interfaces),
-    (("propagate_tags", "managed_tags"), _tags),
-)
+def _settings(attributes: Mapping[str, Any], changed: frozenset[str] | None = None) -> dict[str, Any]:
+    """The parameters, the same in CreateService and UpdateService, that hold the changed attributes."""
+    registered = [fields.write(REGISTRATION, one) for one in attributes["load_balancer"]]
+    interfaces = attributes["network"] and fields.write(INTERFACES, attributes["network"])
+    return fields.write(SERVICE, {**attributes, "load_balancer": registered, "network": interfaces}, changed)
 
 
 def _delete(found: Found) -> list[Call]:
