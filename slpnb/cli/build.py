@@ -36,7 +36,9 @@ ARCHITECTURES = ("amd64", "arm64")
 )
 @options.writing_options
 def command(environment: str, architecture: str, version: str, push: bool, registry: str, **given: Any) -> None:
-    """Build the WordPress image with Docker, Podman or Finch, inspect it, and start and stop it once.
+    """Build the WordPress image, inspect it, and start it once.
+
+    The container engine is Docker, Podman or Finch, whichever answers.
 
     \b
     slpnb build                          for the architecture in staging's parameters

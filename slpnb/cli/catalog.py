@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 @click.group("catalog")
 def command() -> None:
-    """The catalogue of instance types: registered memory, network interfaces, prices."""
+    """Instance types: registered memory, network interfaces, prices."""
 
 
 @command.command("show")
 @click.argument("types", nargs=-1, required=True, metavar="TYPE...")
 def show(types: Sequence[str]) -> None:
-    """What is known about each TYPE, and from where: registered memory, CPU, interfaces, zones, price.
+    """Show what is known about each TYPE, and from where.
+
+    Registered memory, CPU, interfaces, zones and price.
 
     \b
     slpnb catalog show c6i.large c6g.xlarge
@@ -34,10 +36,11 @@ def show(types: Sequence[str]) -> None:
 
 @command.command("errors")
 def errors() -> None:
-    """How far off the memory estimates are, on measured types that they have not seen.
+    """Say how far off the memory estimates are.
 
-    sibling: each type from the rest of its family. formula: each type as if nothing of its
-    family had been measured. A bound holds when the type registered at least that much.
+    Each estimate is of a measured type that it has not seen. sibling: each type from the rest of
+    its family. formula: each type as if nothing of its family had been measured. A bound holds when
+    the type registered at least that much.
 
     \b
     slpnb catalog errors
@@ -49,11 +52,12 @@ def errors() -> None:
 @environment_or_staging
 @parameter_options
 def refresh(environment: str, **options: Any) -> None:
-    """Read an account's instance types, prices and registered memory into a file that overrides the shipped data.
+    """Read an account's types, prices and memory into a file.
 
-    ENVIRONMENT (staging) only selects the account, and what its cluster reserves. The file is the
-    one that SLPNB_CATALOG names, else ~/.config/slpnb/catalog.csv; delete it to undo this. What
-    the account does not report stays as it was.
+    The file overrides the shipped data. ENVIRONMENT (staging) only selects the account, and what
+    its cluster reserves. The file is the one that SLPNB_CATALOG names, else
+    ~/.config/slpnb/catalog.csv; delete it to undo this. What the account does not report stays as
+    it was.
 
     \b
     slpnb catalog refresh --backend aws

@@ -14,7 +14,9 @@ from slpnb.cli import options
 @options.environment
 @options.parameter_options
 def command(step: str, environment: str, **given: Any) -> None:
-    """The plan of STEP (30_efs, or just efs) for ENVIRONMENT as AWS CLI commands.
+    """Print the plan of a step as AWS CLI commands.
+
+    STEP is a notebook's name (30_efs), or just its word (efs).
 
     \b
     slpnb commands efs staging

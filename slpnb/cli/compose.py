@@ -13,10 +13,10 @@ from slpnb.task.compose import COMPOSE, DATABASE_IMAGE, FILES
 @click.option("--file", "name", type=click.Choice(FILES), default=COMPOSE, help=f"Which file. Default: {COMPOSE}.")
 @click.option("--database", default=DATABASE_IMAGE, metavar="IMAGE", help=f"MariaDB image. Default: {DATABASE_IMAGE}.")
 def command(environment: str, name: str, database: str) -> None:
-    """Print the Compose file that runs the task definition of ENVIRONMENT (staging) on this machine.
+    """Print a Compose file that runs the task definition here.
 
-    Image, memory, read-only root, tmpfs, capabilities, health check, stop timeout and environment are
-    the task definition's. Needs no engine and no account.
+    ENVIRONMENT is staging unless given. Image, memory, read-only root, tmpfs, capabilities, health
+    check, stop timeout and environment are the task definition's. Needs no engine and no account.
 
     \b
     slpnb compose > docker/compose.yaml

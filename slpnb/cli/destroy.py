@@ -21,7 +21,7 @@ from slpnb.cli.execution import execute
 @options.parameter_options
 @options.run_options
 def command(environment: str, confirm: str, delete_data: bool, **given: Any) -> None:
-    """Remove everything that the kit made for ENVIRONMENT, and nothing else.
+    """Remove what the kit made for ENVIRONMENT, and nothing else.
 
     It runs the notebook 99_destroy: counts first, deletes in dependency order, checks that all is gone. On the
     embedded AWS, which starts empty, the steps are applied first and then destroyed.

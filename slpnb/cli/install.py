@@ -14,10 +14,11 @@ from slpnb.cli import options
 @options.environment
 @options.writing_options
 def command(environment: str, **given: Any) -> None:
-    """Install WordPress and its network by a one-off task of the registered task definition; once, after 80_service.
+    """Install WordPress and its network, once, after 80_service.
 
-    Running it again changes nothing. It writes to the database that the secrets name. A run with containers
-    (slpnb run) has already done this, in its own database.
+    It runs a one-off task of the registered task definition. Running it again changes nothing. It
+    writes to the database that the secrets name. A run with containers (slpnb run) has already done
+    this, in its own database.
 
     \b
     slpnb install staging --backend aws            the task, as it would be run

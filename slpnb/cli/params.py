@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--section", help="Only this section, such as task.")
 @options.parameter_options
 def command(environment: str, section: str | None, **given: Any) -> None:
-    """The parameters of ENVIRONMENT: value, meaning, and the file each comes from."""
+    """Show the parameters: value, meaning, and where each is set."""
     table = _table(options.load(environment, given), section)
     print_table(table.columns, table.itertuples(index=False))
 

@@ -36,7 +36,7 @@ def command(
     containers: bool,
     **given: Any,
 ) -> None:
-    """Run the notebooks for ENVIRONMENT in order, and stop at the first refusal.
+    """Run the notebooks in order, and stop at the first refusal.
 
     Executed notebooks, run.json and report.html go to runs/ENVIRONMENT/<UTC time>/, and
     runs/ENVIRONMENT/latest points there. All parameters are checked before anything starts.

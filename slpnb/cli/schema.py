@@ -7,7 +7,10 @@ import click
 
 @click.command("schema")
 def command() -> None:
-    """The JSON schema of a params file, for editors: kept as params/schema.json."""
+    """Print the JSON schema of params files, for editors.
+
+    It is kept as params/schema.json.
+    """
     from slpnb import config
 
     click.echo(config.schema(), nl=False)

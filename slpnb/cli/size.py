@@ -125,7 +125,9 @@ def command(
     form: str | None,
     **given: Any,
 ) -> None:
-    """Does a task fit an instance type, how many times, and does its service survive an update and a lost zone?
+    """Which instance types fit a task, how often, and at what price.
+
+    And does its service survive an update and a lost zone?
 
     Counts as the ECS agent does, with the memory that a type really registers (less than it is
     sold with) and not what free shows on the instance. Without --type it lists the ten cheapest

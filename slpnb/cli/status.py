@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @options.environment
 @options.parameter_options
 def command(environment: str, **given: Any) -> None:
-    """What exists of each step of ENVIRONMENT, read from AWS, compared with the parameters.
+    """Compare what exists of each step with the parameters.
 
     On backend local this is the embedded AWS that JupyterLab is using, if one is running.
     """

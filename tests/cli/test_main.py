@@ -33,6 +33,13 @@ def test_examples_are_commands_that_exist():
 HEAVY = {"boto3", "pandas", "numpy", "papermill", "pydantic", "rich", "docker"}
 
 
+@pytest.mark.parametrize("command", [[], ["catalog"]], ids=" ".join)
+def test_what_a_command_does_is_said_whole_in_the_list(command):
+    listed = call(*command, "--help").output.partition("Commands:")[2].partition("Exit codes")[0]
+    assert listed.strip()
+    assert "..." not in listed
+
+
 @pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
 def test_help_loads_nothing_that_takes_time(arguments):
     code = f"from slpnb.cli.main import main; main({arguments}, standalone_mode=False)"
