@@ -22,7 +22,7 @@ class Fleet:
 
     ``instances`` run now, ``max_instances`` is how far managed scaling may grow the group;
     ``reserved_mib`` is ECS_RESERVED_MEMORY, ``template`` the placement template by the
-    console's name, ``daemons`` the tasks that run on every instance.
+    console's name.
     """
 
     type_name: str
@@ -32,7 +32,6 @@ class Fleet:
     reserved_mib: int = 0
     trunking: bool = False
     template: str = "az_balanced_spread"
-    daemons: tuple[TaskNeeds, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.instances <= self.max_instances or not self.zones:
@@ -53,7 +52,6 @@ class Fleet:
             zone=self.zones[number % len(self.zones)],
             id=f"instance-{number + 1:03}",
             trunking=self.trunking,
-            daemons=self.daemons,
         )
 
     def per_instance(self, needs: TaskNeeds) -> int:

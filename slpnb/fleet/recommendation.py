@@ -1,14 +1,15 @@
 """The cheapest fleets that can hold a service, and what each guarantee costs.
 
-How many instances of a type a guarantee takes follows from how many tasks one instance takes. Those numbers
-only propose: what is recommended has been simulated by `slpnb.fleet.rollout` first.
+How many instances of a type a guarantee takes follows from how many tasks one instance takes. That is a closed form
+of `slpnb.fleet.rollout`, which would take minutes for an update of a thousand tasks: a rule that changes there
+changes here too. tests/fleet/test_recommendation.py compares them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +18,20 @@ from numpy.typing import NDArray
 
 from slpnb import catalog
 from slpnb.ecs import placement
-from slpnb.ecs.percents import limits
-from slpnb.ecs.placement import Instance, TaskNeeds
-from slpnb.errors import ParameterError, Refusal
+from slpnb.ecs.percents import Limits, limits
+from slpnb.ecs.placement import TaskNeeds
+from slpnb.errors import Refusal
 from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
 from slpnb.fleet.packing import services as packing
-from slpnb.fleet.rollout import Setting, begun, lost, played
 from slpnb.words import counted
 
 if TYPE_CHECKING:
     from slpnb.config import Config
 
 Numbers = NDArray[np.int64]
-KINDS: Mapping[str, str] = {
+Asked = Iterable[tuple[str, int]]  # guarantees, each with its number of tasks
+GUARANTEES: Mapping[str, str] = {
     "run": "that many tasks run",
     "update": "a rolling update of them finishes, within the deployment's percentages, on existing instances",
     "zone": "any one zone fails, and all of them run on what is left, without waiting for a new instance",
@@ -42,10 +43,9 @@ FRONTIER_STEPS = 20
 class Constraints:
     """What a fleet must do, and what it may be.
 
-    ``guarantees`` are of KINDS, each at ``minimum_tasks`` and at ``maximum_tasks``. ``types`` are
-    those to choose from (empty: `packing.candidates`); ``most_instances`` and ``most_usd_month``
-    limit the fleet; ``reserved_mib`` is ECS_RESERVED_MEMORY, ``trunking`` whether ENI trunking is
-    on, ``template`` the placement template, ``daemons`` the tasks that run on every instance.
+    ``guarantees`` are of GUARANTEES, each at ``minimum_tasks`` and at ``maximum_tasks``. ``types`` are those to
+    choose from (empty: `packing.candidates`), ``reserved_mib`` is ECS_RESERVED_MEMORY, ``trunking`` whether ENI
+    trunking is on, ``template`` the placement template.
     """
 
     minimum_tasks: int = 1
@@ -53,71 +53,34 @@ class Constraints:
     minimum_healthy_percent: int = 100
     maximum_percent: int = 200
     zones: tuple[str, ...] = ("us-east-1a", "us-east-1b", "us-east-1c")
-    guarantees: tuple[str, ...] = tuple(KINDS)
+    guarantees: tuple[str, ...] = tuple(GUARANTEES)
     types: tuple[str, ...] = ()
-    most_instances: int | None = None
-    most_usd_month: float | None = None
     reserved_mib: int = 0
     trunking: bool = False
     template: str = "az_balanced_spread"
-    daemons: tuple[TaskNeeds, ...] = ()
 
-    def __post_init__(self) -> None:
-        for wrong, sentence in self._mistakes():
-            if wrong:
-                raise ParameterError(sentence)
+    def limits(self, tasks: int) -> Limits:
+        """How many of that many tasks must and may run during an update."""
+        return limits(tasks, self.minimum_healthy_percent, self.maximum_percent)
 
-    def _mistakes(self) -> Iterator[tuple[bool, str]]:
-        low, high = self.minimum_tasks, self.maximum_tasks
-        yield (
-            not 1 <= low <= high,
-            f"from {low} to {high} tasks: must be at least 1, the minimum no more than the maximum",
-        )
-        percents = self.minimum_healthy_percent, self.maximum_percent
-        yield (
-            not 0 <= percents[0] <= 100 <= percents[1],
-            f"minimum {percents[0]} % and maximum {percents[1]} %: must be 0 to 100 and 100 or more",
-        )
-        yield (
-            not self.zones or len(set(self.zones)) < len(self.zones),
-            f"zones {list(self.zones)}: one or more, each once",
-        )
-        unknown = [name for name in self.guarantees if name not in KINDS]
-        yield (
-            bool(unknown) or not self.guarantees,
-            f"guarantees {list(self.guarantees)}: must be among {', '.join(KINDS)}",
-        )
-        yield (
-            self.template not in placement.TEMPLATES,
-            (f"placement template {self.template!r}: must be among {', '.join(placement.TEMPLATES)}"),
-        )
-        yield (
-            self.most_instances is not None and self.most_instances < 1,
-            f"most_instances {self.most_instances}: at least 1",
-        )
-        yield (
-            self.most_usd_month is not None and self.most_usd_month <= 0,
-            f"most_usd_month {self.most_usd_month}: must be above 0",
-        )
-
-    @property
-    def levels(self) -> Mapping[str, int]:
-        """Tasks at the minimum and at the maximum."""
-        return {"minimum": self.minimum_tasks, "maximum": self.maximum_tasks}
+    def asked(self, spare: int = 0) -> Asked:
+        """Every guarantee at both numbers of tasks, the larger by ``spare`` more than the maximum."""
+        levels = sorted({self.minimum_tasks, self.maximum_tasks + spare})
+        return [(name, tasks) for tasks in levels for name in self.guarantees]
 
     def fleet(self, type_name: str, instances: int) -> Fleet:
-        """That many instances of a type, with no room to grow: what a guarantee may count on."""
-        own = self.reserved_mib, self.trunking, self.template, self.daemons
+        """That many instances of a type, and never more: what a guarantee may count on."""
+        own = self.reserved_mib, self.trunking, self.template
         return Fleet(type_name, instances, instances, self.zones, *own)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Recommendation:
-    """The cheapest fleet for everything asked, and the tables behind it.
+    """The cheapest fleets of one type each for everything asked, and what that costs.
 
-    ``guarantees``: one row for each level and guarantee (index: tasks, guarantee) and a last one
+    ``guarantees``: one row for each number of tasks and guarantee (index: tasks, guarantee) and a last one
     for all of them together: ``type``, ``instances``, ``usd_month`` of the cheapest fleet, and
-    ``extra_usd_month`` over merely running the tasks of that level.
+    ``extra_usd_month`` over merely running those tasks.
 
     ``fleets``: one row per type (index), the cheapest first, for all guarantees together:
     ``architecture``, ``each`` (tasks an instance takes), ``binds`` (what stops one more),
@@ -127,37 +90,20 @@ class Recommendation:
     would still cover) the cheapest fleet; a row is there only if no fleet covers more for less.
     """
 
-    constraints: Constraints
     guarantees: pd.DataFrame
     fleets: pd.DataFrame
     frontier: pd.DataFrame
 
-    @property
-    def fleet(self) -> Fleet:
-        """The cheapest fleet that keeps every guarantee."""
-        return self.constraints.fleet(str(self.fleets.index[0]), int(self.fleets["instances"].iloc[0]))
-
-    def __repr__(self) -> str:
-        best, (low, high) = self.fleet, self.constraints.levels.values()
-        through = {"update": "through an update", "zone": "after the loss of a zone"}
-        kept = [through[name] for name in KINDS if name in self.constraints.guarantees and name in through]
-        return " ".join(
-            [
-                f"{best.instances} x {best.type_name} at {self.fleets['usd_month'].iloc[0]:,.2f} USD per month",
-                f"hold {'' if low == high else f'{low} to '}{counted(high, 'task')}",
-                " and ".join(kept),
-            ]
-        ).rstrip()
-
 
 def recommend(needs: TaskNeeds, constraints: Constraints, *, rows: int = 20) -> Recommendation:
-    """The cheapest fleets of one type for a service, at most ``rows`` of them.
+    """The cheapest fleets for a service, at most ``rows`` of them.
 
     Raises `Refusal` when no fleet will do, saying why, and `ParameterError` for unknown types.
     """
-    choice = _Choice(needs, constraints)
-    fleets = choice.fleets(choice.asked(), rows)
-    return Recommendation(constraints, _guarantees(choice), fleets, _frontier(choice))
+    _possible(constraints)
+    types = _types(needs, constraints)
+    fleets = _fleets(types, constraints.asked(), constraints).head(rows)
+    return Recommendation(_guarantees(types, constraints), fleets, _frontier(types, constraints))
 
 
 def constraints(config: Config) -> Constraints:
@@ -172,101 +118,39 @@ def constraints(config: Config) -> Constraints:
         minimum_healthy_percent=service.minimum_healthy_percent,
         maximum_percent=service.maximum_percent,
         zones=tuple(config.zones),
-        guarantees=tuple(name for name in KINDS if name != "zone" or len(config.zones) > 1),
+        guarantees=tuple(name for name in GUARANTEES if name != "zone" or len(config.zones) > 1),
         reserved_mib=cluster.reserved_memory_mib,
         trunking=cluster.awsvpc_trunking,
         template=service.placement,
     )
 
 
-def keeps(needs: TaskNeeds, fleet: Fleet, guarantee: str, tasks: int, constraints: Constraints) -> bool:
-    """Whether a fleet keeps a guarantee of KINDS, as simulated by `slpnb.fleet.rollout`."""
-    setting = Setting(needs, fleet, tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
-    if guarantee == "run":
-        return begun(setting).steady
-    return bool(played(setting)) if guarantee == "update" else not lost(setting)["wait"].any()
-
-
-Asked = tuple[tuple[str, int], ...]  # guarantees, each with its number of tasks
-
-
-class _Choice:
-    """The types that take the task, and the fleets of them that keep what is asked."""
-
-    def __init__(self, needs: TaskNeeds, constraints: Constraints) -> None:
-        self.needs, self.constraints = needs, constraints
-        _possible(constraints)
-        self.types = _types(needs, constraints)
-        self.played: dict[tuple[str, int, int, str, int], bool] = {}
-
-    def asked(self, spare: int = 0) -> Asked:
-        """Every guarantee at both levels, with room for some more tasks than the maximum."""
-        levels = sorted({self.constraints.minimum_tasks, self.constraints.maximum_tasks + spare})
-        return tuple((name, tasks) for tasks in levels for name in self.constraints.guarantees)
-
-    def fleets(self, asked: Asked, rows: int) -> pd.DataFrame:
-        """The cheapest fleets that keep what is asked; see `Recommendation.fleets`."""
-        table = self.types.copy()
-        each = table["each"].to_numpy(np.int64)
-        table["instances"] = np.max([instances(each, name, tasks, self.constraints) for name, tasks in asked], axis=0)
-        table["holds"] = each * table["instances"]
-        table["usd_month"] = table.pop("usd_hour") * HOURS_A_MONTH * table["instances"]
-        table = table.sort_values(["usd_month", "instances", "type"])
-        found = list(islice(self._kept(self._affordable(table, asked), asked), rows))
-        if not found:
-            raise Refusal(
-                f"no fleet of the {len(table)} types that take the task can {_words(asked, self.constraints)}"
-            )
-        return table.loc[found]
-
-    def _affordable(self, table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
-        """Those within the limits. Raises `Refusal` with the nearest when there are none."""
-        few, cheap = self.constraints.most_instances, self.constraints.most_usd_month
-        within = table if few is None else table[table["instances"] <= few]
-        if within.empty:
-            least = table.sort_values(["instances", "usd_month", "type"]).iloc[0]
-            raise Refusal(
-                f"no fleet of at most {counted(few or 0, 'instance')} can {_words(asked, self.constraints)}: "
-                f"the smallest that can is {least['instances']} x {least.name}"
-            )
-        affordable = within if cheap is None else within[within["usd_month"] <= cheap]
-        if affordable.empty:
-            least = within.iloc[0]
-            raise Refusal(
-                f"no fleet at {cheap:,.2f} USD per month or less can {_words(asked, self.constraints)}: "
-                f"the cheapest that can is {least['instances']} x {least.name} at {least['usd_month']:,.2f} USD"
-            )
-        return affordable
-
-    def _kept(self, table: pd.DataFrame, asked: Asked) -> Iterator[str]:
-        for name, each, count in zip(table.index, table["each"], table["instances"], strict=True):
-            if all(self._plays(str(name), int(each), int(count), *one) for one in asked):
-                yield str(name)
-
-    def _plays(self, name: str, each: int, count: int, guarantee: str, tasks: int) -> bool:
-        """`keeps`, once for all types alike: only constraints of the task tell types of one count apart."""
-        key = (name if self.needs.member_of else "", each, count, guarantee, tasks)
-        if key not in self.played:
-            fleet = self.constraints.fleet(name, count)
-            self.played[key] = keeps(self.needs, fleet, guarantee, tasks, self.constraints)
-        return self.played[key]
-
-
 def instances(each: Numbers, guarantee: str, tasks: int, constraints: Constraints) -> Numbers:
-    """The fewest instances that take ``each`` tasks and keep a guarantee.
+    """The fewest instances that take ``each`` tasks and keep a guarantee that the percentages do not forbid.
 
     An update needs room for one more task, unless the percentages let one stop first. When a zone
     of z fails, m instances must be left of m + m / (z - 1), rounded up, spread evenly.
     """
-    least = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent).lower
-    room: Numbers = -(-(tasks + (guarantee == "update" and least == tasks)) // each)
-    return room + -(-room // (len(constraints.zones) - 1)) if guarantee == "zone" else room
+    one_more = guarantee == "update" and constraints.limits(tasks).lower == tasks
+    left: Numbers = -(-(tasks + one_more) // each)
+    return left + -(-left // (len(constraints.zones) - 1)) if guarantee == "zone" else left
+
+
+def covered(needs: TaskNeeds, type_name: str, count: int, constraints: Constraints) -> int:
+    """The most tasks for which that many instances of a type keep every guarantee: the inverse of `instances`."""
+    each = constraints.fleet(type_name, count).per_instance(needs)
+
+    def too_many(tasks: int) -> bool:
+        return any(instances(np.array([each]), name, tasks, constraints) > count for name in constraints.guarantees)
+
+    tasks = bisect_left(range(1, each * count + 1), True, key=too_many)
+    return 0 if "update" in constraints.guarantees and constraints.limits(tasks).forbid else tasks
 
 
 def _possible(constraints: Constraints) -> None:
     """Refuse what no fleet of any size can do."""
-    for level, tasks in constraints.levels.items():
-        allowed = limits(tasks, constraints.minimum_healthy_percent, constraints.maximum_percent)
+    for level, tasks in (("minimum", constraints.minimum_tasks), ("maximum", constraints.maximum_tasks)):
+        allowed = constraints.limits(tasks)
         if "update" in constraints.guarantees and allowed.forbid:
             raise Refusal(
                 f"no fleet can update the {level} of {counted(tasks, 'task')} at minimum "
@@ -279,32 +163,22 @@ def _possible(constraints: Constraints) -> None:
 
 def _types(needs: TaskNeeds, constraints: Constraints) -> pd.DataFrame:
     """The types that take the task, with how many an instance takes, what stops one more and the hourly price."""
-    empty = packing.priced(
-        packing.empties(_offered(constraints), constraints.reserved_mib, constraints.trunking, constraints.daemons)
-    )
+    empty = packing.priced(packing.empties(_offered(constraints), constraints.reserved_mib, constraints.trunking))
     count, binds = shapes.how_many([needs], empty)
-    rule = {"type": "distinctInstance"} in placement.TEMPLATES[constraints.template][1]
+    if not count.any():
+        raise Refusal(f"none of the {len(empty)} types takes the task: {packing.nearest(needs, empty)}")
+    distinct = {"type": "distinctInstance"} in placement.TEMPLATES[constraints.template][1]
+    facts = [catalog.instance_type(one.type_name) for one in empty]
     table = pd.DataFrame(
         {
-            "architecture": [catalog.instance_type(one.type_name).architecture for one in empty],
-            "each": np.minimum(count.ravel(), 1 if rule else count.max()),
+            "architecture": [one.architecture for one in facts],
+            "each": np.minimum(count.ravel(), 1 if distinct else count.max()),
             "binds": shapes.words(binds),
-            "usd_hour": [catalog.instance_type(one.type_name).usd_per_hour for one in empty],
+            "usd_hour": [one.usd_per_hour for one in facts],
         },
-        index=pd.Index([one.type_name for one in empty], name="type"),
+        index=pd.Index([one.name for one in facts], name="type"),
     )
-    takes = [isinstance(placement.place(needs, _in_zones(one, constraints)), Instance) for one in empty]
-    if not any(takes):
-        raise Refusal(f"none of the {len(empty)} types takes the task: {packing.nearest(needs, empty)}")
-    return table[takes]
-
-
-def _in_zones(one: Instance, constraints: Constraints) -> list[Instance]:
-    """The instance in each zone: a constraint of the task may ask for one."""
-    return [
-        replace(one, id=zone, zone=zone, attributes={**one.attributes, "ecs.availability-zone": zone})
-        for zone in constraints.zones
-    ]
+    return table[table["each"] > 0]
 
 
 def _offered(constraints: Constraints) -> list[str]:
@@ -320,39 +194,35 @@ def _offered(constraints: Constraints) -> list[str]:
     return names
 
 
-def _guarantees(choice: _Choice) -> pd.DataFrame:
-    """One row per guarantee and level, and one for all together; see `Recommendation.guarantees`."""
-    levels = choice.constraints.levels
-    rows, running = [], {tasks: choice.fleets((("run", tasks),), 1) for tasks in levels.values()}
-    singles = [(tasks, name, ((name, tasks),)) for tasks in sorted(running) for name in choice.constraints.guarantees]
-    for tasks, name, asked in [*singles, (max(running), "all together", choice.asked())]:
-        best = choice.fleets(asked, 1).reset_index().iloc[0]
-        extra = best["usd_month"] - running[tasks]["usd_month"].iloc[0]
+def _fleets(types: pd.DataFrame, asked: Asked, constraints: Constraints) -> pd.DataFrame:
+    """The fewest instances of each type that keep what is asked, the cheapest first; see `Recommendation.fleets`."""
+    each = types["each"].to_numpy(np.int64)
+    count = np.max([instances(each, *one, constraints) for one in asked], axis=0)
+    price = types["usd_hour"] * HOURS_A_MONTH * count
+    table = types.drop(columns="usd_hour").assign(instances=count, holds=each * count, usd_month=price)
+    return table.sort_values(["usd_month", "instances", "type"])
+
+
+def _guarantees(types: pd.DataFrame, constraints: Constraints) -> pd.DataFrame:
+    """One row per guarantee and number of tasks, and one for all together; see `Recommendation.guarantees`."""
+    singles = [(tasks, name, [(name, tasks)]) for name, tasks in constraints.asked()]
+    rows = []
+    for tasks, name, asked in [*singles, (constraints.maximum_tasks, "all together", constraints.asked())]:
+        best, running = (_fleets(types, one, constraints).reset_index().iloc[0] for one in (asked, [("run", tasks)]))
+        extra = best["usd_month"] - running["usd_month"]
         rows.append(
             {"tasks": tasks, "guarantee": name, **best[["type", "instances", "usd_month"]], "extra_usd_month": extra}
         )
     return pd.DataFrame(rows).set_index(["tasks", "guarantee"])
 
 
-def _frontier(choice: _Choice) -> pd.DataFrame:
+def _frontier(types: pd.DataFrame, constraints: Constraints) -> pd.DataFrame:
     """See `Recommendation.frontier`."""
-    most = choice.constraints.maximum_tasks
+    most = constraints.maximum_tasks
     rows = []
     for spare in range(0, most + 1, -(-most // FRONTIER_STEPS)):
-        try:
-            best = choice.fleets(choice.asked(spare), 1).reset_index().iloc[0]
-        except Refusal:  # beyond the limits on the fleet
-            break
+        best = _fleets(types, constraints.asked(spare), constraints).reset_index().iloc[0]
         rows.append({"spare_tasks": spare, **best[["type", "instances", "holds", "usd_month"]]})
     table = pd.DataFrame(rows).set_index("spare_tasks")
     cheaper_later = table["usd_month"][::-1].cummin()[::-1].shift(-1)
     return table[~(cheaper_later <= table["usd_month"])]
-
-
-def _words(asked: Asked, constraints: Constraints) -> str:
-    """What is asked, for a sentence."""
-    most = max(tasks for _, tasks in asked)
-    verbs = {"run": "run", "update": "update", "zone": "keep through the loss of a zone"}
-    names = [verbs[name] for name in KINDS if (name, most) in asked]
-    what = f"{', '.join(names[:-1])} and {names[-1]}" if names[1:] else names[0]
-    return f"{what} {counted(most, 'task')} in {counted(len(constraints.zones), 'zone')}"

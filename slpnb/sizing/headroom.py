@@ -7,11 +7,9 @@ not even the maximum is covered.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from slpnb.ecs import placement
@@ -55,25 +53,6 @@ def offers(config: Config) -> Offers:
     return Offers(found.guarantees, _table([*_found(needs, found, asked), *own]), asked.maximum_tasks)
 
 
-def covered(needs: TaskNeeds, type_name: str, instances: int, asked: Constraints) -> int:
-    """The most tasks that keep every guarantee on that many instances of a type, as simulated."""
-    whole = asked.fleet(type_name, instances)
-    tasks = _proposed(whole.per_instance(needs), instances, asked)
-    while tasks and not all(recommendation.keeps(needs, whole, name, tasks, asked) for name in asked.guarantees):
-        tasks -= 1
-    return tasks
-
-
-def _proposed(each: int, instances: int, asked: Constraints) -> int:
-    """The same by the count of tasks that an instance takes alone."""
-
-    def fails(tasks: int) -> bool:
-        least = (recommendation.instances(np.array([each]), name, tasks, asked) for name in asked.guarantees)
-        return max(int(number[0]) for number in least) > instances
-
-    return bisect_left(range(each * instances + 1), True, key=fails) - 1
-
-
 Row = tuple[str, str, int, int]  # what it is, type, instances, headroom
 
 
@@ -82,20 +61,19 @@ def _found(needs: TaskNeeds, found: Recommendation, asked: Constraints) -> list[
         (FRONTIER, str(one["type"]), int(one["instances"]), int(str(spare))) for spare, one in found.frontier.iterrows()
     ]
     known = {row[1:3] for row in rows}
-    for name, one in found.fleets.iterrows():
-        if (name, one["instances"]) not in known:
-            spare = covered(needs, str(name), int(one["instances"]), asked) - asked.maximum_tasks
-            rows.append((OTHER, str(name), int(one["instances"]), spare))
-    return rows
+    others = ((str(name), int(count)) for name, count in found.fleets["instances"].items())
+    return [*rows, *((OTHER, *one, _spare(needs, *one, asked)) for one in others if one not in known)]
 
 
 def _own(config: Config, asked: Constraints) -> list[Row]:
     """The group in the parameters at its largest, if an instance takes the task at all."""
     group, needs = fleet(config), placement.needs(config)
-    most = group.max_instances
-    if not group.per_instance(needs):
-        return []
-    return [(OWN, group.type_name, most, covered(needs, group.type_name, most, asked) - asked.maximum_tasks)]
+    own = group.type_name, group.max_instances
+    return [(OWN, *own, _spare(needs, *own, asked))] if group.per_instance(needs) else []
+
+
+def _spare(needs: TaskNeeds, type_name: str, instances: int, asked: Constraints) -> int:
+    return recommendation.covered(needs, type_name, instances, asked) - asked.maximum_tasks
 
 
 def _table(rows: list[Row]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from slpnb.ecs import placement
 from slpnb.fleet import fit, fleet, monthly, recommendation, running
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import deployment, losing_a_zone
-from slpnb.sizing import charts, headroom
+from slpnb.sizing import charts
 from slpnb.sizing.tables import budget
 
 MOST_TYPES = 40
@@ -53,10 +53,9 @@ def _instances(needed: int, most: int) -> str:
 
 
 def _covered(config: Config) -> int:
-    group, needs = fleet(config), placement.needs(config)
-    if not group.per_instance(needs):
-        return 0
-    return headroom.covered(needs, group.type_name, group.max_instances, recommendation.constraints(config))
+    group = fleet(config)
+    asked = recommendation.constraints(config)
+    return recommendation.covered(placement.needs(config), group.type_name, group.max_instances, asked)
 
 
 def _dollars(type_name: str, instances: int) -> str:

@@ -55,23 +55,24 @@ def members(state: State, group: str) -> list[ContainerInstance]:
 
 def _resize(state: State, group: Group) -> None:
     have = members(state, group.name)
+    zones = Counter(one.room.zone for one in have)
     for _ in range(group.desired - len(have)):
-        _start_instance(state, group)
+        zones[_start_instance(state, group, zones)] += 1
     for one in victims(state, group.name, len(have) - group.desired):
         remove(state, one)
 
 
-def _start_instance(state: State, group: Group) -> None:
-    """One more instance, in the zone with the fewest, as an Auto Scaling group balances them."""
-    counts = Counter(one.room.zone for one in members(state, group.name))
+def _start_instance(state: State, group: Group, zones: Counter[str]) -> str:
+    """One more instance, in the zone with the fewest, as an Auto Scaling group balances them; that zone."""
     room, id = group.rooms[0], state.new_id()
-    zone = min(group.zones, key=lambda name: (counts[name], name)) if group.zones else room.zone
+    zone = min(group.zones, key=lambda name: (zones[name], name)) if group.zones else room.zone
     attributes = {**room.attributes, "ecs.availability-zone": zone} if zone else dict(room.attributes)
     room = replace(room, id=id, zone=zone, attributes=attributes)
     state.instances[id] = ContainerInstance(
         id, group.cluster, room, room, f"i-{id[-17:]}", group.name,
         launched_at=state.clock, registers_at=state.clock + group.boot_seconds,
     )  # fmt: skip
+    return zone
 
 
 def victims(state: State, group: str, count: int) -> list[str]:

@@ -9,7 +9,7 @@ any other choice of types or sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +18,7 @@ import numpy as np
 from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.resources import Instance, TaskNeeds
-from slpnb.errors import ParameterError, Refusal
+from slpnb.errors import ParameterError
 from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, monthly
 from slpnb.fleet.packing import columns
@@ -117,29 +117,12 @@ def candidates(zones: Sequence[str] = ()) -> list[str]:
     return [str(name) for name in table.index[fits & ~table["burstable"]]]
 
 
-def empties(
-    types: Sequence[str], reserved_mib: int = 0, trunking: bool = False, daemons: Sequence[TaskNeeds] = ()
-) -> list[Instance]:
-    """An empty instance of each type, with the daemons on it; types too small for those are left out."""
-    known = catalog.table()["at_least_mib"]
-    found: list[Instance] = []
-    for name in dict.fromkeys(types):
-        memory = int(known[catalog.instance_type(name).name])
-        one = placement.instance(
-            name, reserved_memory_mib=reserved_mib, zone="any", id=name, trunking=trunking, memory_mib=memory
-        )
-        found += _with_daemons(one, daemons)
-    if not found:
-        raise Refusal(f"none of {', '.join(types)} takes the daemon tasks")
-    return found
-
-
-def _with_daemons(one: Instance, daemons: Sequence[TaskNeeds]) -> Iterator[Instance]:
-    for daemon in daemons:
-        if placement.shortfalls(daemon, one):
-            return
-        one = one.take(daemon)
-    yield one
+def empties(types: Sequence[str], reserved_mib: int = 0, trunking: bool = False) -> list[Instance]:
+    """An empty instance of each type. Raises `ParameterError` for an unknown one."""
+    return [
+        placement.instance(name, reserved_memory_mib=reserved_mib, zone="any", id=name, trunking=trunking)
+        for name in dict.fromkeys(types)
+    ]
 
 
 def priced(empty: Sequence[Instance]) -> list[Instance]:
