@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from slpnb.ecs import placement
-from slpnb.ecs.placement import TaskNeeds
-from slpnb.ecs.scheduler import machine as scheduler, managed_scaling
+from slpnb.ecs.placement import Failure, TaskNeeds
+from slpnb.ecs.scheduler import capacity, machine as scheduler, managed_scaling
 from slpnb.ecs.scheduler.state import (
     Definition,
     Group,
@@ -92,7 +92,7 @@ class Replay:
     began, ``first`` whether the service starts, rather than is updated. ``lives`` has the seconds at
     which each task (by id) entered its phases, ``revisions`` whether it is old or new, ``moments`` how
     things stood whenever something changed, ``moved`` the second of the last progress, ``standing`` the last
-    state with a task of the requested revision in PROVISIONING (without one, the final state),
+    state with a task of the requested revision in PROVISIONING (the final state, if all were placed),
     ``names`` what ids are called here, ``earlier`` the ids of the events from before.
     """
 
@@ -127,9 +127,16 @@ class Replay:
 
     @property
     def why(self) -> str:
-        """Which limit keeps it from its steady state, in one sentence; empty when it is steady."""
-        state = self.standing if self.state.services[self.key].primary.rollback_of else self.state
+        """Which limit keeps it from its steady state, with the numbers; empty when it is steady."""
+        state = self.standing if self.failed else self.state
         return _renamed(scheduler.why_not_steady(state, self.key), self.names)
+
+    @property
+    def failure(self) -> Failure | None:
+        """ECS's reason for the task that no instance takes; None where none waits."""
+        waiting = [task for task in self.standing.of_service(self.key) if task.status == "PROVISIONING"]
+        found = capacity.find(self.standing, waiting[0]) if waiting else None
+        return found if isinstance(found, Failure) else None
 
     @property
     def lowest(self) -> int:
@@ -317,8 +324,8 @@ class _Recorder:
         if ahead > self.best:
             self.best, self.moved = ahead, second
         primary = self.state.services[self.key].primary
-        if moment.waiting and primary.rollout == "IN_PROGRESS" and not primary.rollback_of:
-            self.standing = self.state
+        if primary.rollout == "IN_PROGRESS" and not primary.rollback_of and (moment.waiting or moment.new):
+            self.standing = self.state if moment.waiting else None
 
     def _moment(self, second: int) -> Counts:
         tasks = [task for task in self.state.of_service(self.key) if task.active]

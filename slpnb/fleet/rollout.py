@@ -17,8 +17,6 @@ import pandas as pd
 from slpnb.ecs import placement
 from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.placement import Failure, TaskNeeds
-from slpnb.ecs.resources import UNITS
-from slpnb.ecs.scheduler import capacity
 from slpnb.ecs.scheduler.state import Breaker, TargetGroup
 from slpnb.fleet import replay
 from slpnb.fleet.group import Fleet, fleet
@@ -142,20 +140,24 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Rollout:
-    """A rolling update, step by step.
-
-    ``stuck`` says why it stops short, with the numbers, and is empty when it finishes; ``failure`` is ECS's own
-    reason for the task that finds no room. ``played`` is the replay behind it.
-    """
+    """A rolling update, step by step; ``played`` is the replay behind it."""
 
     setting: Setting
     played: Replay
     steps: tuple[Step, ...]
-    stuck: str = ""
-    failure: Failure | None = None
 
     def __bool__(self) -> bool:
-        return not self.stuck
+        return self.played.steady
+
+    @property
+    def stuck(self) -> str:
+        """Why it stops short, with the numbers; empty when it finishes."""
+        return self.played.why
+
+    @property
+    def failure(self) -> Failure | None:
+        """ECS's own reason for the task that no instance takes; None where none waits."""
+        return self.played.failure
 
     @property
     def desired(self) -> int:
@@ -233,11 +235,9 @@ def played(setting: Setting) -> Rollout:
     found = begun(setting)
     found = replay.update(found) if found.steady else found
     steps = [] if found.first else list(_steps(found.moments[: 1 + _last(found)], setting))
-    if found.steady:
-        return Rollout(setting, found, tuple(steps))
-    stuck, failure = _why(found, setting)
-    end = _end(found, steps, stuck)
-    return Rollout(setting, found, (*steps, end), stuck, failure)
+    if not found.steady:
+        steps.append(_end(found, steps))
+    return Rollout(setting, found, tuple(steps))
 
 
 def _last(found: Replay) -> int:
@@ -267,38 +267,14 @@ def _action(before: Counts, after: Counts) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
 
 
-def _end(found: Replay, steps: list[Step], stuck: str) -> Step:
-    """The step that cannot be taken; it takes the place of one that only began to wait."""
+def _end(found: Replay, steps: list[Step]) -> Step:
+    """The step that cannot be taken; it replaces one that only began to wait."""
     later = [one for one in found.moments if one.second >= found.moved]
     at = next((one for one in later if one.waiting), later[0])
     if steps and steps[-1].second == at.second:
-        return replace(steps.pop(), stuck=stuck)
+        return replace(steps.pop(), stuck=found.why)
     at = replace(at, old=at.new, new=0) if found.first else at
-    return _step(len(steps) + 1, f"{at.waiting} waiting" if at.waiting else "none may start", at, stuck)
-
-
-def _why(found: Replay, setting: Setting) -> tuple[str, Failure | None]:
-    """Why the service is not steady, with the numbers, and ECS's reason where a task finds no room."""
-    state, allowed = found.standing, setting.limits
-    waiting = [task for task in state.of_service(found.key) if task.status == "PROVISIONING"]
-    if not waiting:
-        how = f"{found.moments[-1].healthy} running, at least {allowed.lower} and at most {allowed.upper} allowed"
-        return f"{how}: none may stop and none may start", None
-    failure = capacity.find(state, waiting[0])
-    assert isinstance(failure, Failure)  # noqa: S101 - or it would not wait
-    return _no_room(failure, setting), failure
-
-
-def _no_room(failure: Failure, setting: Setting) -> str:
-    """The reason of a placement failure with its numbers, and why the group cannot help."""
-    never = placement.shortfalls(setting.needs, setting.fleet.launch(0))
-    lacking = never or failure.short
-    amounts = [f"{item.short}{UNITS[item.resource]}" for item in lacking if item.resource in UNITS]
-    others = [str(item) for item in lacking if item.resource not in UNITS]
-    short = [f"short by {' and '.join(amounts)}", *others] if amounts else others
-    ends = f"and the group is limited to {counted(setting.fleet.max_instances, 'instance')}"
-    growth = "even on an empty instance" if never else ends
-    return f"{'; '.join(short) or failure.words}, {growth} ({failure.reason})"
+    return _step(len(steps) + 1, f"{at.waiting} waiting" if at.waiting else "none may start", at, found.why)
 
 
 # A zone lost

@@ -25,7 +25,7 @@ from slpnb import catalog
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.ecs.resources import needs
 from slpnb.ecs.scheduler import machine as scheduler
-from slpnb.ecs.scheduler.machine import State, Tracking
+from slpnb.ecs.scheduler.state import State, Tracking
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import replay
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet, fleet

@@ -13,9 +13,11 @@ from dataclasses import replace
 from slpnb.ecs import placement
 from slpnb.ecs.alike import Alike, suits
 from slpnb.ecs.placement import Failure, Rule
+from slpnb.ecs.resources import UNITS, Shortfall
 from slpnb.ecs.scheduler import lifecycle
 from slpnb.ecs.scheduler.managed_scaling import fits_smallest, members
 from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Service, State, Task
+from slpnb.words import counted
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
 SPREAD_ZONES = {"type": "spread", "field": "attribute:ecs.availability-zone"}
@@ -192,14 +194,20 @@ def _growth_helps(state: State, task: Task) -> bool:
 
 
 def limit(state: State, task: Task) -> str:
-    """Why a task in PROVISIONING or one that could not be placed will not get capacity, with the numbers."""
+    """What a task that found no capacity is short of, with the numbers, and why its group cannot help."""
+    found = find(state, task)
+    if not isinstance(found, Failure):
+        return "capacity has just come free"
     provider = state.providers.get(task.provider)
     group = state.groups.get(provider.group) if provider else None
-    if group and not fits_smallest(task, group):
-        short = placement.shortfalls(task.definition.needs, group.rooms[0])
-        return f"no instance of {group.name} can ever take the task: {'; '.join(map(str, short))}"
-    found = find(state, task)
-    words = event(found) if isinstance(found, Failure) else "was placed"
-    if group and len(members(state, group.name)) >= group.maximum:
-        return f"{group.name} is at its maximum of {group.maximum} instances: {words}"
-    return words
+    never = placement.shortfalls(task.definition.needs, group.rooms[0]) if group else ()
+    growth = ", even on an empty instance" if never else ""
+    if group and not never and len(members(state, group.name)) >= group.maximum:
+        growth = f", and the group is limited to {counted(group.maximum, 'instance')}"
+    return f"{_short(never or found.short) or found.words}{growth} ({found.reason})"
+
+
+def _short(lacking: Sequence[Shortfall]) -> str:
+    amounts = [f"{item.short}{UNITS[item.resource]}" for item in lacking if item.resource in UNITS]
+    others = [str(item) for item in lacking if item.resource not in UNITS]
+    return "; ".join([f"short by {' and '.join(amounts)}", *others] if amounts else others)

@@ -1,11 +1,11 @@
 """ECS's service scheduler and capacity providers as a pure, deterministic state machine.
 
 A timeline goes in: a `State`, commands, and seconds that pass. States and ECS's own event texts come out. The
-embedded AWS schedules with it, and the sizing notebook asks it "would this deployment finish, and when?"
-(`settle`). The rules and their sources are in `slpnb.ecs.scheduler.lifecycle` (one task),
-`slpnb.ecs.scheduler.deployment` (one service), `slpnb.ecs.scheduler.rebalancing` (its zones),
-`slpnb.ecs.scheduler.capacity` (placement), `slpnb.ecs.scheduler.managed_scaling` (instances) and
-`slpnb.ecs.scheduler.tracking` (target tracking); the records are in `slpnb.ecs.scheduler.state`.
+embedded AWS schedules with it, and `slpnb.fleet.replay` asks it whether a deployment would finish, and when. The
+rules and their sources are in `slpnb.ecs.scheduler.lifecycle` (one task), `slpnb.ecs.scheduler.deployment` (one
+service), `slpnb.ecs.scheduler.rebalancing` (its zones), `slpnb.ecs.scheduler.capacity` (placement),
+`slpnb.ecs.scheduler.managed_scaling` (instances) and `slpnb.ecs.scheduler.tracking` (target tracking); the records
+are in `slpnb.ecs.scheduler.state`.
 
 Every function here takes a state and returns another one; the one given is never changed. No
 container runs in the model: how tasks fare is an input (`slpnb.ecs.scheduler.state.Outcome`).
@@ -13,74 +13,24 @@ container runs in the model: how tasks fare is an input (`slpnb.ecs.scheduler.st
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.scheduler import capacity, deployment, lifecycle, managed_scaling, tracking
-from slpnb.ecs.scheduler.deployment import backoff_seconds, threshold
 from slpnb.ecs.scheduler.state import (
     REPEAT_SECONDS,
-    Breaker,
     ContainerInstance,
-    Definition,
-    Deployment,
-    Event,
     Group,
-    Outcome,
-    Placement,
     Provider,
     Service,
-    Share,
     State,
-    TargetGroup,
     Task,
     Tracking,
 )
 from slpnb.ecs.scheduler.view import View
-
-__all__ = [
-    "Breaker",
-    "ContainerInstance",
-    "Definition",
-    "Deployment",
-    "Event",
-    "Failure",
-    "Group",
-    "Outcome",
-    "Placement",
-    "Provider",
-    "Service",
-    "Settled",
-    "Share",
-    "State",
-    "TargetGroup",
-    "Task",
-    "Tracking",
-    "add_group",
-    "add_provider",
-    "add_tracking",
-    "backoff_seconds",
-    "change_group",
-    "change_provider",
-    "create_service",
-    "delete_service",
-    "drain_instance",
-    "join_instance",
-    "leave_instance",
-    "remove_provider",
-    "run_tasks",
-    "settle",
-    "start_task",
-    "step",
-    "stop_task",
-    "threshold",
-    "update_service",
-    "why_not_steady",
-]
 
 METRIC_SECONDS = managed_scaling.METRIC_SECONDS
 
@@ -264,35 +214,6 @@ def add_tracking(state: State, tracked: Tracking) -> State:
 # Questions
 
 
-@dataclass(frozen=True)
-class Settled:
-    """Whether a service became steady, after how many seconds, and if not, what stops it."""
-
-    steady: bool
-    seconds: float
-    why: str
-    state: State
-
-
-def settle(state: State, key: str, limit_seconds: float = 7200) -> Settled:
-    """Let time pass until the service is steady, failed for good, or ``limit_seconds`` are over."""
-    begun, now = state.clock, state.copy()
-    while not _is_over(now, key) and now.wake <= begun + limit_seconds:
-        now.clock = max(now.clock, now.wake)
-        _tick(now)
-    service = now.services[key]
-    done = service.steady_at is not None
-    return Settled(done, now.clock - begun, "" if done else why_not_steady(now, key), now)
-
-
-def _is_over(state: State, key: str) -> bool:
-    service = state.services[key]
-    if service.steady_at is not None or service.status == "INACTIVE":
-        return True
-    stuck_for_good = service.primary.rollout == "FAILED"
-    return stuck_for_good and not any(task.stopping_at for task in state.of_service(key))
-
-
 def why_not_steady(state: State, key: str) -> str:
     """Which limit keeps a service from its steady state now, in one sentence; empty when it is steady."""
     service = state.services[key]
@@ -303,12 +224,10 @@ def why_not_steady(state: State, key: str) -> str:
     view = View.of(state, key)
     waiting = [task for task in view.tasks if task.status == "PROVISIONING"]
     if waiting:
-        return f"{len(waiting)} tasks wait in PROVISIONING: {capacity.limit(state, waiting[0])}"
+        return capacity.limit(state, waiting[0])
     if view.missing > 0 and view.room <= 0 and view.leaving and view.healthy <= view.limits.lower:
-        return (
-            f"the service may start no task (at most {view.limits.upper} at once, {view.existing} exist) "
-            f"and stop none (at least {view.limits.lower} healthy, {view.healthy} are)"
-        )
+        allowed = f"at least {view.limits.lower} and at most {view.limits.upper} allowed"
+        return f"{view.healthy} running, {allowed}: none may stop and none may start"
     return _ends(state, service) or _last_warning(state, service) or "tasks are starting or stopping"
 
 
@@ -339,8 +258,3 @@ def _last_warning(state: State, service: Service) -> str:
     """ECS's last event about being unable to do something, within the time in which it would not repeat it."""
     recent = (event for event in service.events if state.clock - event.at < REPEAT_SECONDS)
     return next((event.message for event in recent if "unable" in event.message), "")
-
-
-def counts(state: State, key: str) -> Counter[str]:
-    """How many tasks of a service are in each status, STOPPED ones that ECS still shows included."""
-    return Counter(task.status for task in state.tasks.values() if task.service == key)
