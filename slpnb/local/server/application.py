@@ -10,13 +10,14 @@ import json
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug import Request, Response
 
 from slpnb.local.account import seed
 from slpnb.local.account.snapshot import snapshot
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 DESCRIBE = f"embedded AWS (moto {moto.__version__}, account 123456789012): nothing leaves this machine; {{}}"
 Environ = dict[str, Any]
-Query = dict[str, str]
+Query = Mapping[str, str]
 StartResponse = Callable[..., Any]
 
 
@@ -59,9 +60,8 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """One request: the front's own, or moto's."""
-        path = str(environ["PATH_INFO"])
-        if path.startswith("/slpnb/"):
-            return self.control(path.removeprefix("/slpnb/"), environ, start_response)
+        if environ["PATH_INFO"].startswith("/slpnb/"):
+            return self.control(Request(environ))(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         seconds = takes_seconds(environ)
@@ -87,43 +87,33 @@ class Application:
             return list(self.aws(environ, start_response))
         except Exception as error:
             traceback.print_exc()
-            status, headers, content = unknown(call, error)
-            start_response(status, headers)
-            return [content]
+            return unknown(call, error)(environ, start_response)
 
-    def control(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def control(self, request: Request) -> Response:
         """Answer one of the routes under /slpnb/; those that change something require POST."""
-        query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
-        route = ROUTES.get((environ["REQUEST_METHOD"], path.partition("/")[0]))
-        if (environ["REQUEST_METHOD"], path) == ("POST", "advance"):
-            return self._advanced(query, start_response)
-        if path.startswith("blobs/"):
-            return _blob(path.removeprefix("blobs/"), start_response)
+        name, _, rest = request.path.removeprefix("/slpnb/").partition("/")
+        if name == "blobs":
+            blob = registry.pushed().blob(rest)
+            return Response(blob.content, content_type="application/json") if blob else Response(status=404)
+        route = ROUTES.get((request.method, name))
         if route is None:
-            return _send(start_response, "404 Not Found", b"{}")
+            return Response(status=404)
         try:
-            with self.lock:
-                content = route(self, query)
+            with nullcontext() if route is Application.advance else self.lock:
+                content = route(self, request.args)
         except Exception as error:
             traceback.print_exc()
-            reason = {"error": f"{type(error).__name__}: {error}"}
-            return _send(start_response, "500 Internal Server Error", json.dumps(reason).encode())
-        return _send(start_response, "200 OK", json.dumps(content or {}).encode())
+            return _json({"error": f"{type(error).__name__}: {error}"}, 500)
+        return _json(content or {})
 
-    def _advanced(self, query: Query, start_response: StartResponse) -> Iterable[bytes]:
-        """The one route that may take a while: while containers start, the others must still be answered."""
-        try:
-            seconds = float(query["seconds"])
-            if self.containers:
-                self.containers.pass_time(seconds)
-            else:
-                with self.lock:
-                    clock.advance(seconds)
-        except Exception as error:
-            traceback.print_exc()
-            reason = {"error": f"{type(error).__name__}: {error}"}
-            return _send(start_response, "500 Internal Server Error", json.dumps(reason).encode())
-        return _send(start_response, "200 OK", b"{}")
+    def advance(self, query: Query) -> None:
+        """Takes the lock by itself: it may last, and while containers start the other routes must still be answered."""
+        seconds = float(query["seconds"])
+        if self.containers:
+            self.containers.pass_time(seconds)
+        else:
+            with self.lock:
+                clock.advance(seconds)
 
     def health(self) -> dict[str, Any]:
         """What a client needs to know before using this server."""
@@ -148,17 +138,11 @@ ROUTES: dict[tuple[str, str], Callable[[Application, Query], Any]] = {
     ("GET", "snapshot"): lambda *_: snapshot(),
     ("POST", "attach"): lambda embedded, query: {"attached": embedded.attached.add(int(query["pid"]))},
     ("GET", "containers"): lambda embedded, _: embedded.containers.facts() if embedded.containers else {},
+    ("POST", "advance"): Application.advance,
     ("POST", "reset"): lambda embedded, _: embedded.reset(),
     ("POST", "stop"): lambda embedded, _: embedded.stop(),
 }
 
 
-def _send(start_response: StartResponse, status: str, content: bytes) -> list[bytes]:
-    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
-    return [content]
-
-
-def _blob(digest: str, start_response: StartResponse) -> list[bytes]:
-    """A config or layer of the declared image."""
-    blob = registry.pushed().blob(digest)
-    return _send(start_response, "200 OK" if blob else "404 Not Found", blob.content if blob else b"{}")
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(json.dumps(content), status, content_type="application/json")

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from werkzeug import Response
+
 READS = re.compile(
     "Describe|Get|List|BatchGet|BatchCheck|Lookup|Filter|Search|Simulate|Test|Validate|Preview|AssumeRole|HEAD|OPTIONS"
 )
-JSON = "application/json"
 CALL_SECONDS = 1.0
 WAITER = re.compile(r"\bm/[A-Za-z0-9,+-]*\bB\b")  # botocore's user agent: the feature WAITER (useragent.py)
 WAITER_SECONDS = 15.0  # the pause of most waiters (botocore's waiters-2.json); the AWS CLI's are the same ones
-Headers = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,15 @@ def takes_seconds(environ: dict[str, Any]) -> float:
     return WAITER_SECONDS if WAITER.search(str(environ.get("HTTP_USER_AGENT", ""))) else CALL_SECONDS
 
 
-def unknown(call: ApiRequest, error: Exception) -> tuple[str, Headers, bytes]:
+def unknown(call: ApiRequest, error: Exception) -> Response:
     """A 501 that boto3 shows as a ClientError ``NotImplemented`` with the reason, and does not retry."""
     reason = f"the embedded AWS failed in {call.service} {call.operation}: {type(error).__name__}: {error}"
     if call.dialect == "json":
-        content = json.dumps({"__type": "NotImplemented", "message": reason}).encode()
-        kind = JSON
+        content = json.dumps({"__type": "NotImplemented", "message": reason})
     else:
         inner = f"<Error><Code>NotImplemented</Code><Message>{escape(reason)}</Message></Error>"
         # EC2 nests the error one level deeper than the other query services.
-        content = f"<Response><Errors>{inner}</Errors><RequestId>0</RequestId></Response>".encode()
-        if call.service != "ec2":
-            content = f"<ErrorResponse>{inner}<RequestId>0</RequestId></ErrorResponse>".encode()
-        kind = "text/xml"
-    headers = [("Content-Type", kind), ("Content-Length", str(len(content))), ("x-amzn-ErrorType", "NotImplemented")]
-    return "501 Not Implemented", headers, content
+        outer, inner = ("Response", f"<Errors>{inner}</Errors>") if call.service == "ec2" else ("ErrorResponse", inner)
+        content = f"<{outer}>{inner}<RequestId>0</RequestId></{outer}>"
+    kind = "application/json" if call.dialect == "json" else "text/xml"
+    return Response(content, 501, {"x-amzn-ErrorType": "NotImplemented"}, content_type=kind)
