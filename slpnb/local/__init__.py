@@ -6,7 +6,7 @@ imports neither moto nor werkzeug until `slpnb.local.server.main` runs in the ch
 """
 
 from slpnb.local.client import (
-    Containers,
+    PACE,
     Embedded,
     EmbeddedError,
     advance,
@@ -20,7 +20,7 @@ from slpnb.local.client import (
 )
 
 __all__ = [
-    "Containers",
+    "PACE",
     "Embedded",
     "EmbeddedError",
     "advance",

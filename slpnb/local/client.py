@@ -13,9 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ from slpnb.repository import RUNS
 ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
 STATE_VARIABLE = "SLPNB_STATE"
 CONTAINERS_VARIABLE = "SLPNB_CONTAINERS"
-IMAGES_VARIABLE = "SLPNB_IMAGES"
 DEFAULT_STATE = RUNS / "embedded"
 TIMEOUT_SECONDS = 60
+PACE = 6.0  # embedded seconds for a real one: two health checks 30 s apart take ten real seconds
 END_SECONDS = 60  # tasks stop within their own timeouts first
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy of the environment must never see 127.0.0.1
 
@@ -54,37 +54,13 @@ class Embedded:
     pid: int
 
 
-@dataclass(frozen=True)
-class Containers:
-    """How tasks are run as containers: the defaults suit interactive use.
-
-    ``pace`` is how many seconds pass on the embedded clock for a real one while containers start,
-    are first checked, or stop (0: the embedded AWS's own choice); ``port`` is the front door's on
-    the loopback (0: a free one); ``images`` says which of the engine's images stands for a name
-    or a digest in task definitions.
-    """
-
-    pace: float = 0
-    port: int = 0
-    images: Mapping[str, str] = field(default_factory=dict)
-
-    def options(self) -> list[str]:
-        """For the command line of the server."""
-        return ["--containers", "--pace", str(self.pace), "--port", str(self.port)]
-
-
-def wanted_containers() -> Containers | None:
-    """What ``SLPNB_CONTAINERS`` asks of the session's embedded AWS: 1 for containers, nothing for none."""
-    return Containers() if os.environ.get(CONTAINERS_VARIABLE) else None
-
-
 def ensure() -> Embedded:
     """The embedded AWS of this session: the one that runs, or a new one that outlives this call.
 
     It lives as long as the process that opened the notebook: the Jupyter server, papermill or nbval
-    where the kernel names it (``JPY_PARENT_PID``), else this process. Raises `EmbeddedError` when
-    ``SLPNB_LOCAL_ENDPOINT`` names one that does not answer: going on with another one would lose
-    what earlier steps made.
+    where the kernel names it (``JPY_PARENT_PID``), else this process. Its tasks are containers where
+    ``SLPNB_CONTAINERS`` is set. Raises `EmbeddedError` when ``SLPNB_LOCAL_ENDPOINT`` names one that
+    does not answer: going on with another one would lose what earlier steps made.
     """
     named = os.environ.get(ENDPOINT_VARIABLE)
     if named:
@@ -92,22 +68,21 @@ def ensure() -> Embedded:
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
-        endpoint = (
-            _running(folder)
-            or _launch(folder, _owner(), state=folder / "server.json", containers=wanted_containers())[0]
-        )
+        pace = PACE if os.environ.get(CONTAINERS_VARIABLE) else 0
+        endpoint = _running(folder) or _launch(folder, _owner(), pace, "--state", str(folder / "server.json"))[0]
         return _embedded(endpoint, health(endpoint))
 
 
 @contextmanager
-def start(containers: Containers | None = None) -> Iterator[Embedded]:
+def start(pace: float = 0) -> Iterator[Embedded]:
     """A separate embedded AWS, freshly seeded, stopped at the end of the ``with`` block.
 
-    With ``containers`` its tasks are real ones where the machine has an engine and the image;
-    ``describe`` says whether.
+    With a ``pace`` (`PACE` suits most) its tasks are containers where the machine has an engine and the image;
+    ``describe`` says whether. It is how many seconds pass on the embedded clock for a real one while containers
+    start, are first checked, or stop.
     """
     with tempfile.TemporaryDirectory(prefix="slpnb-embedded-") as folder:
-        endpoint, process = _launch(Path(folder), os.getpid(), containers=containers)
+        endpoint, process = _launch(Path(folder), os.getpid(), pace)
         try:
             yield _embedded(endpoint, health(endpoint))
         finally:
@@ -179,18 +154,16 @@ def _running(folder: Path) -> str | None:
     return endpoint if attached else None
 
 
-def _launch(
-    folder: Path, owner: int, state: Path | None = None, containers: Containers | None = None
-) -> tuple[str, subprocess.Popen[str]]:
+def _launch(folder: Path, owner: int, pace: float, *more: str) -> tuple[str, subprocess.Popen[str]]:
     """Start the server; return when its seed is in and it listens."""
     log = folder / "server.log"
-    command = [sys.executable, "-m", "slpnb.local.server.main", "--attach", str(owner), "--log", str(log)]
+    options = ["--attach", str(owner), "--log", str(log), "--pace", str(pace), *more]
     process = subprocess.Popen(  # noqa: S603
-        [*command, *(["--state", str(state)] if state else []), *(containers.options() if containers else [])],
+        [sys.executable, "-m", "slpnb.local.server.main", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        env=_environment() | (_images(containers) if containers else {}),
+        env=_environment(),
         start_new_session=True,  # Ctrl-C, and Jupyter's signals to the kernel's group, are not meant for it
     )
     assert process.stdout  # noqa: S101
@@ -212,12 +185,6 @@ def _environment() -> dict[str, str]:
         return dict(os.environ)
     others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {"PYTHONPYCACHEPREFIX": str(DEFAULT_STATE / "pycache"), **others}
-
-
-def _images(containers: Containers) -> dict[str, str]:
-    """In addition to what the environment says already."""
-    named = json.loads(os.environ.get(IMAGES_VARIABLE) or "{}")
-    return {IMAGES_VARIABLE: json.dumps({**named, **containers.images})}
 
 
 def _last_line(log: Path) -> str:

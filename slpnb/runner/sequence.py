@@ -264,7 +264,7 @@ def _backend(config: Config, containers: bool) -> Iterator[_Backend]:
         return
     from slpnb import local
 
-    own = local.start(local.Containers() if containers else None)
+    own = local.start(local.PACE if containers else 0)
     with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else own as embedded:
         aws = connect_embedded(config, embedded) if containers else None
         url = embedded.endpoint_url

@@ -39,7 +39,7 @@ def found() -> Iterator[engine.Engine]:
 
 @pytest.fixture(scope="module")
 def embedded(found: engine.Engine) -> Iterator[local.Embedded]:
-    with local.start(containers=local.Containers(pace=PACE)) as running:
+    with local.start(PACE) as running:
         run = local.real(running.endpoint_url)["run"]
         yield running
     assert left(found, run) == []
@@ -320,7 +320,7 @@ def test_a_task_is_healthy_when_its_check_first_passes(real: Real) -> None:
 
 
 def test_nothing_is_left_after_a_kill(found: engine.Engine) -> None:
-    with local.start(containers=local.Containers(pace=PACE)) as running:
+    with local.start(PACE) as running:
         run = leftovers.run_id(running.pid)
         world = opened(running.endpoint_url)
         world.until(world.run("sleep 1000"), "RUNNING")

@@ -31,7 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The runbook's service with two tasks, WordPress installed; each test deploys the version that it begins with."""
     with engine.find() as found, images(found):
         ensure_image(found)
-        with local.start(containers=local.Containers(pace=PACE)) as embedded:
+        with local.start(PACE) as embedded:
             made = World(found, embedded, tmp_path_factory.mktemp("notebooks"))
             made.prepare()
             yield made

@@ -10,6 +10,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from docker.errors import ImageNotFound
+
 from slpnb.engine import LABEL, Engine, container_arguments
 from slpnb.engine.leftovers import remove_container
 from slpnb.local.containers import database
@@ -33,11 +35,11 @@ class CompanionError(RuntimeError):
 class Companions:
     """Database and front door of a run."""
 
-    def __init__(self, engine: Engine, run: str, folder: Path, port: int) -> None:
+    def __init__(self, engine: Engine, run: str, folder: Path) -> None:
         self.engine, self.run, self.folder = engine, run, folder
         self.network = f"slpnb-{run}"
         engine.client.networks.create(self.network, driver="bridge", labels=container_arguments.labels(run, "network"))
-        self.door = FrontDoor(folder / FRONT_DOOR, port, partial(self.start, FRONT_DOOR))
+        self.door = FrontDoor(folder / FRONT_DOOR, partial(self.start, FRONT_DOOR))
         self._lock = threading.Lock()
         self._database: Any = None
         self._granted: set[Credentials] = set()
@@ -111,8 +113,6 @@ class Companions:
 
 def ensure_image(engine: Engine) -> None:
     """The companions' image; built once, which takes a minute. Raises `CompanionError`."""
-    from docker.errors import ImageNotFound
-
     with _building:
         try:
             engine.client.images.get(IMAGE)

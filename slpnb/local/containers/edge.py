@@ -2,8 +2,7 @@
 
 While a container is on its way (starting, being checked for the first time, stopping), the
 embedded clock runs ``pace`` seconds for each real one and cannot be made to jump; otherwise it
-jumps as usual. So two health checks 30 s apart take ten real seconds at pace 6, and a broken
-image really fails its checks before a deployment is called failed.
+jumps as usual. So a broken image really fails its checks before a deployment is called failed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
 from slpnb.local.ecs.region import Region
 
-PACE = 6.0
 TICK_SECONDS = 0.1
 STRIDE_SECONDS = 5.0  # the longest jump of the clock before the containers are looked at again
 END_SECONDS = 30.0
@@ -45,8 +43,7 @@ class Edge:
 
     engine: Engine
     lock: threading.RLock
-    pace: float = PACE
-    port: int = 0
+    pace: float
     run: str = field(default_factory=leftovers.run_id)
 
     def __post_init__(self) -> None:
@@ -57,17 +54,13 @@ class Edge:
         self.tasks: dict[str, RealTask] = {}
         self.reports: SimpleQueue[Report] = SimpleQueue()
         self.lines: SimpleQueue[Line] = SimpleQueue()
-        self.companions = Companions(self.engine, self.run, self.folder, self.port)
-        self.site = self._site()
-        self._over = threading.Event()
-        threading.Thread(target=self._tick_on, daemon=True, name="containers").start()
-
-    def _site(self) -> Site:
-        engine = self.engine
-        return Site(
-            engine.client, self.run, self.companions.network, self.pace, engine.has_init, engine.most,
+        self.companions = Companions(self.engine, self.run, self.folder)
+        self.site = Site(
+            self.engine, self.run, self.companions.network, self.pace,
             self.reports.put, self.log, self.companions.hosts, self.companions.door.await_quiet,
         )  # fmt: skip
+        self._over = threading.Event()
+        threading.Thread(target=self._tick_on, daemon=True, name="containers").start()
 
     # What the embedded ECS asks
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -36,9 +36,9 @@ Key = tuple[str, str]  # target group ARN, task id
 class FrontDoor:
     """A run's HAProxy. What it should forward to is known at once; it starts in a thread of its own."""
 
-    def __init__(self, folder: Path, port: int, start: Callable[..., Any]) -> None:
+    def __init__(self, folder: Path, start: Callable[..., Any]) -> None:
         """``folder`` is what ``start`` shows to the container as /slpnb; it starts a command with port mappings."""
-        self.folder, self.port, self._start = folder, port, start
+        self.folder, self._start = folder, start
         self.text = ""  # the settings that it runs with, or starts with
         self.ready = threading.Event()
         self.failed = False
@@ -57,7 +57,7 @@ class FrontDoor:
         listeners = set(_listeners(elb))
         wanted = dict(_wanted(state, tasks)) if listeners else {}
         if wanted and not self.text:
-            self._open(proxy.settings(listeners), _names())
+            self._open(listeners, _names())
         if not self.ready.is_set():
             return
         with self._lock:
@@ -103,33 +103,24 @@ class FrontDoor:
         except OSError:
             return ""
 
-    def _open(self, text: str, names: list[str]) -> None:
-        self.text = text
-        threading.Thread(target=self._open_now, args=(text, names), daemon=True).start()
+    def _open(self, listeners: Set[Listener], names: list[str]) -> None:
+        self.text = proxy.settings(listeners)
+        threading.Thread(target=self._open_now, args=(self.text, proxy.ports(listeners), names), daemon=True).start()
 
-    def _open_now(self, text: str, names: list[str]) -> None:
+    def _open_now(self, text: str, ports: list[int], names: list[str]) -> None:
         place = self.folder
         place.mkdir(mode=0o700, exist_ok=True)
         (place / "haproxy.cfg").write_text(text, encoding="utf-8")
         (place / "front.pem").touch(mode=0o600)
         (place / "front.pem").write_bytes(certificate(names))
-        ports = {f"{inner}/tcp": (LOOPBACK, outer or None) for inner, outer in self._wanted_ports(text)}
+        published_ports = {f"{port}/tcp": (LOOPBACK, None) for port in ports}
         try:
-            made = self._start(["haproxy", "-W", "-f", "/slpnb/haproxy.cfg"], ports=ports)
+            made = self._start(["haproxy", "-W", "-f", "/slpnb/haproxy.cfg"], ports=published_ports)
         except Exception as error:  # whatever it is, the log says it
             print(f"the front door did not open: {error}", flush=True)  # to the embedded AWS's log
             self.failed = True
             return
         self._await_start(made)
-
-    def _wanted_ports(self, text: str) -> Iterator[tuple[int, int]]:
-        """Its own, and the wanted one for TLS, or in clear where there is no TLS."""
-        tls = f"*:{proxy.TLS_PORT} " in text
-        yield proxy.ADMIN_PORT, 0
-        if tls:
-            yield proxy.TLS_PORT, self.port
-        if f"*:{proxy.CLEAR_PORT}\n" in text:
-            yield proxy.CLEAR_PORT, 0 if tls else self.port
 
     def _await_start(self, made: Any) -> None:
         self._container, self._ports = made, published(made)

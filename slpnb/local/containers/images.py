@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
+
+from docker.errors import DockerException
 
 from slpnb.engine import IMAGE, Engine
 from slpnb.local.base.inprocess import backend
 from slpnb.local.ecs.images import OWN
-
-VARIABLE = "SLPNB_IMAGES"  # JSON: names, or digests, of a task definition to names of the engine's
 
 
 class Images:
@@ -18,18 +16,17 @@ class Images:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.named: dict[str, str] = json.loads(os.environ.get(VARIABLE) or "{}")
         self._there: dict[str, str] = {}
 
     def local(self, image: str) -> str:
         """The engine's name for an image; empty when it has none.
 
-        By what was said of this name or its digest, else the very name, else, in the account's own
-        registry, the image that the kit built under the tag that the digest has there.
+        The very name, else, in the account's own registry, the image that the kit built under the tag that the
+        digest has there.
         """
-        tried = [self.named.get(image), self.named.get(image.partition("@")[2]), image]
-        named = next((name for name in tried if name and self._architecture(name)), "")
-        return named or next((name for name in self._built(image) if self._runs_here(name)), "")
+        if image and self._architecture(image):
+            return image
+        return next((name for name in self._built(image) if self._runs_here(name)), "")
 
     def _runs_here(self, name: str) -> bool:
         """An image the kit built for another machine is not run here; one that a definition names itself always is."""
@@ -38,8 +35,6 @@ class Images:
     def _architecture(self, name: str) -> str:
         """An image's architecture; empty if there is no such image. Looked up each time: it may be built later."""
         if not self._there.get(name):
-            from docker.errors import DockerException
-
             try:
                 self._there[name] = self.engine.client.images.get(name).attrs.get("Architecture") or "unknown"
             except DockerException:

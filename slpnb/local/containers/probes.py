@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slpnb.engine.container_arguments import LOOPBACK
@@ -15,7 +17,6 @@ from slpnb.local.containers import checks
 from slpnb.local.containers.checks import Result, Rule
 
 EAGER_SECONDS = 0.2  # between two tries for the first success
-CONTAINER_FAILED = "container health checks"
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,12 @@ class TargetProbe(Probe):
             return Result(False, *checks.REFUSED)
 
     def _ask(self, port: int, host: str) -> int:
-        made: http.client.HTTPConnection
+        kind: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
         if self.tls:  # a load balancer does not check its targets' certificates
-            made = http.client.HTTPSConnection(
-                LOOPBACK,
-                port,
-                timeout=self.rule.timeout,
-                context=ssl._create_unverified_context(),  # noqa: S323
-            )
-        else:
-            made = http.client.HTTPConnection(LOOPBACK, port, timeout=self.rule.timeout)
-        try:
+            kind = partial(http.client.HTTPSConnection, context=ssl._create_unverified_context())  # noqa: S323
+        with closing(kind(LOOPBACK, port, timeout=self.rule.timeout)) as made:
             made.request("GET", self.path, headers={"Host": host, "User-Agent": "ELB-HealthChecker/2.0"})
             return made.getresponse().status
-        finally:
-            made.close()
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ class CommandProbe(Probe):
         asked = threading.Thread(target=self._run, args=(task.containers[self.container], codes), daemon=True)
         asked.start()
         asked.join(self.rule.timeout)
-        return Result(codes == [0], "", "" if codes == [0] else CONTAINER_FAILED)
+        return Result(codes == [0], reason="" if codes == [0] else "container health checks")
 
     def _run(self, container: Any, codes: list[int]) -> None:
         with suppress(*engine_errors()):  # a missing container is a failed check

@@ -27,8 +27,8 @@ global
 defaults
     mode http
     timeout connect 5s
-    timeout client {{idle}}s
-    timeout server {{idle}}s
+    timeout client 60s
+    timeout server 60s
     retries 3
     retry-on conn-failure
     option redispatch
@@ -44,12 +44,16 @@ class Listener:
     group: str = ""
 
 
-def settings(listeners: Iterable[Listener], idle_seconds: int = 60) -> str:
+def settings(listeners: Iterable[Listener]) -> str:
     """haproxy.cfg for the listeners of one load balancer."""
     listeners = sorted(listeners, key=lambda one: one.tls)
     groups = sorted({one.group for one in listeners if one.group})
-    parts = [GLOBAL.format(idle=idle_seconds), *map(_frontend, listeners), *map(_backend, groups)]
-    return "".join(parts)
+    return "".join([GLOBAL, *map(_frontend, listeners), *map(_backend, groups)])
+
+
+def ports(listeners: Iterable[Listener]) -> list[int]:
+    """The ports that it listens on: its own, and the listeners'."""
+    return [ADMIN_PORT, *(TLS_PORT if one.tls else CLEAR_PORT for one in listeners)]
 
 
 def _frontend(listener: Listener) -> str:

@@ -13,9 +13,12 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from slpnb.engine import container_arguments
+from docker.errors import APIError
+
+from slpnb.engine import Engine, container_arguments
 from slpnb.engine.leftovers import engine_errors, remove_container
 from slpnb.local.containers import kernel, probes, wording
+from slpnb.local.containers.addresses import address, published
 from slpnb.local.containers.checks import Health, Result, judge, together
 from slpnb.local.containers.probes import Probe
 from slpnb.local.ecs.records import Ended
@@ -62,12 +65,10 @@ class Report:
 class Site:
     """What all tasks of a run share: the engine, the network, the pace of checks, and where reports go."""
 
-    client: Any
+    engine: Engine
     run: str
     network: str
     pace: float
-    has_init: bool
-    most: Mapping[str, int]
     report: Callable[[Report], None]
     log: Callable[[str, str, str, bytes], None]
     hosts: Callable[[Any], Mapping[str, str]]
@@ -165,10 +166,11 @@ class RealTask:
             raise CannotStart(name, wording.not_started(self.order.unlogged[name]))
         try:
             made.start()
-        except _error() as error:
+        except APIError as error:
             raise CannotStart(name, wording.not_started(_said(error))) from error
         made.reload()
-        self._note_addresses(made)
+        self.address = self.address or address(made)
+        self.ports |= published(made)
         self._spawn(lambda: self._await_end(name, made))
         if name in self.order.streams:
             self._readers.append(self._spawn(lambda: self._read_log(name, made)))
@@ -178,20 +180,15 @@ class RealTask:
         name, order, site = container["name"], self.order, self.site
         around = container_arguments.Surroundings(
             site.run, order.task, order.images[name], site.network, hosts, order.folders,
-            order.secrets.get(name, {}), order.overrides.get(name, {}), site.has_init, site.most, first,
+            order.secrets.get(name, {}), order.overrides.get(name, {}), site.engine.has_init, site.engine.most,
+            first,
         )  # fmt: skip
         try:
-            return site.client.containers.create(**container_arguments.create(order.definition, container, around))
-        except _error() as error:
+            return site.engine.client.containers.create(
+                **container_arguments.create(order.definition, container, around)
+            )
+        except APIError as error:
             raise CannotStart(name, wording.not_created(_said(error))) from error
-
-    def _note_addresses(self, container: Any) -> None:
-        settings = container.attrs["NetworkSettings"]
-        networks = settings.get("Networks") or {}
-        self.address = self.address or next((one["IPAddress"] for one in networks.values() if one["IPAddress"]), "")
-        for inner, bindings in (settings.get("Ports") or {}).items():
-            if bindings:
-                self.ports[int(inner.partition("/")[0])] = int(bindings[0]["HostPort"])
 
     def _spawn(self, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, daemon=True)
@@ -307,9 +304,3 @@ def _quietly(action: Callable[[], Any]) -> None:
 def _said(error: Exception) -> str:
     """What the engine said of a refused request."""
     return str(getattr(error, "explanation", None) or error)
-
-
-def _error() -> type[Exception]:
-    from docker.errors import APIError
-
-    return APIError  # type: ignore[no-any-return]

@@ -6,18 +6,24 @@ agent/taskresource/asmsecret; efs-utils (mount_efs); docs/ecs-facts.md, "Stopped
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slpnb.local.ecs.records import Ended
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 KILLED = 137  # 128 and SIGKILL: out of memory, or longer than the stop timeout
 DAEMON = "Error response from daemon: "
+UNRETRIEVED = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+    "unable to retrieve secret from asm: service call has been retried 1 time(s): "
+)
 
 
 def ended(exit_code: int, *, out_of_memory: bool = False, error: str = "") -> Ended:
     """The end of a container that ran. 137 alone is any SIGKILL: only the kernel's report makes it out of memory."""
     if out_of_memory and exit_code == KILLED:
         return Ended(exit_code, OUT_OF_MEMORY)
-    return Ended(exit_code, f"CannotStartContainerError: {DAEMON}{one_line(error)}" if error else "")
+    return replace(not_started(error), exit_code=exit_code) if error else Ended(exit_code)
 
 
 def not_started(error: str) -> Ended:
@@ -32,20 +38,12 @@ def not_created(error: str) -> Ended:
 
 def no_secret(arn: str, region: str, why: str) -> str:
     """Why a task whose secret cannot be read stopped; ``why`` is Secrets Manager's own sentence."""
-    return (
-        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
-        f"unable to retrieve secret from asm: service call has been retried 1 time(s): "
-        f"failed to fetch secret {arn} from secrets manager in region {region}: {why}"
-    )
+    return f"{UNRETRIEVED}failed to fetch secret {arn} from secrets manager in region {region}: {why}"
 
 
 def no_key(arn: str, key: str) -> str:
     """Why a task stopped whose secret is there, without the key that the task definition names."""
-    return (
-        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
-        f"unable to retrieve secret from asm: service call has been retried 1 time(s): "
-        f"retrieved secret from Secrets Manager did not contain json key {key}: {arn}"
-    )
+    return f"{UNRETRIEVED}retrieved secret from Secrets Manager did not contain json key {key}: {arn}"
 
 
 def no_volume(family: str, revision: int, volume: str, why: str) -> str:

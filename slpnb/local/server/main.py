@@ -32,16 +32,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--attach", type=int, required=True, help="process whose lifetime the server follows")
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--state", type=Path, help="file to write the endpoint to")
-    parser.add_argument("--containers", action="store_true", help="run tasks as containers if there is an engine")
-    parser.add_argument("--pace", type=float, default=0, help="embedded seconds per real second while containers start")
-    parser.add_argument("--port", type=int, default=0, help="port of the front door, on the loopback; 0: a free one")
+    parser.add_argument("--pace", type=float, default=0, help="of containers, if there is an engine; 0: simulated")
     options = parser.parse_args(argv)
     with options.log.open("w") as log:
         os.dup2(log.fileno(), 2)
     embedded = _embedded()
     embedded.attached.add(options.attach)
-    if options.containers:
-        _run_containers(embedded, options.pace, options.port)
+    if options.pace:
+        _run_containers(embedded, options.pace)
     server = _listen(embedded)
     _announce(f"http://127.0.0.1:{server.server_port}", options.state)
     embedded.attached.then(embedded.stop)
@@ -79,7 +77,7 @@ def _embedded() -> Any:
     return embedded
 
 
-def _run_containers(embedded: Any, pace: float, port: int) -> None:
+def _run_containers(embedded: Any, pace: float) -> None:
     """Tasks as containers from here on, if this machine has an engine; else they stay simulated, and it says so."""
     from slpnb import engine
     from slpnb.engine import trial
@@ -92,10 +90,10 @@ def _run_containers(embedded: Any, pace: float, port: int) -> None:
     if embedded.without:
         found.close()
         return
-    from slpnb.local.containers.edge import PACE, Edge
+    from slpnb.local.containers.edge import Edge
     from slpnb.local.ecs.region import Region
 
-    embedded.containers = Region.containers = Edge(found, embedded.lock, pace or PACE, port)
+    embedded.containers = Region.containers = Edge(found, embedded.lock, pace)
 
 
 def _listen(embedded: Any) -> Any:
