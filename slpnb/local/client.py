@@ -180,11 +180,10 @@ def _environment() -> dict[str, str]:
 
     Containers often ask for that, and compiling moto each time would double the time to start.
     """
-    unwritten = os.environ.get("PYTHONDONTWRITEBYTECODE")
-    if not unwritten:
-        return dict(os.environ)
-    others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {"PYTHONPYCACHEPREFIX": str(DEFAULT_STATE / "pycache"), **others}
+    own = dict(os.environ)
+    if own.pop("PYTHONDONTWRITEBYTECODE", ""):
+        own.setdefault("PYTHONPYCACHEPREFIX", str(DEFAULT_STATE / "pycache"))
+    return own
 
 
 def _last_line(log: Path) -> str:

@@ -168,18 +168,8 @@ FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
     ("environ", "body", "call", "write"),
     [
         ({"HTTP_X_AMZ_TARGET": "X.PutImage"}, b"{}", ApiRequest("s", "PutImage", "json"), True),
-        (
-            FORM,
-            b"Action=RunTask",
-            ApiRequest("s", "RunTask", "xml"),
-            True,
-        ),
-        (
-            FORM,
-            b"Action=GetRole",
-            ApiRequest("s", "GetRole", "xml"),
-            False,
-        ),
+        (FORM, b"Action=RunTask", ApiRequest("s", "RunTask", "xml"), True),
+        (FORM, b"Action=GetRole", ApiRequest("s", "GetRole", "xml"), False),
         ({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, b"", ApiRequest("s", "Get /x", "json"), False),
         ({"REQUEST_METHOD": "PUT", "PATH_INFO": "/x"}, b"", ApiRequest("s", "PUT /x", "json"), True),
     ],

@@ -70,7 +70,8 @@ def _read(service: str, operation: str, path: str, params: Mapping[str, Any]) ->
         if api.can_paginate(operation)
         else [getattr(api, operation)(**params)]
     )
-    return sorted(_line(item) for page in pages for item in jmespath.search(path, page) or ())
+    found = (_still(item) for page in pages for item in jmespath.search(path, page) or ())
+    return sorted(json.dumps(item, default=str, sort_keys=True) for item in found)
 
 
 def _lives(key: str) -> bool:
@@ -81,14 +82,8 @@ def _lives(key: str) -> bool:
 
 def _records() -> list[str]:
     zones = client("route53").list_hosted_zones()["HostedZones"]
-    return [line for zone in zones for line in _read(*_RECORDS, {"HostedZoneId": zone["Id"]})]
-
-
-_RECORDS = ("route53", "list_resource_record_sets", "ResourceRecordSets")
-
-
-def _line(item: Any) -> str:
-    return json.dumps(_still(item), default=str, sort_keys=True)
+    asked = ("route53", "list_resource_record_sets", "ResourceRecordSets")
+    return [line for zone in zones for line in _read(*asked, {"HostedZoneId": zone["Id"]})]
 
 
 def _still(value: Any) -> Any:

@@ -23,7 +23,6 @@ from slpnb.local.base.inprocess import ACCOUNT, REGION, client
 from slpnb.local.containers import orders, reaper
 from slpnb.local.containers.companions import Companions
 from slpnb.local.containers.images import Images
-from slpnb.local.containers.probes import Probe
 from slpnb.local.containers.tasks import RealTask, Report, Site
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
@@ -111,11 +110,8 @@ class Edge:
     def _is_on_its_way(self, task: Task) -> bool:
         if task.status in WAITING:
             return True
-        return task.status == "RUNNING" and task.health == "UNKNOWN" and bool(self._probes(task))
-
-    def _probes(self, task: Task) -> tuple[Probe, ...]:
-        known = self.tasks.get(task.id)
-        return known.order.probes if known else ()
+        unchecked = task.status == "RUNNING" and task.health == "UNKNOWN" and task.id in self.tasks
+        return unchecked and bool(self.tasks[task.id].order.probes)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass on the embedded clock; the caller must not hold the lock."""

@@ -24,7 +24,6 @@ from slpnb.local.containers.probes import CommandProbe, Probe, TargetProbe
 from slpnb.local.containers.tasks import Order
 from slpnb.local.corrections.elbv2 import TargetGroup
 from slpnb.local.ecs.definitions import Document
-from slpnb.local.ecs.records import TaskRecord
 from slpnb.local.ecs.region import Region
 
 EVERYBODY = 0o777
@@ -46,11 +45,12 @@ class Credentials:
 
 def order(region: Region, task: Task, document: Document, images: Mapping[str, str], files: Path) -> Order:
     """Everything that a task needs. ``images`` are the engine's, by container; ``files`` holds the file systems."""
+    overrides = region.task_record(task).overrides.get("containerOverrides") or ()
     ready: dict[str, Any] = {
         "task": task.id,
         "definition": document,
         "images": images,
-        "overrides": _overrides(region.task_record(task)),
+        "overrides": {one["name"]: one for one in overrides},
     }
     try:
         values = {one["name"]: _secrets(one) for one in document["containerDefinitions"]}
@@ -69,10 +69,6 @@ def order(region: Region, task: Task, document: Document, images: Mapping[str, s
         drain_seconds=lifecycle.drain_seconds(task),
         probes=(*_targets(region, task), *_commands(document)),
     )
-
-
-def _overrides(record: TaskRecord) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in record.overrides.get("containerOverrides") or ()}
 
 
 def _secrets(container: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -117,19 +113,13 @@ def _parameter(reference: str) -> tuple[str, str]:
 def _folders(document: Document, zone: str, files: Path) -> Iterator[tuple[str, str]]:
     """A host folder for each volume: one for a file system, whoever mounts it; else the task's own."""
     for volume in document["volumes"]:
-        mount = volume.get("efsVolumeConfiguration")
-        if mount is None:
-            yield volume["name"], str(_own_folder(files, document, volume["name"]))
-            continue
+        name, mount = volume["name"], volume.get("efsVolumeConfiguration")
         try:
-            yield volume["name"], str(_mounted(mount, zone, files))
+            own = files / "volumes" / document["family"] / name
+            yield name, str(_mounted(mount, zone, files) if mount else _folder(own, 0, 0, EVERYBODY))
         except CannotPrepare as error:
-            reason = wording.no_volume(document["family"], document["revision"], volume["name"], str(error))
+            reason = wording.no_volume(document["family"], document["revision"], name, str(error))
             raise CannotPrepare(reason) from error
-
-
-def _own_folder(files: Path, document: Document, name: str) -> Path:
-    return _folder(files / "volumes" / document["family"] / name, 0, 0, EVERYBODY)
 
 
 def _mounted(mount: Mapping[str, Any], zone: str, files: Path) -> Path:
@@ -148,8 +138,7 @@ def _demand_mount_target(id: str, zone: str) -> None:
         targets = client("efs").describe_mount_targets(FileSystemId=id)["MountTargets"]
     except ClientError as error:
         raise CannotPrepare(wording.no_file_system(id, REGION)) from error
-    up = {one["AvailabilityZoneName"] for one in targets if one["LifeCycleState"] == "available"}
-    if zone not in up:
+    if zone not in {one["AvailabilityZoneName"] for one in targets if one["LifeCycleState"] == "available"}:
         raise CannotPrepare(wording.no_file_system(id, REGION))
 
 

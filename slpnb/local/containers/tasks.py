@@ -133,7 +133,8 @@ class RealTask:
         else:
             self._attend()
         finally:
-            self._leave()
+            self._quiet.set()
+            self.over = True
 
     def _fail(self, reason: str, ends: Mapping[str, Ended]) -> None:
         self._remove()
@@ -281,10 +282,6 @@ class RealTask:
         self._quiet.set()
         for container in self.containers.values():
             remove_container(container)
-
-    def _leave(self) -> None:
-        self._quiet.set()
-        self.over = True
 
 
 def _end(id: str, state: Mapping[str, Any]) -> Ended:

@@ -135,6 +135,8 @@ class AutoScalingGroup(Corrected, FakeAutoScalingGroup):
 class AutoScaling(Corrected, AutoScalingBackend):
     """moto's Auto Scaling, with its refusals."""
 
+    autoscaling_groups: dict[str, AutoScalingGroup]  # type: ignore[assignment]
+
     def create_auto_scaling_group(self, name: str, *args: Any, **kwargs: Any) -> FakeAutoScalingGroup:
         """As moto; a name is used once."""
         if name in self.autoscaling_groups:
@@ -166,10 +168,9 @@ class AutoScaling(Corrected, AutoScalingBackend):
 
     def group(self, group_name: str) -> AutoScalingGroup:
         """The group, or Auto Scaling's own error."""
-        group = self.autoscaling_groups.get(group_name)
-        if not isinstance(group, AutoScalingGroup):
+        if group_name not in self.autoscaling_groups:
             raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{group_name}' not found")
-        return group
+        return self.autoscaling_groups[group_name]
 
 
 class ScalingResponse(Corrected, AutoScalingResponse):
@@ -208,4 +209,4 @@ class ScalingResponse(Corrected, AutoScalingResponse):
         """DescribeScalingActivities, the latest first."""
         name = self._get_param("AutoScalingGroupName")
         groups = [group for group in self.scaling.autoscaling_groups.values() if name in (None, group.name)]
-        return ActionResult({"Activities": [one for group in groups for one in getattr(group, "activities", [])]})
+        return ActionResult({"Activities": [one for group in groups for one in group.activities]})

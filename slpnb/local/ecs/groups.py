@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.ecs.models import CapacityProvider, Cluster
 
 from slpnb.ecs.scheduler import machine as scheduler, managed_scaling
 from slpnb.ecs.scheduler.state import ContainerInstance, Group, Provider
+from slpnb.local.corrections.autoscaling import AutoScalingGroup
 from slpnb.local.ecs.providers import CapacityProviders
 from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.registration import group_rooms
@@ -44,7 +44,7 @@ class Groups:
             for name in cluster.capacity_providers or () if cluster.status == "ACTIVE" else ():
                 provider = self.providers.find(name)
                 group = self.providers.group_of(provider) if provider else None
-                if provider and group is not None and not getattr(group, "status", None):
+                if provider and group is not None and not group.status:
                     yield _provider(provider, cluster, group), _group(group, cluster)
 
     def sync_protection(self) -> None:
@@ -90,7 +90,7 @@ class Groups:
             self.region.autoscaling.terminate_instance(ec2_id, True)
 
 
-def _provider(provider: CapacityProvider, cluster: Cluster, group: FakeAutoScalingGroup) -> Provider:
+def _provider(provider: CapacityProvider, cluster: Cluster, group: AutoScalingGroup) -> Provider:
     scaling = provider.auto_scaling_group_provider["managedScaling"]
     return Provider(
         provider.name, cluster.name, group.name,
@@ -102,7 +102,7 @@ def _provider(provider: CapacityProvider, cluster: Cluster, group: FakeAutoScali
     )  # fmt: skip
 
 
-def _group(group: FakeAutoScalingGroup, cluster: Cluster) -> Group:
+def _group(group: AutoScalingGroup, cluster: Cluster) -> Group:
     desired = group.desired_capacity or 0
     return Group(
         group.name, cluster.name, group.min_size or 0, max(group.max_size or 0, desired), desired,

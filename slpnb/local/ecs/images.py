@@ -30,10 +30,8 @@ def fares(outcome: Outcome, image: str, cpu_architecture: str, own: ECRBackend) 
     named = OWN.match(image)
     if outcome.fails or named is None or (named["account"], named["region"]) != (own.account_id, own.region_name):
         return outcome
-    manifest, platform = (
-        _manifest(own, named["name"], named["what"] or ":latest"),
-        PLATFORMS.get(cpu_architecture.upper()),
-    )
+    manifest = _manifest(own, named["name"], named["what"] or ":latest")
+    platform = PLATFORMS.get(cpu_architecture.upper())
     if manifest is None:
         return replace(outcome, fails=f"{RETRIED} 1 time(s): failed to resolve ref {image}: {image}: not found")
     if platform in (None, *_platforms(manifest)):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.ecs.models import CapacityProvider, Cluster
 
 from slpnb.local.base.refusal import Refusal
+from slpnb.local.corrections.autoscaling import AutoScalingGroup
 from slpnb.local.ecs.refusals import invalid, unsupported
 from slpnb.local.ecs.region import Region
 
@@ -37,7 +37,7 @@ class CapacityProviders:
         """The name of a capacity provider that a cluster may have; AWS's own two are in every account."""
         return name if name in FARGATE else self.get(name).name
 
-    def group_of(self, provider: CapacityProvider) -> FakeAutoScalingGroup | None:
+    def group_of(self, provider: CapacityProvider) -> AutoScalingGroup | None:
         """The Auto Scaling group of a capacity provider; None when it is gone."""
         name = provider.auto_scaling_group_provider["autoScalingGroupArn"].rpartition("/")[2]
         return self.region.autoscaling.autoscaling_groups.get(name)
@@ -82,7 +82,7 @@ class CapacityProviders:
             message = "The specified Auto Scaling group ARN is already being used by another capacity provider."
             raise Refusal("ClientException", f"{message} Specify a unique Auto Scaling group ARN and try again.")
 
-    def _tag(self, group: FakeAutoScalingGroup) -> None:
+    def _tag(self, group: AutoScalingGroup) -> None:
         tag: dict[str, Any] = {"ResourceId": group.name, "ResourceType": "auto-scaling-group"}
         tag |= {"Key": MANAGED_TAG, "Value": "", "PropagateAtLaunch": True}
         self.region.autoscaling.create_or_update_tags([tag])
@@ -121,7 +121,7 @@ def not_found(name: str) -> Exception:
     )
 
 
-def _demand_protection(provider: CapacityProvider, group: FakeAutoScalingGroup) -> None:
+def _demand_protection(provider: CapacityProvider, group: AutoScalingGroup) -> None:
     details = provider.auto_scaling_group_provider
     if details["managedTerminationProtection"] != "ENABLED":
         return
@@ -130,7 +130,7 @@ def _demand_protection(provider: CapacityProvider, group: FakeAutoScalingGroup) 
     _demand_group_protection(group)
 
 
-def _demand_group_protection(group: FakeAutoScalingGroup) -> None:
+def _demand_group_protection(group: AutoScalingGroup) -> None:
     if not group.new_instances_protected_from_scale_in:
         raise Refusal(
             "ClientException",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, TypeVar
 
-from moto.autoscaling.models import AutoScalingBackend, autoscaling_backends
+from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ecr.models import ECRBackend, ecr_backends
@@ -15,6 +15,7 @@ from moto.ecs.models import AccountSetting, CapacityProvider, Cluster, TaskDefin
 from moto.elbv2.models import elbv2_backends
 
 from slpnb.ecs.scheduler.state import State, Task
+from slpnb.local.corrections.autoscaling import AutoScaling
 from slpnb.local.corrections.elbv2 import Balancing
 from slpnb.local.ecs.records import ServiceRecord, TaskRecord
 
@@ -63,9 +64,9 @@ class Region:
         return ec2_backends[self.account_id][self.name]
 
     @property
-    def autoscaling(self) -> AutoScalingBackend:
+    def autoscaling(self) -> AutoScaling:
         """The groups behind capacity providers."""
-        return autoscaling_backends[self.account_id][self.name]
+        return autoscaling_backends[self.account_id][self.name]  # type: ignore[return-value]  # the corrected one
 
     @property
     def ecr(self) -> ECRBackend:

@@ -140,7 +140,6 @@ ROUTES: dict[tuple[str, str], Callable[[Application, Query], Any]] = {
     ("GET", "containers"): lambda embedded, _: embedded.containers.facts() if embedded.containers else {},
     ("POST", "advance"): Application.advance,
     ("POST", "reset"): lambda embedded, _: embedded.reset(),
-    ("POST", "stop"): lambda embedded, _: embedded.stop(),
 }
 
 

@@ -15,7 +15,7 @@ from slpnb.local.ecs.shapes.counts import pending, running
 def deployment(region: Region, record: ServiceRecord, one: Deployment) -> dict[str, Any]:
     """One deployment of a service."""
     model, request = region.state.services[record.key], record.request
-    counts = revision_counts(region.state, model, one)
+    counts = _counts(region.state, model, one)
     return {
         "id": one.id,
         "status": one.status,
@@ -68,7 +68,6 @@ def deployment_status(model: Service, one: Deployment) -> str:
 def service_deployment(region: Region, record: ServiceRecord, one: Deployment) -> dict[str, Any]:
     """A service deployment as DescribeServiceDeployments shows it; ListServiceDeployments shows part of this."""
     model = region.state.services[record.key]
-    target = {"arn": revision_arn(region, record, one), **revision_counts(region.state, model, one)}
     before = next((other for other in all_deployments(model) if other.id < one.id), None)
     back = next((other for other in all_deployments(model) if other.rollback_of == one.id), None)
     return {
@@ -79,19 +78,15 @@ def service_deployment(region: Region, record: ServiceRecord, one: Deployment) -
         "startedAt": region.time(one.created_at),
         "updatedAt": region.time(one.updated_at),
         "finishedAt": region.time(one.finished_at),
-        "sourceServiceRevisions": [_source(region, record, model, before)] if before else [],
-        "targetServiceRevision": target,
-        "targetServiceRevisionArn": target["arn"],
+        "sourceServiceRevisions": [revision(region, record, before)] if before else [],
+        "targetServiceRevision": revision(region, record, one),
+        "targetServiceRevisionArn": revision_arn(region, record, one),
         "status": deployment_status(model, one),
         "statusReason": one.reason if one.rollout == "FAILED" else None,
         "deploymentConfiguration": record.request["deploymentConfiguration"],
         "rollback": _rollback(region, record, one, back),
         "deploymentCircuitBreaker": _breaker(model, one),
     }
-
-
-def _source(region: Region, record: ServiceRecord, model: Service, before: Deployment) -> dict[str, Any]:
-    return {"arn": revision_arn(region, record, before), **revision_counts(region.state, model, before)}
 
 
 def _rollback(region: Region, record: ServiceRecord, one: Deployment, back: Deployment | None) -> dict[str, Any] | None:
@@ -105,19 +100,23 @@ def _rollback(region: Region, record: ServiceRecord, one: Deployment, back: Depl
 
 
 def _breaker(model: Service, one: Deployment) -> dict[str, Any]:
-    limit = threshold(model.breaker, model.desired)
     if not model.breaker.enable:
         return {"status": "DISABLED", "failureCount": 0, "threshold": 0}
     over = "TRIGGERED" if one.rollout == "FAILED" else "MONITORING_COMPLETE"
     return {
         "status": "MONITORING" if one.rollout == "IN_PROGRESS" else over,
         "failureCount": one.failed,
-        "threshold": limit,
+        "threshold": threshold(model.breaker, model.desired),
     }
 
 
-def revision_counts(state: State, model: Service, one: Deployment) -> dict[str, int]:
-    """The tasks of a service revision: asked for, running and pending."""
+def revision(region: Region, record: ServiceRecord, one: Deployment) -> dict[str, Any]:
+    """A service revision where it is mentioned: its ARN, and its tasks asked for, running and pending."""
+    counts = _counts(region.state, region.state.services[record.key], one)
+    return {"arn": revision_arn(region, record, one), **counts}
+
+
+def _counts(state: State, model: Service, one: Deployment) -> dict[str, int]:
     tasks = [task for task in state.of_service(model.key) if task.deployment == one.id]
     return {
         "requestedTaskCount": model.desired if one.status == "PRIMARY" and one.rollout != "FAILED" else 0,

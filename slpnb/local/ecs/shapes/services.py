@@ -9,7 +9,7 @@ from slpnb.local.ecs.definitions import Document
 from slpnb.local.ecs.records import ServiceRecord
 from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.shapes.counts import pending, running
-from slpnb.local.ecs.shapes.deployments import deployment, deployment_arn, revision_arn, revision_counts
+from slpnb.local.ecs.shapes.deployments import deployment, deployment_arn, revision, revision_arn
 
 LISTS = ("loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy")  # shown empty, too
 REQUESTED = (
@@ -63,10 +63,7 @@ def _current(region: Region, record: ServiceRecord, model: Service) -> dict[str,
     ongoing = next((one for one in model.deployments if one.rollout == "IN_PROGRESS" and one.status == "PRIMARY"), None)
     return {
         "currentServiceDeployment": deployment_arn(region, record, ongoing) if ongoing else None,
-        "currentServiceRevisions": [
-            {"arn": revision_arn(region, record, one), **revision_counts(region.state, model, one)}
-            for one in model.deployments
-        ],
+        "currentServiceRevisions": [revision(region, record, one) for one in model.deployments],
     }
 
 
