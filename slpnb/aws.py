@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -23,16 +24,9 @@ from slpnb.errors import AwsError, GuardError
 RETRIES = BotoConfig(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
 TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
-READING = (  # how a read's name begins
-    "batch_get_",
-    "describe_",
-    "filter_",
-    "get_",
-    "head_",
-    "list_",
-    "lookup_",
-    "simulate_",
-)
+# How a read's name begins
+READING = ("batch_get_", "describe_", "filter_", "get_", "head_", "list_", "lookup_", "simulate_")
+Tags = Iterable[Mapping[str, str]] | Mapping[str, str]
 
 
 @dataclass
@@ -70,15 +64,10 @@ class Aws:
         Only those codes mean absent: anything else raises `AwsError`, a denied call too.
         """
         _demand_reading(operation)
-        try:
+        with _errors_in_words(service, operation, absent):
             answer: dict[str, Any] = getattr(self.client(service), operation)(**params)
-        except ClientError as error:
-            if error_code(error) in tuple(absent):
-                return None
-            raise AwsError(f"{service} {operation}: {explain(error)}") from error
-        except BotoCoreError as error:
-            raise AwsError(f"{service} {operation}: {error}") from error
-        return answer
+            return answer
+        return None
 
     def pages(self, service: str, operation: str, path: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
         """Everything at ``path`` (JMESPath) of a listing operation, over all its pages."""
@@ -86,15 +75,10 @@ class Aws:
         client = self.client(service)
         if not client.can_paginate(operation):
             return jmespath.search(path, self.read(service, operation, absent=absent, **params) or {}) or []
-        try:
+        with _errors_in_words(service, operation, absent):
             pages = client.get_paginator(operation).paginate(**params)
             return [item for page in pages for item in jmespath.search(path, page) or []]
-        except ClientError as error:
-            if error_code(error) in tuple(absent):
-                return []
-            raise AwsError(f"{service} {operation}: {explain(error)}") from error
-        except BotoCoreError as error:
-            raise AwsError(f"{service} {operation}: {error}") from error
+        return []
 
     @cached_property
     def caller(self) -> Mapping[str, str]:
@@ -110,6 +94,11 @@ class Aws:
     def region(self) -> str:
         """The region in the parameters, which the guard has compared with the session's."""
         return self.config.aws.region
+
+    def step_of(self, tags: Tags | None) -> str:
+        """The step that made a resource for this environment, by its tags; empty when the kit did not."""
+        known = tag_map(tags)
+        return known.get(TAG_STEP, "") if known.get(TAG_ENVIRONMENT) == self.config.environment else ""
 
     def may_write(self, confirm: str = "") -> tuple[bool, str]:
         """Whether a plan may be applied now, and the reason in words.
@@ -128,6 +117,18 @@ class Aws:
 def _demand_reading(operation: str) -> None:
     if not operation.startswith(READING):
         raise ValueError(f"{operation} does not read by its name; what writes is a Call of a Plan")
+
+
+@contextmanager
+def _errors_in_words(service: str, operation: str, absent: Iterable[str]) -> Iterator[None]:
+    """Turn botocore's errors into `AwsError`, but for the codes that mean absent: what they answer is nothing."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in absent:
+            raise AwsError(f"{service} {operation}: {explain(error)}") from error
+    except BotoCoreError as error:
+        raise AwsError(f"{service} {operation}: {error}") from error
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) -> Aws:
@@ -171,22 +172,16 @@ def explain(error: ClientError) -> str:
     return " ".join(f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}".split())
 
 
-def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags as a dict, whether the service uses Key/Value, key/value or TagKey/TagValue."""
-    return dict(_tag_pairs(tags or ()))
+def tag_map(tags: Tags | None) -> dict[str, str]:
+    """Tags as a dict, whether the service uses Key/Value, key/value, TagKey/TagValue or a dict itself."""
+    return dict(tags) if isinstance(tags, Mapping) else dict(map(_tag_pair, tags or ()))
 
 
-def _tag_pairs(tags: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    for tag in tags:
-        lower = {name.lower().removeprefix("tag"): value for name, value in tag.items()}
-        yield lower["key"], lower.get("value", "")
+def _tag_pair(tag: Mapping[str, str]) -> tuple[str, str]:
+    lower = {name.lower().removeprefix("tag"): value for name, value in tag.items()}
+    return lower["key"], lower.get("value", "")
 
 
 def tag_list(tags: Mapping[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
     """A dict as AWS's list of tags, sorted; ECS says ``key``/``value``, KMS ``TagKey``/``TagValue``."""
     return [{key: name, value: tags[name]} for name in sorted(tags)]
-
-
-def made_by(tags: Mapping[str, str], config: Config) -> str:
-    """The step that made a resource for this environment, by its tags; empty when the kit did not."""
-    return tags.get(TAG_STEP, "") if tags.get(TAG_ENVIRONMENT) == config.environment else ""

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slpnb import network, plan as plans
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb import network
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted, fields
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
 from slpnb.plan.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
@@ -106,7 +106,7 @@ def observe(aws: Aws) -> Observed:
     """What AWS holds: file system, access point and mount targets of this environment, subnets and EFS group."""
     found = {**network.find_subnets(aws), **network.find_security_groups(aws)}
     for system in aws.pages("efs", "describe_file_systems", "FileSystems"):
-        if made_by(tag_map(system.get("Tags")), aws.config) == STEP:
+        if aws.step_of(system.get("Tags")) == STEP:
             found["file-system"] = _found_file_system(aws, system)
             found |= _found_access_points(aws, system["FileSystemId"])
             found |= _found_mount_targets(aws, system["FileSystemId"])
@@ -145,7 +145,7 @@ def _policy(aws: Aws, identifier: str) -> Any:
 
 def _found_access_points(aws: Aws, file_system: str) -> dict[str, Found]:
     points = aws.pages("efs", "describe_access_points", "AccessPoints", FileSystemId=file_system)
-    ours = [point for point in points if made_by(tag_map(point.get("Tags")), aws.config) == STEP]
+    ours = [point for point in points if aws.step_of(point.get("Tags")) == STEP]
     return {"access-point": _found_access_point(ours[0])} if ours else {}
 
 
@@ -170,13 +170,13 @@ def _found_mount_target(aws: Aws, target: Mapping[str, Any]) -> Found:
 
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure."""
-    return plans.compare(STEP, KINDS, want, have)
+    return compare(STEP, KINDS, want, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back from AWS, then check for each zone whether a task there could mount the uploads."""
     have = observe(aws)
-    return plans.verify(want, have) + mountable(aws.config, have)
+    return read_back(want, have) + mountable(aws.config, have)
 
 
 def mountable(config: Config, have: Observed) -> Verdicts:

@@ -12,11 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import plan as plans
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.aws import Aws, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, compare, read_back
 from slpnb.plan.values import Ref
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
@@ -160,7 +159,7 @@ def find_security_groups(aws: Aws) -> dict[str, Found]:
     found = [
         _found_group(aws, group, names.get(group["GroupName"], group["GroupName"]))
         for group in aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=inside)
-        if made_by(tag_map(group.get("Tags")), aws.config) == STEP or group["GroupName"] in names
+        if aws.step_of(group.get("Tags")) == STEP or group["GroupName"] in names
     ]
     order = [f"security-group/{role}" for role in ROLES]
     return {group.key: group for group in sorted(found, key=lambda g: order.index(g.key) if g.key in order else 99)}
@@ -169,7 +168,7 @@ def find_security_groups(aws: Aws) -> dict[str, Found]:
 def _found_group(aws: Aws, group: Mapping[str, Any], role: str) -> Found:
     rules = [rule for permission in group["IpPermissions"] for rule in _found_rules(permission)]
     attributes = {"description": group["Description"], "vpc": group["VpcId"], "ingress": _sorted(rules)}
-    step = made_by(tag_map(group.get("Tags")), aws.config)
+    step = aws.step_of(group.get("Tags"))
     return Found(f"security-group/{role}", "security group", group["GroupName"], group["GroupId"], attributes, step)
 
 
@@ -185,13 +184,13 @@ def _found_rules(permission: Mapping[str, Any]) -> Iterator[Rule]:
 
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure."""
-    return plans.compare(STEP, KINDS, want, have)
+    return compare(STEP, KINDS, want, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read the groups back, then look for any port that the world can reach and should not."""
     have = observe(aws)
-    return plans.verify(want, have) + Verdicts.of(
+    return read_back(want, have) + Verdicts.of(
         _exposure(found) for found in have.values() if found.kind == "security group"
     )
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb import image, network, plan as plans, secrets
-from slpnb.aws import Aws, made_by, tag_map
+from slpnb import image, network, secrets
+from slpnb.aws import Aws
 from slpnb.cluster import instances
 from slpnb.cluster.calls import GROUP, KINDS, SCALING, template_attributes
 from slpnb.config import Config
-from slpnb.plan import Found, Observed, Plan, Resource, Wanted, fields
+from slpnb.plan import Found, Observed, Plan, Resource, Wanted, compare, fields, read_back
 from slpnb.plan.values import Ref
 from slpnb.verdict import Verdicts
 
@@ -148,7 +148,7 @@ def find_cluster(aws: Aws) -> dict[str, Found]:
                 "providers": tuple(cluster.get("capacityProviders", ())),
                 "strategy": tuple(cluster.get("defaultCapacityProviderStrategy", ())),
             }
-            step = made_by(tag_map(cluster.get("tags")), aws.config)
+            step = aws.step_of(cluster.get("tags"))
             return {"cluster": Found("cluster", "ECS cluster", name, cluster["clusterArn"], attributes, step, facts)}
     return {}
 
@@ -174,7 +174,7 @@ def _found_launch_template(aws: Aws, template: Mapping[str, Any]) -> Found:
     attributes = template_attributes(versions[0]["LaunchTemplateData"]) | {
         "default_version": "the latest" if default == latest else f"version {default} of {latest}"
     }
-    step = made_by(tag_map(template.get("Tags")), aws.config)
+    step = aws.step_of(template.get("Tags"))
     facts = {"latest": str(latest)}
     return Found(
         "launch-template", "launch template", template["LaunchTemplateName"], identifier, attributes, step, facts
@@ -200,7 +200,7 @@ def _found_group(aws: Aws, group: Mapping[str, Any]) -> Found:
         "in_service": tuple(item["InstanceId"] for item in group["Instances"] if item["LifecycleState"] == "InService"),
     }
     name, arn = group["AutoScalingGroupName"], group["AutoScalingGroupARN"]
-    step = made_by(tag_map(tags), aws.config)
+    step = aws.step_of(tags)
     return Found("auto-scaling-group", "Auto Scaling group", name, arn, attributes, step, facts)
 
 
@@ -229,7 +229,7 @@ def _found_provider(aws: Aws, provider: Mapping[str, Any], cluster: Found | None
     }
     others = [item for item in (cluster.facts["providers"] if cluster else ()) if item != name]
     facts = {"cluster": cluster.name if cluster and tied else "", "others": tuple(others)}
-    step = made_by(tag_map(provider.get("tags")), aws.config)
+    step = aws.step_of(provider.get("tags"))
     return Found(
         "capacity-provider", "capacity provider", name, provider["capacityProviderArn"], attributes, step, facts
     )
@@ -246,7 +246,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     """
     if want:
         have = {key: found for key, found in have.items() if found.kind != "container instance"}
-    return plans.compare(STEP, KINDS, want, have)
+    return compare(STEP, KINDS, want, have)
 
 
 def registered(aws: Aws) -> pd.DataFrame:
@@ -262,4 +262,4 @@ def preflight(config: Config, have: Observed) -> Verdicts:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then wait for the instances and compare each with what its type should register."""
     found = instances.settle(aws, group_name(aws.config))
-    return plans.verify(want, observe(aws)) + instances.check(aws, group_name(aws.config), found)
+    return read_back(want, observe(aws)) + instances.check(aws, group_name(aws.config), found)

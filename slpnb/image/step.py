@@ -15,13 +15,13 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from slpnb import catalog, plan as plans
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb import catalog
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.errors import AwsError
 from slpnb.image import architecture
 from slpnb.image.architecture import Sides
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, fields
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, fields, read_back
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 STEP = "10_image"
@@ -101,7 +101,7 @@ def _found_repository(aws: Aws, repository: Mapping[str, Any]) -> Found:
         "lifecycle_policy": json.loads(policy["lifecyclePolicyText"]) if policy else None,
     }
     facts = {"arn": arn, "uri": repository["repositoryUri"]}
-    step = made_by(tag_map(tags.get("tags")), aws.config)
+    step = aws.step_of(tags.get("tags"))
     return Found("repository", "repository", name, arn, attributes, step, facts)
 
 
@@ -193,7 +193,7 @@ def _fetch(aws: Aws, url: str, digest: str) -> bytes:
 
 def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure. Raises `Refusal` for a repository of someone else."""
-    return plans.compare(STEP, KINDS, want, have)
+    return compare(STEP, KINDS, want, have)
 
 
 def sides(config: Config, have: Observed) -> Sides:
@@ -230,7 +230,7 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
     agreed = agreement(aws.config, have)
     known = (verdict for verdict in agreed if verdict.subject != "image" or "image" in have)
     Verdicts.of(known).demand()
-    return plans.verify(want, have) + agreed + Verdicts((_tag(aws.config, have),))
+    return read_back(want, have) + agreed + Verdicts((_tag(aws.config, have),))
 
 
 def _tag(config: Config, have: Observed) -> Verdict:

@@ -3,7 +3,7 @@
 from . import fields as fields
 from .apply import Applied as Applied
 from .changes import Plan as Plan, Script as Script
-from .comparison import compare as compare, resolve as resolve, verify as verify
+from .comparison import compare as compare, read_back as read_back, resolve as resolve
 from .model import (
     Call as Call,
     Change as Change,

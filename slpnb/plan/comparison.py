@@ -86,12 +86,12 @@ def _deletion(found: Found, kind: Kind) -> Change:
     return Change("-", found.key, kind.title, found.name, "no longer wanted", (), tuple(kind.delete(found)))
 
 
-def verify(want: Iterable[Resource], have: Observed) -> Verdicts:
-    """Read back: one verdict per resource, OK when every wanted attribute is what AWS holds."""
-    return Verdicts.of(_read_back(resolve(resource, have), have) for resource in want)
+def read_back(want: Iterable[Resource], have: Observed) -> Verdicts:
+    """One verdict per resource, OK when every wanted attribute is what AWS holds."""
+    return Verdicts.of(_holds(resolve(resource, have), have) for resource in want)
 
 
-def _read_back(resource: Resource, have: Observed) -> Verdict:
+def _holds(resource: Resource, have: Observed) -> Verdict:
     found = have.get(resource.key)
     if found is None:
         return ng(f"{resource.kind} {resource.name}", "absent")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.aws import Aws, tag_list
 from slpnb.plan import Call, Found, Kind, Resource
 from slpnb.plan.values import Json
 
@@ -40,7 +40,7 @@ def _found_role(aws: Aws, key: str, role: Mapping[str, Any]) -> Found:
         roles = [held["RoleName"] for held in profile["InstanceProfile"]["Roles"]]
         attributes["profile"] = HELD if name in roles else "empty"
         facts |= {"profile_arn": profile["InstanceProfile"]["Arn"], "profile_name": name}
-    step = made_by(tag_map(role.get("Tags")), aws.config)
+    step = aws.step_of(role.get("Tags"))
     return Found(key, "role", name, role["RoleId"], attributes, step, facts)
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from secrets import token_urlsafe
 from typing import Any
 
-from slpnb import efs, image, plan as plans
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb import efs, image
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, fields
+from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, compare, fields, read_back
 from slpnb.plan.values import Json, Ref, Secret
 from slpnb.secrets import policies, roles
 from slpnb.verdict import Verdict, Verdicts, ng, ok
@@ -178,7 +178,7 @@ def _keys(aws: Aws) -> Iterator[dict[str, Any]]:
 
 def _key_step(aws: Aws, key: Mapping[str, Any]) -> str:
     tags = aws.pages("kms", "list_resource_tags", "Tags", KeyId=key["KeyId"], absent=ABSENT["kms"])
-    return made_by(tag_map(tags), aws.config)
+    return aws.step_of(tags)
 
 
 def _found_key(aws: Aws, key: Mapping[str, Any], aliased: Mapping[str, Any] | None) -> dict[str, Found]:
@@ -216,7 +216,7 @@ def _find_secret(aws: Aws, role: str) -> Found | None:
     secret = aws.read("secretsmanager", "describe_secret", SecretId=name, absent=ABSENT["secretsmanager"])
     if secret is None:
         return None
-    pending, step = "DeletedDate" in secret, made_by(tag_map(secret.get("Tags")), aws.config)
+    pending, step = "DeletedDate" in secret, aws.step_of(secret.get("Tags"))
     attributes = {
         "description": secret.get("Description", ""),
         "kms_key": secret.get("KmsKeyId", "").rpartition("/")[2],  # an id, or the id at the end of an ARN
@@ -245,14 +245,14 @@ def plan(want: Wanted, have: Observed) -> Plan:
 
     Raises `Refusal` when a key, secret or role of a wanted name is someone else's.
     """
-    return plans.compare(STEP, KINDS, want, have)
+    return compare(STEP, KINDS, want, have)
 
 
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back but the values, then ask of each policy, as AWS holds it, whether it grants too much."""
     have = observe(aws)
     values = (_value(have[key]) for key in ("secret/database", "secret/salts") if key in have)
-    return plans.verify(want, have) + Verdicts.of(values) + Verdicts.of(_grants(have))
+    return read_back(want, have) + Verdicts.of(values) + Verdicts.of(_grants(have))
 
 
 def _value(secret: Found) -> Verdict:

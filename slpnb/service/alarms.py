@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Resource, Wanted
@@ -210,7 +210,7 @@ def _found(aws: Aws, alarm: Mapping[str, Any], name: str, whole: Mapping[str, st
         "missing": alarm.get("TreatMissingData", "missing"),
         "notifies": sorted(alarm.get("AlarmActions", [])),
     }
-    step = made_by(tag_map(answer.get("Tags")), aws.config)
+    step = aws.step_of(answer.get("Tags"))
     return Found(f"alarm/{name}", "alarm", alarm["AlarmName"], alarm["AlarmName"], attributes, step)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slpnb import network
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, Wanted, fields
 from slpnb.plan.values import Ref
@@ -154,7 +154,7 @@ def _steps(aws: Aws, arns: Sequence[str]) -> dict[str, str]:
     for start in range(0, len(arns), TAGS_AT_ONCE):
         answer = aws.read("elbv2", "describe_tags", ResourceArns=list(arns[start : start + TAGS_AT_ONCE])) or {}
         for described in answer["TagDescriptions"]:
-            found[described["ResourceArn"]] = made_by(tag_map(described.get("Tags")), aws.config)
+            found[described["ResourceArn"]] = aws.step_of(described.get("Tags"))
     return found
 
 

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from slpnb import cluster, efs, network, plan as plans, task
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb import cluster, efs, network, task
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted, fields
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
 from slpnb.plan.values import Ref
 from slpnb.service import alarms, checks, domain, load_balancer, scaling
 from slpnb.verdict import Verdicts
@@ -149,7 +149,7 @@ def _find_service(aws: Aws, earlier: Mapping[str, Found]) -> dict[str, Found]:
     name = {"cluster": aws.config.cluster.name}
     arns = aws.pages("ecs", "list_services", "serviceArns", absent=ABSENT, **name)
     described = list(_described(aws, arns))
-    steps = {one["serviceArn"]: made_by(tag_map(one.get("tags")), aws.config) for one in described}
+    steps = {one["serviceArn"]: aws.step_of(one.get("tags")) for one in described}
     ours = [one for one in described if steps[one["serviceArn"]] == STEP]
     named = [one for one in described if one["serviceName"] == aws.config.service.name]
     picked = next(iter([*ours, *named]), None)
@@ -206,7 +206,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
             "that does not lead to the kit's load balancer: it is someone else's and is left alone; "
             "choose another service.host_name, or delete the record by hand"
         )
-    return plans.compare(STEP, KINDS, want, have)
+    return compare(STEP, KINDS, want, have)
 
 
 def part(plan: Plan, *keys: str) -> Plan:
@@ -217,7 +217,7 @@ def part(plan: Plan, *keys: str) -> Plan:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then ask what a visitor would: name, certificate, ports, healthy targets, the revision."""
     have = observe(aws)
-    return plans.verify(want, have) + checks.check(aws, have)
+    return read_back(want, have) + checks.check(aws, have)
 
 
 # --- how the service is written -----------------------------------------------------------------------------

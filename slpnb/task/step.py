@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slpnb import efs, image, plan as plans, secrets
-from slpnb.aws import Aws, made_by, tag_list, tag_map
+from slpnb import efs, image, secrets
+from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.ecs import placement
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, read_back
 from slpnb.task.task_definition import definition, document, log_group, network_modes, parts, variables, whole
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
@@ -59,9 +59,7 @@ def _found_log_group(aws: Aws, group: Mapping[str, Any]) -> Found:
     arn = group["arn"].removesuffix(":*")
     tags = aws.read("logs", "list_tags_for_resource", resourceArn=arn) or {}
     attributes = {"retention_days": group.get("retentionInDays")}
-    return Found(
-        "log-group", "log group", group["logGroupName"], arn, attributes, made_by(tags.get("tags", {}), aws.config)
-    )
+    return Found("log-group", "log group", group["logGroupName"], arn, attributes, aws.step_of(tags.get("tags")))
 
 
 def find_definitions(aws: Aws) -> dict[str, Found]:
@@ -96,7 +94,7 @@ def _found_revision(aws: Aws, arn: str) -> Found:
         "status": document["status"],
         "revisions": ((arn, document["status"]),),
     }
-    step = made_by(tag_map(answer.get("tags")), aws.config)
+    step = aws.step_of(answer.get("tags"))
     alone = len(document["containerDefinitions"]) == 1
     attributes = parts(document) if alone else {"containers": len(document["containerDefinitions"])}
     return Found("task-definition", "task definition", name, arn, attributes, step, facts)
@@ -113,7 +111,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     """What to write so that AWS holds what is wanted. Pure. Old revisions go only when nothing is wanted."""
     if want:
         have = {key: found for key, found in have.items() if key != "task-definition/older"}
-    return plans.compare(STEP, KINDS, _complete(want, have), have)
+    return compare(STEP, KINDS, _complete(want, have), have)
 
 
 def _complete(want: Wanted, have: Observed) -> Wanted:
@@ -131,7 +129,7 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then check the revision, as AWS holds it, for what its tasks need."""
     have = observe(aws)
     found = have.get("task-definition")
-    return plans.verify(_complete(want, have), have) + (checks(aws.config, found) if found else Verdicts())
+    return read_back(_complete(want, have), have) + (checks(aws.config, found) if found else Verdicts())
 
 
 def checks(config: Config, found: Found) -> Verdicts:

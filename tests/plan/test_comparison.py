@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Found, Kind, Resource, compare, resolve, verify
+from slpnb.plan import Call, Found, Kind, Resource, compare, read_back, resolve
 from slpnb.plan.shown import show
 from slpnb.plan.values import Ref, Secret, references, substitute
 
@@ -90,7 +90,7 @@ def test_a_secret_is_never_shown():
 
 
 def test_verify_names_what_differs():
-    verdicts = verify([box("a", size=2), box("b")], {"a": found("a", size=1)})
+    verdicts = read_back([box("a", size=2), box("b")], {"a": found("a", size=1)})
     assert [verdict.status for verdict in verdicts] == ["NG", "NG"]
     assert "size is 1" in repr(verdicts)
     assert "absent" in repr(verdicts)
