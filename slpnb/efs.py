@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from botocore import xform_name
+
 from slpnb import network
 from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
@@ -234,7 +236,7 @@ def admits_nfs(config: Config, have: Observed) -> bool:
 # --- how each kind is written -------------------------------------------------------------------------------
 
 
-def _create_file_system(resource: Resource) -> list[Call]:
+def _create_file_system(resource: Resource) -> Iterator[Call]:
     attributes, own = resource.attributes, Ref(resource.key)
     params = {
         "CreationToken": f"{resource.tags['slpnb:environment']}-{resource.name}",
@@ -242,33 +244,33 @@ def _create_file_system(resource: Resource) -> list[Call]:
         "Backup": attributes["backups"],
         "Tags": tag_list(resource.tags),
     }
-    ready = Wait(
-        "describe_file_systems", {"FileSystemId": own}, "FileSystems[0].LifeCycleState", "available", ("error",)
-    )
-    create = Call("efs", "create_file_system", params, {"id": "FileSystemId", "arn": "FileSystemArn"}, ready)
-    return [create, *_set_file_system(resource, own, frozenset({"archive_after_days", "policy"}))]
+    binds = {"id": "FileSystemId", "arn": "FileSystemArn"}
+    yield Call("efs", "create_file_system", params, binds, _available("FileSystems", {"FileSystemId": own}))
+    yield from _set_file_system(resource, own, frozenset({"archive_after_days", "policy"}))
 
 
-def _update_file_system(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
+def _available(what: str, own: Mapping[str, Any]) -> Wait:
+    operation = f"describe_{xform_name(what)}"
+    return Wait(operation, own, f"{what}[0].LifeCycleState", "available", ("error",))
+
+
+def _update_file_system(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     return _set_file_system(resource, found.id, changed)
 
 
-def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> list[Call]:
-    attributes, days = resource.attributes, resource.attributes["archive_after_days"]
-    lifecycle = [] if days is None else [{"TransitionToIA": f"AFTER_{days}_DAY{'S' if days > 1 else ''}"}]
-    calls = []
+def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> Iterator[Call]:
+    attributes, system = resource.attributes, {"FileSystemId": own}
     if changed & THROUGHPUT.keys():
-        calls.append(Call("efs", "update_file_system", {"FileSystemId": own, **fields.write(THROUGHPUT, attributes)}))
+        yield Call("efs", "update_file_system", system | fields.write(THROUGHPUT, attributes))
     if "archive_after_days" in changed:
-        params = {"FileSystemId": own, "LifecyclePolicies": lifecycle}
-        calls.append(Call("efs", "put_lifecycle_configuration", params))
+        days = attributes["archive_after_days"]
+        rules = [] if days is None else [{"TransitionToIA": f"AFTER_{days}_DAY{'S' if days > 1 else ''}"}]
+        yield Call("efs", "put_lifecycle_configuration", system | {"LifecyclePolicies": rules})
     if "backups" in changed:
         status = "ENABLED" if attributes["backups"] else "DISABLED"
-        calls.append(Call("efs", "put_backup_policy", {"FileSystemId": own, "BackupPolicy": {"Status": status}}))
+        yield Call("efs", "put_backup_policy", system | {"BackupPolicy": {"Status": status}})
     if "policy" in changed:
-        params = {"FileSystemId": own, "Policy": json.dumps(attributes["policy"])}
-        calls.append(Call("efs", "put_file_system_policy", params))
-    return calls
+        yield Call("efs", "put_file_system_policy", system | {"Policy": json.dumps(attributes["policy"])})
 
 
 def _delete_file_system(found: Found) -> list[Call]:
@@ -287,8 +289,7 @@ def _create_access_point(resource: Resource) -> list[Call]:
     }
     root = params["RootDirectory"]
     root["CreationInfo"] = {"OwnerUid": attributes["uid"], "OwnerGid": attributes["gid"], **root["CreationInfo"]}
-    own = {"AccessPointId": Ref(resource.key)}
-    ready = Wait("describe_access_points", own, "AccessPoints[0].LifeCycleState", "available", ("error",))
+    ready = _available("AccessPoints", {"AccessPointId": Ref(resource.key)})
     return [Call("efs", "create_access_point", params, {"id": "AccessPointId", "arn": "AccessPointArn"}, ready)]
 
 
@@ -297,8 +298,7 @@ def _delete_access_point(found: Found) -> list[Call]:
 
 
 def _create_mount_target(resource: Resource) -> list[Call]:
-    own = {"MountTargetId": Ref(resource.key)}
-    ready = Wait("describe_mount_targets", own, "MountTargets[0].LifeCycleState", "available", ("error",))
+    ready = _available("MountTargets", {"MountTargetId": Ref(resource.key)})
     params = fields.write(MOUNT_TARGET, resource.attributes)
     return [Call("efs", "create_mount_target", params, {"id": "MountTargetId"}, ready)]
 

@@ -170,21 +170,17 @@ def _delete_template(found: Found) -> list[Call]:
 # --- Auto Scaling group -------------------------------------------------------------------------------------
 
 
-def _create_group(resource: Resource) -> list[Call]:
-    name = {"AutoScalingGroupName": resource.name}
+def _create_group(resource: Resource) -> Iterator[Call]:
+    name, ask = {"AutoScalingGroupName": resource.name}, {"AutoScalingGroupNames": [resource.name]}
     params = name | _group_settings(resource.attributes) | {"Tags": _group_tags(resource)}
     in_service = "length(AutoScalingGroups[0].Instances[?LifecycleState=='InService'])"
     enough = f"{in_service} >= `{resource.attributes['min']}`"
     hint = "the group's scaling activities say why an instance did not start (describe-scaling-activities)"
-    ask = {"AutoScalingGroupNames": [resource.name]}
     started = Wait("describe_auto_scaling_groups", ask, enough, True, timeout_seconds=BOOT_SECONDS, hint=hint)
     # A role that 40_secrets has only just made may not have reached Auto Scaling: it then says ValidationError.
-    make = Call("autoscaling", "create_auto_scaling_group", params, wait=started, retry=("ValidationError",))
+    yield Call("autoscaling", "create_auto_scaling_group", params, wait=started, retry=("ValidationError",))
     # Creating a group returns nothing: its ARN has to be looked up.
-    return [
-        make,
-        Call("autoscaling", "describe_auto_scaling_groups", ask, {"id": "AutoScalingGroups[0].AutoScalingGroupARN"}),
-    ]
+    yield Call("autoscaling", "describe_auto_scaling_groups", ask, {"id": "AutoScalingGroups[0].AutoScalingGroupARN"})
 
 
 GROUP = {
@@ -213,15 +209,14 @@ def _group_tags(resource: Resource) -> list[dict[str, Any]]:
     return [both | {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True}, *own]
 
 
-def _update_group(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
-    calls = []
+def _update_group(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     if changed - {"AmazonECSManaged"}:
         params = {"AutoScalingGroupName": resource.name} | _group_settings(resource.attributes)
-        calls.append(Call("autoscaling", "update_auto_scaling_group", params))
+        yield Call("autoscaling", "update_auto_scaling_group", params)
     if "AmazonECSManaged" in changed:
-        calls.append(Call("autoscaling", "create_or_update_tags", {"Tags": _group_tags(resource)}))
-    lifted = "scale_in_protection" in changed and not resource.attributes["scale_in_protection"]
-    return [*calls, *(_unprotect(found) if lifted else ())]
+        yield Call("autoscaling", "create_or_update_tags", {"Tags": _group_tags(resource)})
+    if "scale_in_protection" in changed and not resource.attributes["scale_in_protection"]:
+        yield from _unprotect(found)
 
 
 def _unprotect(found: Found) -> Iterator[Call]:
@@ -233,20 +228,18 @@ def _unprotect(found: Found) -> Iterator[Call]:
         yield Call("autoscaling", "set_instance_protection", params, gone=("ValidationError",))
 
 
-def _delete_group(found: Found) -> list[Call]:
+def _delete_group(found: Found) -> Iterator[Call]:
     """Lift the protection, scale to zero, then force the deletion: terminating instances are not waited for twice."""
-    name = {"AutoScalingGroupName": found.name}
+    yield from _unprotect(found)
+    name, busy = (
+        {"AutoScalingGroupName": found.name},
+        ("ScalingActivityInProgress", "ResourceContention", "ResourceInUse"),
+    )
     none = name | {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0, "NewInstancesProtectedFromScaleIn": False}
-    left = "length(AutoScalingGroups)"
-    hint = "instances are terminating; run again"
-    gone = Wait("describe_auto_scaling_groups", {"AutoScalingGroupNames": [found.name]}, left, 0, hint=hint)
-    busy = ("ScalingActivityInProgress", "ResourceContention", "ResourceInUse")
-    force = name | {"ForceDelete": True}
-    return [
-        *_unprotect(found),
-        Call("autoscaling", "update_auto_scaling_group", none, retry=busy),
-        Call("autoscaling", "delete_auto_scaling_group", force, wait=gone, retry=busy),
-    ]
+    yield Call("autoscaling", "update_auto_scaling_group", none, retry=busy)
+    ask, hint = {"AutoScalingGroupNames": [found.name]}, "instances are terminating; run again"
+    gone = Wait("describe_auto_scaling_groups", ask, "length(AutoScalingGroups)", 0, hint=hint)
+    yield Call("autoscaling", "delete_auto_scaling_group", name | {"ForceDelete": True}, wait=gone, retry=busy)
 
 
 # --- capacity provider --------------------------------------------------------------------------------------
@@ -285,30 +278,26 @@ def _tie(resource: Resource, others: Sequence[str]) -> Call:
     return Call("ecs", "put_cluster_capacity_providers", params, wait=wait, retry=BUSY)
 
 
-def _update_provider(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
-    calls = []
+def _update_provider(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     if changed & SCALING.keys():
         params = {"name": resource.name, "autoScalingGroupProvider": fields.write(SCALING, resource.attributes)}
-        calls.append(Call("ecs", "update_capacity_provider", params, retry=BUSY))
+        yield Call("ecs", "update_capacity_provider", params, retry=BUSY)
     if changed & {"cluster", "default_strategy"}:
-        calls.append(_tie(resource, found.facts["others"]))
-    return calls
+        yield _tie(resource, found.facts["others"])
 
 
-def _delete_provider(found: Found) -> list[Call]:
+def _delete_provider(found: Found) -> Iterator[Call]:
     """Lift termination protection first, or the instances could not be terminated; then detach; then delete."""
-    name = {"name": found.name}
-    lift = name | {"autoScalingGroupProvider": {"managedTerminationProtection": "DISABLED"}}
-    ask = {"capacityProviders": [found.name]}
+    if found.attributes["termination_protection"] == "ENABLED":
+        lifted = {"managedTerminationProtection": "DISABLED"}
+        params = {"name": found.name, "autoScalingGroupProvider": lifted}
+        yield Call("ecs", "update_capacity_provider", params, retry=BUSY)
+    if found.facts["cluster"]:
+        yield _untie(found)
     left = "length(capacityProviders[?status!='INACTIVE'])"
     hint = "a service still uses the capacity provider: destroy 80_service first"
-    gone = Wait("describe_capacity_providers", ask, left, 0, hint=hint)
-    protected = found.attributes["termination_protection"] == "ENABLED"
-    return [
-        *([Call("ecs", "update_capacity_provider", lift, retry=BUSY)] if protected else []),
-        *([_untie(found)] if found.facts["cluster"] else []),
-        Call("ecs", "delete_capacity_provider", {"capacityProvider": found.name}, wait=gone, retry=BUSY),
-    ]
+    gone = Wait("describe_capacity_providers", {"capacityProviders": [found.name]}, left, 0, hint=hint)
+    yield Call("ecs", "delete_capacity_provider", {"capacityProvider": found.name}, wait=gone, retry=BUSY)
 
 
 def _untie(found: Found) -> Call:

@@ -7,7 +7,7 @@ calls create, update and delete a resource. `slpnb.plan.comparison` makes a plan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -113,9 +113,9 @@ class Kind:
     """
 
     title: str
-    create: Callable[[Resource], Sequence[Call]]
-    delete: Callable[[Found], Sequence[Call]]
-    update: Callable[[Resource, Found, frozenset[str]], Sequence[Call]] = lambda *_: ()
+    create: Callable[[Resource], Iterable[Call]]
+    delete: Callable[[Found], Iterable[Call]]
+    update: Callable[[Resource, Found, frozenset[str]], Iterable[Call]] = lambda *_: ()
     fixed: frozenset[str] = frozenset()
 
 

@@ -5,7 +5,7 @@ Inline, not managed: the policy lives and dies with its role, and nothing else c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slpnb.aws import Aws, tag_list
@@ -59,17 +59,18 @@ def managed_policy(aws: Aws, name: str) -> dict[str, Any]:
     return dict((version or {})["PolicyVersion"]["Document"])
 
 
-def _create_role(resource: Resource) -> list[Call]:
-    attributes = resource.attributes
+def _create_role(resource: Resource) -> Iterator[Call]:
     params = {
         "RoleName": resource.name,
         "Description": resource.reason,
-        "AssumeRolePolicyDocument": Json(attributes["trust"]),
+        "AssumeRolePolicyDocument": Json(resource.attributes["trust"]),
         "Tags": tag_list(resource.tags),
     }
-    create = Call("iam", "create_role", params, {"id": "Role.RoleId"})
-    profile = [*_create_profile(resource), _fill_profile(resource)] if "profile" in attributes else []
-    return [create, _put_policy(resource), *profile]
+    yield Call("iam", "create_role", params, {"id": "Role.RoleId"})
+    yield _put_policy(resource)
+    if "profile" in resource.attributes:
+        yield _create_profile(resource)
+        yield _fill_profile(resource)
 
 
 def _put_policy(resource: Resource) -> Call:
@@ -78,9 +79,9 @@ def _put_policy(resource: Resource) -> Call:
     return Call("iam", "put_role_policy", params, retry=SPREADING)
 
 
-def _create_profile(resource: Resource) -> list[Call]:
+def _create_profile(resource: Resource) -> Call:
     params = {"InstanceProfileName": resource.name, "Tags": tag_list(resource.tags)}
-    return [Call("iam", "create_instance_profile", params)]
+    return Call("iam", "create_instance_profile", params)
 
 
 def _fill_profile(resource: Resource) -> Call:
@@ -88,19 +89,18 @@ def _fill_profile(resource: Resource) -> Call:
     return Call("iam", "add_role_to_instance_profile", params, retry=SPREADING)
 
 
-def _update_role(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
-    calls = []
+def _update_role(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     if "trust" in changed:
         params = {"RoleName": resource.name, "PolicyDocument": Json(resource.attributes["trust"])}
-        calls.append(Call("iam", "update_assume_role_policy", params))
+        yield Call("iam", "update_assume_role_policy", params)
     if "policy" in changed:
-        calls.append(_put_policy(resource))
+        yield _put_policy(resource)
     if "other_policies" in changed:
-        calls += [_remove_policy(found.name, policy) for policy in found.attributes["other_policies"]]
+        yield from (_remove_policy(found.name, policy) for policy in found.attributes["other_policies"])
     if "profile" in changed:
-        calls += _create_profile(resource) if "profile" not in found.attributes else []
-        calls.append(_fill_profile(resource))
-    return calls
+        if "profile" not in found.attributes:
+            yield _create_profile(resource)
+        yield _fill_profile(resource)
 
 
 def _remove_policy(role: str, policy: str) -> Call:
@@ -109,18 +109,17 @@ def _remove_policy(role: str, policy: str) -> Call:
     return Call("iam", "delete_role_policy", {"RoleName": role, "PolicyName": policy}, gone=ABSENT)
 
 
-def _delete_role(found: Found) -> list[Call]:
+def _delete_role(found: Found) -> Iterator[Call]:
     # IAM deletes a role only when no policy and no profile holds it.
     name, attributes = found.name, found.attributes
     profile = {"InstanceProfileName": name}
-    calls = []
     if attributes.get("profile") == HELD:
-        calls.append(Call("iam", "remove_role_from_instance_profile", profile | {"RoleName": name}, gone=ABSENT))
+        yield Call("iam", "remove_role_from_instance_profile", profile | {"RoleName": name}, gone=ABSENT)
     if "profile" in attributes:
-        calls.append(Call("iam", "delete_instance_profile", profile, gone=ABSENT, retry=("DeleteConflict",)))
+        yield Call("iam", "delete_instance_profile", profile, gone=ABSENT, retry=("DeleteConflict",))
     own = [POLICY_NAME] if attributes["policy"] is not None else []
-    calls += [_remove_policy(name, policy) for policy in own + attributes["other_policies"]]
-    return [*calls, Call("iam", "delete_role", {"RoleName": name}, gone=ABSENT, retry=("DeleteConflict",))]
+    yield from (_remove_policy(name, policy) for policy in own + attributes["other_policies"])
+    yield Call("iam", "delete_role", {"RoleName": name}, gone=ABSENT, retry=("DeleteConflict",))
 
 
 KIND = Kind("IAM role", _create_role, _delete_role, _update_role)

@@ -277,36 +277,36 @@ def _grants(have: Observed) -> Iterator[Verdict]:
 SPREADING = (*ABSENT["kms"], "DisabledException", "KMSInvalidStateException")
 
 
-def _create_key(resource: Resource) -> list[Call]:
+def _create_key(resource: Resource) -> Iterator[Call]:
     params = {
         "Description": resource.attributes["description"],
         "Policy": Json(resource.attributes["policy"]),
         "Tags": tag_list(resource.tags, "TagKey", "TagValue"),
     }
-    create = Call("kms", "create_key", params, {"id": "KeyMetadata.KeyId", "arn": "KeyMetadata.Arn"})
-    return [create, *_set_key(resource, Ref(resource.key), frozenset({"rotation", "alias"}))]
+    yield Call("kms", "create_key", params, {"id": "KeyMetadata.KeyId", "arn": "KeyMetadata.Arn"})
+    yield from _set_key(resource, Ref(resource.key), frozenset({"rotation", "alias"}))
 
 
-def _update_key(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
-    own, calls = {"KeyId": found.id}, []
+def _update_key(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     if found.attributes["state"] == PENDING:
-        calls.append(Call("kms", "cancel_key_deletion", own))
+        yield Call("kms", "cancel_key_deletion", {"KeyId": found.id})
     if "state" in changed:
-        calls.append(Call("kms", "enable_key", own))
-    return calls + _set_key(resource, found.id, changed)
+        yield Call("kms", "enable_key", {"KeyId": found.id})
+    yield from _set_key(resource, found.id, changed)
 
 
-def _set_key(resource: Resource, own: Id, changed: frozenset[str]) -> list[Call]:
-    attributes = resource.attributes
-    setters = {
-        "description": Call("kms", "update_key_description", {"KeyId": own, "Description": attributes["description"]}),
-        "rotation": Call("kms", "enable_key_rotation", {"KeyId": own}, retry=SPREADING),
-        "alias": Call("kms", "create_alias", {"AliasName": attributes["alias"], "TargetKeyId": own}, retry=SPREADING),
-        "policy": Call(
-            "kms", "put_key_policy", {"KeyId": own, "PolicyName": "default", "Policy": Json(attributes["policy"])}
-        ),
-    }
-    return [call for name, call in setters.items() if name in changed]
+def _set_key(resource: Resource, own: Id, changed: frozenset[str]) -> Iterator[Call]:
+    attributes, key = resource.attributes, {"KeyId": own}
+    if "description" in changed:
+        yield Call("kms", "update_key_description", key | {"Description": attributes["description"]})
+    if "rotation" in changed:
+        yield Call("kms", "enable_key_rotation", key, retry=SPREADING)
+    if "alias" in changed:
+        alias = {"AliasName": attributes["alias"], "TargetKeyId": own}
+        yield Call("kms", "create_alias", alias, retry=SPREADING)
+    if "policy" in changed:
+        policy = {"PolicyName": "default", "Policy": Json(attributes["policy"])}
+        yield Call("kms", "put_key_policy", key | policy)
 
 
 SECRET = {"description": "Description", "kms_key": "KmsKeyId"}
@@ -322,20 +322,20 @@ def _create_secret(resource: Resource) -> list[Call]:
     return [Call("secretsmanager", "create_secret", params, {"arn": "ARN"}, retry=("EncryptionFailure",))]
 
 
-def _update_secret(resource: Resource, found: Found, changed: frozenset[str]) -> list[Call]:
-    own, calls = {"SecretId": found.id}, []
+def _update_secret(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
+    own = {"SecretId": found.id}
     if "state" in changed:
-        calls.append(Call("secretsmanager", "restore_secret", own))
-    params = fields.write(SECRET, resource.attributes, changed)
-    return calls + ([Call("secretsmanager", "update_secret", own | params)] if params else [])
+        yield Call("secretsmanager", "restore_secret", own)
+    if params := fields.write(SECRET, resource.attributes, changed):
+        yield Call("secretsmanager", "update_secret", own | params)
 
 
-def _delete_key(found: Found) -> list[Call]:
+def _delete_key(found: Found) -> Iterator[Call]:
+    if alias := found.attributes["alias"]:
+        yield Call("kms", "delete_alias", {"AliasName": alias}, gone=ABSENT["kms"])
     # After the secrets, and for as many days: as long as one can be recovered, it can be decrypted.
-    alias, days = found.attributes["alias"], found.facts["recovery_days"]
-    params = {"KeyId": found.id, "PendingWindowInDays": days}
-    unnamed = [Call("kms", "delete_alias", {"AliasName": alias}, gone=ABSENT["kms"])] if alias else []
-    return [*unnamed, Call("kms", "schedule_key_deletion", params, gone=ABSENT["kms"])]
+    params = {"KeyId": found.id, "PendingWindowInDays": found.facts["recovery_days"]}
+    yield Call("kms", "schedule_key_deletion", params, gone=ABSENT["kms"])
 
 
 def _delete_secret(found: Found) -> list[Call]:

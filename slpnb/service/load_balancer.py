@@ -346,14 +346,14 @@ KINDS: dict[str, Kind] = {
         "target group",
         _create_target_group,
         _delete_target_group,
-        lambda *change: tuple(_update_target_group(*change)),
-        fixed=frozenset({"name", "vpc", "target_type", "protocol", "port"}),
+        _update_target_group,
+        fixed=frozenset({"name", *TARGET_GROUP}),
     ),
     "load balancer": Kind(
         "load balancer",
         _create_load_balancer,
-        lambda found: tuple(_delete_load_balancer(found)),
-        lambda *change: tuple(_update_load_balancer(*change)),
+        _delete_load_balancer,
+        _update_load_balancer,
         fixed=frozenset({"name", "scheme"}),
     ),
     "listener": Kind(
