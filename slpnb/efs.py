@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore import xform_name
-
 from slpnb import network
 from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
@@ -245,13 +243,13 @@ def _create_file_system(resource: Resource) -> Iterator[Call]:
         "Tags": tag_list(resource.tags),
     }
     binds = {"id": "FileSystemId", "arn": "FileSystemArn"}
-    yield Call("efs", "create_file_system", params, binds, _available("FileSystems", {"FileSystemId": own}))
+    ready = _available("describe_file_systems", "FileSystems", {"FileSystemId": own})
+    yield Call("efs", "create_file_system", params, binds, ready)
     yield from _set_file_system(resource, own, frozenset({"archive_after_days", "policy"}))
 
 
-def _available(what: str, own: Mapping[str, Any]) -> Wait:
-    operation = f"describe_{xform_name(what)}"
-    return Wait(operation, own, f"{what}[0].LifeCycleState", "available", ("error",))
+def _available(operation: str, path: str, own: Mapping[str, Any]) -> Wait:
+    return Wait(operation, own, f"{path}[0].LifeCycleState", "available", ("error",))
 
 
 def _update_file_system(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
@@ -289,7 +287,7 @@ def _create_access_point(resource: Resource) -> list[Call]:
     }
     root = params["RootDirectory"]
     root["CreationInfo"] = {"OwnerUid": attributes["uid"], "OwnerGid": attributes["gid"], **root["CreationInfo"]}
-    ready = _available("AccessPoints", {"AccessPointId": Ref(resource.key)})
+    ready = _available("describe_access_points", "AccessPoints", {"AccessPointId": Ref(resource.key)})
     return [Call("efs", "create_access_point", params, {"id": "AccessPointId", "arn": "AccessPointArn"}, ready)]
 
 
@@ -298,7 +296,7 @@ def _delete_access_point(found: Found) -> list[Call]:
 
 
 def _create_mount_target(resource: Resource) -> list[Call]:
-    ready = _available("MountTargets", {"MountTargetId": Ref(resource.key)})
+    ready = _available("describe_mount_targets", "MountTargets", {"MountTargetId": Ref(resource.key)})
     params = fields.write(MOUNT_TARGET, resource.attributes)
     return [Call("efs", "create_mount_target", params, {"id": "MountTargetId"}, ready)]
 

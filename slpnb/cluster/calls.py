@@ -231,10 +231,8 @@ def _unprotect(found: Found) -> Iterator[Call]:
 def _delete_group(found: Found) -> Iterator[Call]:
     """Lift the protection, scale to zero, then force the deletion: terminating instances are not waited for twice."""
     yield from _unprotect(found)
-    name, busy = (
-        {"AutoScalingGroupName": found.name},
-        ("ScalingActivityInProgress", "ResourceContention", "ResourceInUse"),
-    )
+    name = {"AutoScalingGroupName": found.name}
+    busy = ("ScalingActivityInProgress", "ResourceContention", "ResourceInUse")
     none = name | {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0, "NewInstancesProtectedFromScaleIn": False}
     yield Call("autoscaling", "update_auto_scaling_group", none, retry=busy)
     ask, hint = {"AutoScalingGroupNames": [found.name]}, "instances are terminating; run again"

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal
 from slpnb.plan.model import Call, Change, Observed, Wait
-from slpnb.plan.values import Json, Ref, Secret, references, substitute
+from slpnb.plan.values import Json, Ref, Secret, nested, references, substitute
 
 RETRY_DELAY_SECONDS = 3
 RETRY_TIMEOUT_SECONDS = 120
@@ -127,8 +127,7 @@ class _Sender:
         return jmespath.search(wait.path, answer)
 
     def _ready(self, params: Any) -> dict[str, Any]:
-        filled = _fill_secrets(substitute(params, self._value))
-        return dict(filled)
+        return dict(nested(substitute(params, self._value), _as_sent))
 
     def _value(self, ref: Ref) -> Any:
         if (ref.key, ref.attribute) in self.known:
@@ -145,13 +144,8 @@ class _Sender:
         )
 
 
-def _fill_secrets(value: Any) -> Any:
+def _as_sent(value: Any) -> Any:
+    """A `Secret` made, a `Json` value as its text."""
     if isinstance(value, Secret):
         return value.make()
-    if isinstance(value, Json):
-        return json.dumps(_fill_secrets(value.value))
-    if isinstance(value, dict):
-        return {key: _fill_secrets(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill_secrets(item) for item in value]
-    return value
+    return json.dumps(nested(value.value, _as_sent)) if isinstance(value, Json) else value

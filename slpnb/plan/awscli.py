@@ -17,7 +17,7 @@ from botocore import xform_name
 
 from slpnb.plan.model import Call, Change, Observed, Wait
 from slpnb.plan.shown import beginning
-from slpnb.plan.values import Join, Json, Ref, Secret, substitute
+from slpnb.plan.values import Join, Json, Ref, Secret, nested, substitute
 
 NEXT = " \\\n    "  # one option per line
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
@@ -51,31 +51,25 @@ def _commands(change: Change, known: Mapping[str, str]) -> Iterator[str]:
 
 
 def _without_ids(call: Call, known: Mapping[str, str]) -> Call:
-    wait = call.wait and replace(call.wait, params=_name_ids(call.wait.params, known))
-    return replace(call, params=_name_ids(call.params, known), wait=wait)
+    params, wait = _name_ids(call.params, known), call.wait
+    return replace(call, params=params, wait=wait and replace(wait, params=_name_ids(wait.params, known)))
 
 
-def _name_ids(value: Any, known: Mapping[str, str]) -> Any:
-    if isinstance(value, str) and value in known:
-        return _Shell(f"${{{known[value]}}}")
-    if isinstance(value, str):
-        return _name_parts(value, known)
+def _name_ids(params: Any, known: Mapping[str, str]) -> Any:
+    return nested(params, lambda value: _named(value, known))
+
+
+def _named(value: Any, known: Mapping[str, str]) -> Any:
+    """Known values, several with commas between them or one with a suffix, such as a secret's ARN with a key."""
     if isinstance(value, Json):
         return Json(_name_ids(value.value, known))
-    if isinstance(value, Mapping):
-        return {key: _name_ids(item, known) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_name_ids(item, known) for item in value]
-    return value
-
-
-def _name_parts(text: str, known: Mapping[str, str]) -> Any:
-    """Several known values separated by commas, or one with a suffix: a secret's ARN followed by a key."""
-    parts = text.split(",")
+    if not isinstance(value, str):
+        return value
+    parts = value.split(",")
     if all(part in known for part in parts):
         return _Shell(",".join(f"${{{known[part]}}}" for part in parts))
-    value, rest = beginning(text, known)
-    return Join((_Shell(f"${{{known[value]}}}"), rest)) if value else _name_account(text, known)
+    whole, rest = beginning(value, known)
+    return Join((_Shell(f"${{{known[whole]}}}"), rest)) if whole else _name_account(value, known)
 
 
 def _name_account(text: str, known: Mapping[str, str]) -> Any:
@@ -124,8 +118,8 @@ def _options(params: Mapping[str, Any]) -> Iterable[str]:
 def _quote(value: Any) -> str:
     """Quote for a shell, leaving the variables of `Ref` and `Secret` values to be expanded."""
     marks: dict[str, str] = {}
-    marked = _mark(substitute(value, _expansion), marks)
-    if isinstance(marked, (list, tuple)) and all(isinstance(item, (str, int)) for item in marked) and marked:
+    marked = _mark_all(substitute(value, _expansion), marks)
+    if isinstance(marked, list) and all(isinstance(item, (str, int)) for item in marked) and marked:
         return " ".join(_expand(shlex.quote(str(item)), marks) for item in marked)
     text = marked if isinstance(marked, str) else json.dumps(marked)
     return _expand(shlex.quote(text), marks)
@@ -140,6 +134,10 @@ def _expansion(ref: Ref) -> _Shell:
     return _Shell(f"${{{variable(ref.key, ref.attribute)}{f'##*{ref.after}' if ref.after else ''}}}")
 
 
+def _mark_all(value: Any, marks: dict[str, str]) -> Any:
+    return nested(value, lambda item: _mark(item, marks))
+
+
 def _mark(value: Any, marks: dict[str, str]) -> Any:
     if isinstance(value, (_Shell, Secret)):
         mark = f"SLPNB{len(marks)}MARK"
@@ -147,13 +145,7 @@ def _mark(value: Any, marks: dict[str, str]) -> Any:
         return mark
     if isinstance(value, Join):
         return "".join(_mark(part, marks) for part in value.parts)
-    if isinstance(value, Json):
-        return json.dumps(_mark(value.value, marks))
-    if isinstance(value, Mapping):
-        return {key: _mark(item, marks) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_mark(item, marks) for item in value]
-    return value
+    return json.dumps(_mark_all(value.value, marks)) if isinstance(value, Json) else value
 
 
 def _expand(quoted: str, marks: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from slpnb.plan.values import Join, Ref, Secret
+from slpnb.plan.values import Join, Ref, Secret, nested
 
 if TYPE_CHECKING:
     from slpnb.plan.model import Observed
@@ -19,23 +19,18 @@ def show(value: Any, have: Observed | None = None) -> str:
         return "absent"
     if isinstance(value, (Ref, Join, Secret)):
         return _hide_account(str(value), have or {})
-    shown = _relabel(value, _shown(have or {}))
+    names = _shown(have or {})
+    shown = nested(value, lambda item: _relabel(item, names) if isinstance(item, str) else item)
     text = (
         shown or '""' if isinstance(shown, str) else json.dumps(shown, default=str, sort_keys=True, ensure_ascii=False)
     )
     return _hide_account(text, have or {})
 
 
-def _relabel(value: Any, names: Mapping[str, str]) -> Any:
-    """The same value with the labels of what is known in it."""
-    if isinstance(value, str):
-        known, rest = beginning(value, names)
-        return names[known] + rest if known else value
-    if isinstance(value, Mapping):
-        return {key: _relabel(item, names) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_relabel(item, names) for item in value]
-    return value
+def _relabel(text: str, names: Mapping[str, str]) -> str:
+    """A text with the label of what is known in it."""
+    known, rest = beginning(text, names)
+    return names[known] + rest if known else text
 
 
 def beginning(text: str, known: Iterable[str]) -> tuple[str, str]:

@@ -60,20 +60,27 @@ class Json:
     value: Any
 
 
+def nested(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same mappings and sequences, with ``change`` of each value that they hold at any depth."""
+    if isinstance(value, Mapping):
+        return {key: nested(item, change) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [nested(item, change) for item in value]
+    return change(value)
+
+
 def substitute(value: Any, lookup: Callable[[Ref], Any]) -> Any:
     """Replace each `Ref` inside nested mappings and sequences by what ``lookup`` returns for it."""
+    return nested(value, lambda item: _known(item, lookup))
+
+
+def _known(value: Any, lookup: Callable[[Ref], Any]) -> Any:
     if isinstance(value, Ref):
         return lookup(value)
     if isinstance(value, Join):
-        parts = tuple(substitute(part, lookup) for part in value.parts)
+        parts = tuple(_known(part, lookup) for part in value.parts)
         return "".join(parts) if all(type(part) is str for part in parts) else Join(parts)
-    if isinstance(value, Json):
-        return Json(substitute(value.value, lookup))
-    if isinstance(value, Mapping):
-        return {key: substitute(item, lookup) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [substitute(item, lookup) for item in value]
-    return value
+    return Json(substitute(value.value, lookup)) if isinstance(value, Json) else value
 
 
 def references(value: Any) -> list[Ref]:
