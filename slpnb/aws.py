@@ -7,11 +7,11 @@ Steps read through `Aws.read` and `Aws.pages`, which send nothing that writes; o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import jmespath
@@ -26,6 +26,7 @@ TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
 # How a read's name begins
 READING = ("batch_get_", "describe_", "filter_", "get_", "head_", "list_", "lookup_", "simulate_")
+T = TypeVar("T")
 Tags = Iterable[Mapping[str, str]] | Mapping[str, str]
 
 
@@ -58,8 +59,8 @@ class Aws:
             )
         return self._clients[service]
 
-    def read(self, service: str, operation: str, *, absent: Iterable[str] = (), **params: Any) -> dict[str, Any] | None:
-        """Call a reading operation; None when AWS answers one of the ``absent`` error codes.
+    def read(self, service: str, operation: str, *, absent: Iterable[str] = (), **params: Any) -> dict[str, Any]:
+        """Call a reading operation; an empty answer when AWS answers one of the ``absent`` error codes.
 
         Only those codes mean absent: anything else raises `AwsError`, a denied call too.
         """
@@ -67,14 +68,14 @@ class Aws:
         with _errors_in_words(service, operation, absent):
             answer: dict[str, Any] = getattr(self.client(service), operation)(**params)
             return answer
-        return None
+        return {}
 
     def pages(self, service: str, operation: str, path: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
         """Everything at ``path`` (JMESPath) of a listing operation, over all its pages."""
         _demand_reading(operation)
         client = self.client(service)
         if not client.can_paginate(operation):
-            return jmespath.search(path, self.read(service, operation, absent=absent, **params) or {}) or []
+            return jmespath.search(path, self.read(service, operation, absent=absent, **params)) or []
         with _errors_in_words(service, operation, absent):
             pages = client.get_paginator(operation).paginate(**params)
             return [item for page in pages for item in jmespath.search(path, page) or []]
@@ -83,7 +84,7 @@ class Aws:
     @cached_property
     def caller(self) -> Mapping[str, str]:
         """Account and ARN that the credentials belong to."""
-        return self.read("sts", "get_caller_identity") or {}
+        return self.read("sts", "get_caller_identity")
 
     @property
     def account_id(self) -> str:
@@ -129,6 +130,11 @@ def _errors_in_words(service: str, operation: str, absent: Iterable[str]) -> Ite
             raise AwsError(f"{service} {operation}: {explain(error)}") from error
     except BotoCoreError as error:
         raise AwsError(f"{service} {operation}: {error}") from error
+
+
+def batches(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """The items in order, for calls that take no more than ``most`` at once."""
+    return (items[first : first + most] for first in range(0, len(items), most))
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) -> Aws:

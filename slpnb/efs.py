@@ -126,15 +126,13 @@ def _found_file_system(aws: Aws, system: Mapping[str, Any]) -> Found:
 
 
 def _archive_after_days(aws: Aws, identifier: str) -> int | None:
-    answer = aws.read("efs", "describe_lifecycle_configuration", FileSystemId=identifier, absent=MISSING) or {}
-    for policy in answer.get("LifecyclePolicies", []):
-        if "TransitionToIA" in policy:
-            return int(policy["TransitionToIA"].split("_")[1])
-    return None
+    path = "LifecyclePolicies[].TransitionToIA"
+    rules = aws.pages("efs", "describe_lifecycle_configuration", path, FileSystemId=identifier, absent=MISSING)
+    return next((int(rule.split("_")[1]) for rule in rules), None)  # AFTER_30_DAYS
 
 
 def _backups(aws: Aws, identifier: str) -> bool:
-    answer = aws.read("efs", "describe_backup_policy", FileSystemId=identifier, absent=MISSING) or {}
+    answer = aws.read("efs", "describe_backup_policy", FileSystemId=identifier, absent=MISSING)
     return answer.get("BackupPolicy", {}).get("Status") in ("ENABLED", "ENABLING")
 
 
@@ -162,7 +160,7 @@ def _found_mount_targets(aws: Aws, file_system: str) -> dict[str, Found]:
 
 def _found_mount_target(aws: Aws, target: Mapping[str, Any]) -> Found:
     identifier, zone = target["MountTargetId"], target["AvailabilityZoneName"]
-    groups = aws.read("efs", "describe_mount_target_security_groups", MountTargetId=identifier, absent=MISSING) or {}
+    groups = aws.read("efs", "describe_mount_target_security_groups", MountTargetId=identifier, absent=MISSING)
     attributes = fields.read(MOUNT_TARGET, target) | {"security_groups": sorted(groups.get("SecurityGroups", []))}
     facts = {"state": target["LifeCycleState"], "vpc": target.get("VpcId", "")}
     return Found(f"mount-target/{zone}", "mount target", zone, identifier, attributes, STEP, facts)

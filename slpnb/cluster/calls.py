@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from slpnb.aws import tag_list, tag_map
+from slpnb.aws import batches, tag_list, tag_map
 from slpnb.cluster.instances import CAUSES
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, fields
 from slpnb.plan.values import Ref
@@ -220,10 +220,8 @@ def _update_group(resource: Resource, found: Found, changed: frozenset[str]) -> 
 
 
 def _unprotect(found: Found) -> Iterator[Call]:
-    protected: Sequence[str] = found.facts["protected"]
-    for first in range(0, len(protected), PROTECTED_AT_ONCE):
-        some = list(protected[first : first + PROTECTED_AT_ONCE])
-        params = {"AutoScalingGroupName": found.name, "InstanceIds": some, "ProtectedFromScaleIn": False}
+    for some in batches(found.facts["protected"], PROTECTED_AT_ONCE):
+        params = {"AutoScalingGroupName": found.name, "InstanceIds": list(some), "ProtectedFromScaleIn": False}
         # ValidationError: the instance has left the group meanwhile.
         yield Call("autoscaling", "set_instance_protection", params, gone=("ValidationError",))
 

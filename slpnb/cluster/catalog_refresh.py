@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from slpnb import catalog
 from slpnb.catalog import InstanceType
 from slpnb.catalog.data.build import described
+from slpnb.cluster import instances
 from slpnb.errors import AwsError, ParameterError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 COLUMNS = (*catalog.COLUMNS, "registered_mib")
 PRICES_FROM = "us-east-1"  # where the price list is answered, and what the shipped prices are of
-BATCH = 100  # DescribeContainerInstances takes a hundred
 # Boots and kernels differ by less (data/README.md: Amazon Linux 2 reads 14 MiB more); a reserve is usually more.
 SLACK_MIB = 32
 SHOWN = 20  # changed types that are listed one by one
@@ -149,17 +149,12 @@ def believable(name: str, mib: int, *, own: bool) -> bool:
 
 def _instances(aws: Aws, cluster: str) -> Iterator[tuple[str, int]]:
     """Type and registered MiB of a cluster's Linux instances; external ones have no type."""
-    arns = aws.pages("ecs", "list_container_instances", "containerInstanceArns[]", cluster=cluster)
-    for start in range(0, len(arns), BATCH):
-        answer = aws.read(
-            "ecs", "describe_container_instances", cluster=cluster, containerInstances=arns[start : start + BATCH]
-        )
-        for one in (answer or {}).get("containerInstances", ()):
-            attributes = {item["name"]: item.get("value", "") for item in one.get("attributes", ())}
-            amounts = {item["name"]: item.get("integerValue", 0) for item in one.get("registeredResources", ())}
-            name = attributes.get("ecs.instance-type")
-            if name and amounts.get("MEMORY") and attributes.get("ecs.os-type", "linux") == "linux":
-                yield name, amounts["MEMORY"]
+    for one in instances.described(aws, cluster):
+        attributes = {item["name"]: item.get("value", "") for item in one.get("attributes", ())}
+        amounts = {item["name"]: item.get("integerValue", 0) for item in one.get("registeredResources", ())}
+        name = attributes.get("ecs.instance-type")
+        if name and amounts.get("MEMORY") and attributes.get("ecs.os-type", "linux") == "linux":
+            yield name, amounts["MEMORY"]
 
 
 def prices(price_list: Iterable[str]) -> dict[str, float]:

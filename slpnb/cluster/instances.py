@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from slpnb import catalog, network
-from slpnb.aws import Aws
+from slpnb.aws import Aws, batches
 from slpnb.config import Config
 from slpnb.plan import Found, Observed
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
@@ -47,11 +47,15 @@ class Registered:
 
 def find(aws: Aws) -> list[Registered]:
     """The container instances of the cluster, sorted by zone and type; none when there is no such cluster."""
-    name, absent = aws.config.cluster.name, ("ClusterNotFoundException",)
-    arns = aws.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=name, absent=absent)
-    batches = (arns[first : first + BATCH] for first in range(0, len(arns), BATCH))
-    answers = (aws.read("ecs", "describe_container_instances", cluster=name, containerInstances=b) for b in batches)
-    return sorted(_registered(item) for answer in answers if answer for item in answer["containerInstances"])
+    return sorted(map(_registered, described(aws, aws.config.cluster.name)))
+
+
+def described(aws: Aws, cluster: str) -> Iterator[dict[str, Any]]:
+    """The container instances of a cluster as ECS describes them; none when there is no such cluster."""
+    own = {"cluster": cluster, "absent": ("ClusterNotFoundException",)}
+    for arns in batches(aws.pages("ecs", "list_container_instances", "containerInstanceArns", **own), BATCH):
+        question = {"containerInstances": arns, **own}
+        yield from aws.pages("ecs", "describe_container_instances", "containerInstances", **question)
 
 
 def _registered(item: Mapping[str, Any]) -> Registered:

@@ -94,7 +94,7 @@ def _group(config: Config) -> Resource:
 
 
 def _provider(config: Config) -> Resource:
-    cluster, name = config.cluster, f"{config.prefix}-capacity"
+    cluster, name = config.cluster, provider_name(config)
     attributes = {
         "group": Ref("auto-scaling-group"),
         "managed_scaling": {
@@ -123,6 +123,11 @@ def group_name(config: Config) -> str:
     return f"{config.prefix}-instances"
 
 
+def provider_name(config: Config) -> str:
+    """The name of the capacity provider."""
+    return f"{config.prefix}-capacity"
+
+
 def observe(aws: Aws) -> Observed:
     """What AWS holds of this step, in the order in which it is made, and what it refers to."""
     foreign = {**network.find_subnets(aws), **instances.find_routes(aws), **image.find_ami(aws)}
@@ -136,21 +141,21 @@ def observe(aws: Aws) -> Observed:
 
 def find_cluster(aws: Aws) -> dict[str, Found]:
     """The ECS cluster in the parameters."""
-    name = aws.config.cluster.name
-    include = ["TAGS", "SETTINGS", "ATTACHMENTS"]
-    answer = aws.read("ecs", "describe_clusters", clusters=[name], include=include) or {}
-    for cluster in answer.get("clusters", []):
-        if cluster["status"] != "INACTIVE":
-            settings = {item["name"]: item["value"] for item in cluster.get("settings", [])}
-            attributes = {"container_insights": settings.get("containerInsights", "disabled")}
-            facts = {
-                "name": name,
-                "providers": tuple(cluster.get("capacityProviders", ())),
-                "strategy": tuple(cluster.get("defaultCapacityProviderStrategy", ())),
-            }
-            step = aws.step_of(cluster.get("tags"))
-            return {"cluster": Found("cluster", "ECS cluster", name, cluster["clusterArn"], attributes, step, facts)}
-    return {}
+    question = {"clusters": [aws.config.cluster.name], "include": ["TAGS", "SETTINGS", "ATTACHMENTS"]}
+    clusters = aws.pages("ecs", "describe_clusters", "clusters", **question)
+    return _only(_found_cluster(aws, cluster) for cluster in clusters if cluster["status"] != "INACTIVE")
+
+
+def _found_cluster(aws: Aws, cluster: Mapping[str, Any]) -> Found:
+    name, settings = cluster["clusterName"], {item["name"]: item["value"] for item in cluster.get("settings", [])}
+    attributes = {"container_insights": settings.get("containerInsights", "disabled")}
+    facts = {
+        "name": name,
+        "providers": tuple(cluster.get("capacityProviders", ())),
+        "strategy": tuple(cluster.get("defaultCapacityProviderStrategy", ())),
+    }
+    step = aws.step_of(cluster.get("tags"))
+    return Found("cluster", "ECS cluster", name, cluster["clusterArn"], attributes, step, facts)
 
 
 def _find_launch_template(aws: Aws) -> dict[str, Found]:
@@ -169,7 +174,7 @@ def _only(found: Iterable[Found]) -> dict[str, Found]:
 def _found_launch_template(aws: Aws, template: Mapping[str, Any]) -> Found:
     identifier, latest = template["LaunchTemplateId"], template["LatestVersionNumber"]
     question = {"LaunchTemplateId": identifier, "Versions": [LATEST]}
-    versions = (aws.read("ec2", "describe_launch_template_versions", **question) or {})["LaunchTemplateVersions"]
+    versions = aws.read("ec2", "describe_launch_template_versions", **question)["LaunchTemplateVersions"]
     default = template["DefaultVersionNumber"]
     attributes = template_attributes(versions[0]["LaunchTemplateData"]) | {
         "default_version": "the latest" if default == latest else f"version {default} of {latest}"
@@ -211,8 +216,8 @@ def _in_order(aws: Aws, subnets: Iterable[str]) -> list[str]:
 
 
 def _find_provider(aws: Aws, cluster: Mapping[str, Found]) -> dict[str, Found]:
-    question = {"capacityProviders": [f"{aws.config.prefix}-capacity"], "include": ["TAGS"]}
-    providers = (aws.read("ecs", "describe_capacity_providers", **question) or {}).get("capacityProviders", [])
+    question = {"capacityProviders": [provider_name(aws.config)], "include": ["TAGS"]}
+    providers = aws.pages("ecs", "describe_capacity_providers", "capacityProviders", **question)
     alive = (provider for provider in providers if provider["status"] != "INACTIVE")
     return _only(_found_provider(aws, provider, cluster.get("cluster")) for provider in alive)
 

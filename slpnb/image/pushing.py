@@ -196,7 +196,7 @@ def ecr(aws: Aws, tag: str) -> tuple[Destination, Login]:
 
 def ecr_login(aws: Aws) -> Login:
     """The user and the password of the account's own registry."""
-    answer = aws.read("ecr", "get_authorization_token") or {}
+    answer = aws.read("ecr", "get_authorization_token")
     token = answer["authorizationData"][0]["authorizationToken"]
     user, _, password = base64.b64decode(token).decode().partition(":")
     return Login(user, password)

@@ -94,7 +94,7 @@ def find_repository(aws: Aws) -> dict[str, Found]:
 
 def _found_repository(aws: Aws, repository: Mapping[str, Any]) -> Found:
     name, arn = repository["repositoryName"], repository["repositoryArn"]
-    tags = aws.read("ecr", "list_tags_for_resource", resourceArn=arn) or {}
+    tags = aws.read("ecr", "list_tags_for_resource", resourceArn=arn)
     policy = aws.read("ecr", "get_lifecycle_policy", repositoryName=name, absent=NO_POLICY)
     attributes = {
         **fields.read(REPOSITORY, repository),
@@ -109,10 +109,10 @@ def find_ami(aws: Aws) -> dict[str, Found]:
     """The AMI that the parameters name through Systems Manager; nothing when there is none. Read only."""
     name = ami_parameter(aws.config)
     answer = aws.read("ssm", "get_parameter", Name=name, absent=("ParameterNotFound",))
-    if answer is None:
+    if not answer:
         return {}
     missing = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed")
-    images = aws.read("ec2", "describe_images", ImageIds=[answer["Parameter"]["Value"]], absent=missing) or {}
+    images = aws.read("ec2", "describe_images", ImageIds=[answer["Parameter"]["Value"]], absent=missing)
     found = images.get("Images", [])
     return {"ami": _found_ami(found[0])} if found else {}
 
@@ -159,8 +159,8 @@ def _manifest(aws: Aws, image_id: Mapping[str, str]) -> dict[str, Any] | None:
         imageIds=[image_id],
         acceptedMediaTypes=list(MEDIA_TYPES),
     )
-    images = (answer or {}).get("images", [])
-    for failure in (answer or {}).get("failures", []):
+    images = answer.get("images", [])
+    for failure in answer.get("failures", []):
         if failure["failureCode"] not in ("ImageNotFound", "InvalidImageTag", "InvalidImageDigest"):
             raise AwsError(f"ecr batch_get_image: {failure['failureCode']}: {failure.get('failureReason', '')}")
     return dict(images[0]) if images else None
@@ -172,7 +172,7 @@ def _platform(aws: Aws, manifest: Mapping[str, Any]) -> str:
     answer = aws.read(
         "ecr", "get_download_url_for_layer", repositoryName=aws.config.image.repository, layerDigest=digest
     )
-    return architecture.platform_of_config(json.loads(_fetch(aws, (answer or {})["downloadUrl"], digest)))
+    return architecture.platform_of_config(json.loads(_fetch(aws, answer["downloadUrl"], digest)))
 
 
 def _fetch(aws: Aws, url: str, digest: str) -> bytes:

@@ -54,9 +54,9 @@ def _other_policies(aws: Aws, name: str) -> list[str]:
 def managed_policy(aws: Aws, name: str) -> dict[str, Any]:
     """The document of one of AWS's own policies, in its current version, to compare with."""
     arn = f"arn:{aws.caller['Arn'].split(':')[1]}:iam::aws:policy/{name}"
-    policy = (aws.read("iam", "get_policy", PolicyArn=arn) or {})["Policy"]
+    policy = aws.read("iam", "get_policy", PolicyArn=arn)["Policy"]
     version = aws.read("iam", "get_policy_version", PolicyArn=arn, VersionId=policy["DefaultVersionId"])
-    return dict((version or {})["PolicyVersion"]["Document"])
+    return dict(version["PolicyVersion"]["Document"])
 
 
 def _create_role(resource: Resource) -> Iterator[Call]:

@@ -143,7 +143,7 @@ def find_database(aws: Aws) -> dict[str, Found]:
     """The existing RDS instance by its identifier, if there is one. Facts: ``host``, ``port``, ``status``."""
     name = aws.config.secrets.database_instance
     answer = aws.read("rds", "describe_db_instances", DBInstanceIdentifier=name, absent=ABSENT["rds"])
-    if answer is None:
+    if not answer:
         return {}
     instance = answer["DBInstances"][0]
     endpoint = instance.get("Endpoint", {})  # it has none while it is being created
@@ -183,8 +183,8 @@ def _key_step(aws: Aws, key: Mapping[str, Any]) -> str:
 
 def _found_key(aws: Aws, key: Mapping[str, Any], aliased: Mapping[str, Any] | None) -> dict[str, Found]:
     identifier, alias = key["KeyId"], aws.config.secrets.kms_alias
-    policy = aws.read("kms", "get_key_policy", KeyId=identifier, PolicyName="default") or {}
-    rotation = aws.read("kms", "get_key_rotation_status", KeyId=identifier) or {}
+    policy = aws.read("kms", "get_key_policy", KeyId=identifier, PolicyName="default")
+    rotation = aws.read("kms", "get_key_rotation_status", KeyId=identifier)
     attributes = {
         "description": key.get("Description", ""),
         "state": key["KeyState"],
@@ -214,7 +214,7 @@ def _is_available(secret: Found) -> bool:
 def _find_secret(aws: Aws, role: str) -> Found | None:
     name = secret_name(aws.config, role)
     secret = aws.read("secretsmanager", "describe_secret", SecretId=name, absent=ABSENT["secretsmanager"])
-    if secret is None:
+    if not secret:
         return None
     pending, step = "DeletedDate" in secret, aws.step_of(secret.get("Tags"))
     attributes = {

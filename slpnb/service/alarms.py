@@ -195,7 +195,7 @@ def _end(name: str, identifier: str) -> str:
 
 
 def _found(aws: Aws, alarm: Mapping[str, Any], name: str, whole: Mapping[str, str]) -> Found:
-    answer = aws.read("cloudwatch", "list_tags_for_resource", ResourceARN=alarm["AlarmArn"]) or {}
+    answer = aws.read("cloudwatch", "list_tags_for_resource", ResourceARN=alarm["AlarmArn"])
     stats = [query["MetricStat"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
     first = {**stats[0]["Metric"], "Period": stats[0]["Period"], "Statistic": stats[0]["Stat"]} if stats else alarm
     dimensions = {one["Name"]: whole.get(one["Value"], one["Value"]) for one in first.get("Dimensions", [])}

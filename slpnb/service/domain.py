@@ -57,7 +57,7 @@ def observe(aws: Aws, load_balancer: Found | None, zone: Found | None) -> dict[s
 
 def _record(aws: Aws, zone: Found, name: str) -> Mapping[str, Any] | None:
     start = {"StartRecordName": name, "StartRecordType": "A", "MaxItems": "3"}
-    answer = aws.read("route53", "list_resource_record_sets", HostedZoneId=zone.id, **start) or {}
+    answer = aws.read("route53", "list_resource_record_sets", HostedZoneId=zone.id, **start)
     records = [one for one in answer["ResourceRecordSets"] if _plain(one["Name"]) == name]
     return next((one for one in records if one["Type"] in ("A", "CNAME")), None)
 
@@ -138,7 +138,7 @@ def _not_for_all(config: Config, issued: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _certificate(aws: Aws, arn: str) -> dict[str, Any]:
-    answer = aws.read("acm", "describe_certificate", CertificateArn=arn) or {}
+    answer = aws.read("acm", "describe_certificate", CertificateArn=arn)
     return dict(answer["Certificate"])
 
 

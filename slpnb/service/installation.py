@@ -14,6 +14,7 @@ from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Change, Observed, Plan, Wait
 from slpnb.plan.values import Ref
+from slpnb.service import stability
 from slpnb.verdict import Verdict, ng, ok
 
 STEP = "80_service"
@@ -80,10 +81,7 @@ def run(aws: Aws) -> Verdict:
 
 def _ended(aws: Aws) -> Verdict:
     """How the newest one-off task ended."""
-    asked = {"cluster": aws.config.cluster.name, "startedBy": STARTED_BY, "desiredStatus": "STOPPED"}
-    arns = aws.pages("ecs", "list_tasks", "taskArns", **asked)
-    described = aws.read("ecs", "describe_tasks", cluster=aws.config.cluster.name, tasks=arns) if arns else None
-    ended = sorted((described or {}).get("tasks", []), key=lambda one: str(one.get("stoppedAt", "")))
+    ended = sorted(stability.stopped(aws, startedBy=STARTED_BY), key=lambda one: str(one.get("stoppedAt", "")))
     if not ended:
         return ng("installation", "the task is not among the stopped ones")
     container = ended[-1]["containers"][0]

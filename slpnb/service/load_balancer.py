@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slpnb import network
-from slpnb.aws import Aws, tag_list
+from slpnb.aws import Aws, batches, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, Wanted, fields
 from slpnb.plan.values import Ref
@@ -126,36 +126,32 @@ def observe(aws: Aws) -> dict[str, Found]:
 def find_target_group(aws: Aws) -> dict[str, Found]:
     """The target group of this environment; a foreign one of the same name has no step."""
     groups = aws.pages("elbv2", "describe_target_groups", "TargetGroups")
-    picked = _pick(aws, groups, "TargetGroup", aws.config.service.target_group)
+    picked = pick(groups, _steps(aws, groups, "TargetGroup"), "TargetGroup", aws.config.service.target_group)
     return {"target-group": _found_target_group(aws, *picked)} if picked else {}
 
 
 def find_load_balancer(aws: Aws) -> dict[str, Found]:
     """The load balancer of this environment; a foreign one of the same name has no step."""
     balancers = aws.pages("elbv2", "describe_load_balancers", "LoadBalancers")
-    picked = _pick(aws, balancers, "LoadBalancer", aws.config.service.load_balancer)
+    picked = pick(balancers, _steps(aws, balancers, "LoadBalancer"), "LoadBalancer", aws.config.service.load_balancer)
     return {"load-balancer": _found_load_balancer(aws, *picked)} if picked else {}
 
 
 Item = Mapping[str, Any]
 
 
-def _pick(aws: Aws, items: Sequence[Item], kind: str, name: str) -> tuple[Item, str] | None:
-    """The item that this step made, with the step's name; else the one that already has the name."""
-    steps = _steps(aws, [item[f"{kind}Arn"] for item in items])
+def pick(items: Sequence[Item], steps: Mapping[str, str], kind: str, name: str) -> tuple[Item, str] | None:
+    """The item that this step made, with the step's name; else the one that already has the name. Pure."""
     ours = [item for item in items if steps[item[f"{kind}Arn"]] == STEP]
     named = [item for item in items if item[f"{kind}Name"] == name]
     return next(((item, steps[item[f"{kind}Arn"]]) for item in (*ours, *named)), None)
 
 
-def _steps(aws: Aws, arns: Sequence[str]) -> dict[str, str]:
+def _steps(aws: Aws, items: Sequence[Item], kind: str) -> dict[str, str]:
     """Which step made each of these, by its tags."""
-    found: dict[str, str] = {}
-    for start in range(0, len(arns), TAGS_AT_ONCE):
-        answer = aws.read("elbv2", "describe_tags", ResourceArns=list(arns[start : start + TAGS_AT_ONCE])) or {}
-        for described in answer["TagDescriptions"]:
-            found[described["ResourceArn"]] = aws.step_of(described.get("Tags"))
-    return found
+    asked = batches([item[f"{kind}Arn"] for item in items], TAGS_AT_ONCE)
+    answers = (aws.pages("elbv2", "describe_tags", "TagDescriptions", ResourceArns=arns) for arns in asked)
+    return {one["ResourceArn"]: aws.step_of(one.get("Tags")) for answer in answers for one in answer}
 
 
 def _found_target_group(aws: Aws, group: Item, step: str) -> Found:
@@ -187,15 +183,14 @@ def _found_load_balancer(aws: Aws, balancer: Item, step: str) -> Found:
 
 
 def _extra(keys: Mapping[str, str], aws: Aws, of: str, **own: str) -> dict[str, Any]:
-    answer = aws.read("elbv2", f"describe_{of}_attributes", **own) or {}
-    values = {item["Key"]: item["Value"] for item in answer["Attributes"]}
+    values = tag_map(aws.pages("elbv2", f"describe_{of}_attributes", "Attributes", **own))
     return {name: json.loads(values.get(key, "null")) for name, key in keys.items()}
 
 
 def find_listeners(aws: Aws, load_balancer: str) -> dict[str, Found]:
     """The listeners of a load balancer by port; one that was added by hand has no step."""
     listeners = aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=load_balancer)
-    steps = _steps(aws, [listener["ListenerArn"] for listener in listeners])
+    steps = _steps(aws, listeners, "Listener")
     found = [_found_listener(listener, steps[listener["ListenerArn"]]) for listener in listeners]
     return {listener.key: listener for listener in sorted(found, key=lambda one: -int(one.attributes["port"]))}
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
 
-from slpnb import task
-from slpnb.aws import Aws
+from slpnb import cluster, task
+from slpnb.aws import Aws, batches
 from slpnb.errors import VerificationError
 from slpnb.words import counted
 
 POLL_SECONDS = 15
 EVENTS_SHOWN = 3
+TASKS_AT_ONCE = 100  # DescribeTasks takes no more
 
 # What ECS writes, and what it means ("Messages and their causes"); the first match is reported.
 CAUSES: tuple[tuple[str, str], ...] = (
@@ -218,8 +219,8 @@ def describe(aws: Aws) -> dict[str, Any]:
     """The service in the parameters as DescribeServices returns it. Raises `VerificationError` when it is absent."""
     config = aws.config
     question = {"cluster": config.cluster.name, "services": [config.service.name]}
-    answer = aws.read("ecs", "describe_services", absent=("ClusterNotFoundException",), **question) or {}
-    for service in answer.get("services", []):
+    absent = ("ClusterNotFoundException",)
+    for service in aws.pages("ecs", "describe_services", "services", absent=absent, **question):
         if service["status"] == "ACTIVE":
             return dict(service)
     raise VerificationError(f"service {config.service.name} is not active in cluster {config.cluster.name}")
@@ -237,8 +238,8 @@ def healthy_targets(aws: Aws, service: Mapping[str, Any]) -> int:
 def targets(aws: Aws, target_group: str) -> list[dict[str, Any]]:
     """The targets of a group with their health, as DescribeTargetHealth answers."""
     absent = ("TargetGroupNotFound",)
-    answer = aws.read("elbv2", "describe_target_health", TargetGroupArn=target_group, absent=absent) or {}
-    return list(answer.get("TargetHealthDescriptions", []))
+    path = "TargetHealthDescriptions"
+    return aws.pages("elbv2", "describe_target_health", path, TargetGroupArn=target_group, absent=absent)
 
 
 # --- why not ------------------------------------------------------------------------------------------------
@@ -264,15 +265,18 @@ def _events(service: Mapping[str, Any], wanted: str) -> Iterator[str]:
     yield from dict.fromkeys(telling or texts)
 
 
+def stopped(aws: Aws, **asked: str) -> Iterator[dict[str, Any]]:
+    """The stopped tasks that ECS still knows (about an hour), as DescribeTasks answers; ``asked`` says of what."""
+    own = {"cluster": aws.config.cluster.name}
+    for arns in batches(
+        aws.pages("ecs", "list_tasks", "taskArns", desiredStatus="STOPPED", **own, **asked), TASKS_AT_ONCE
+    ):
+        yield from aws.pages("ecs", "describe_tasks", "tasks", tasks=arns, **own)
+
+
 def _stopped_reasons(aws: Aws) -> Iterator[str]:
-    """Why tasks of the service stopped, as far as ECS still knows (about an hour)."""
-    config = aws.config
-    question = {"cluster": config.cluster.name, "serviceName": config.service.name, "desiredStatus": "STOPPED"}
-    arns = aws.pages("ecs", "list_tasks", "taskArns", **question)[:10]
-    if not arns:
-        return
-    answer = aws.read("ecs", "describe_tasks", cluster=config.cluster.name, tasks=arns) or {}
-    reasons = [reason for stopped in answer.get("tasks", []) for reason in _reasons(stopped)]
+    """Why tasks of the service stopped."""
+    reasons = (reason for one in stopped(aws, serviceName=aws.config.service.name) for reason in _reasons(one))
     yield from dict.fromkeys(without_ids(reason) for reason in reasons if not reason.startswith("Scaling activity"))
 
 
@@ -298,13 +302,11 @@ def cause(messages: Iterable[str]) -> str:
 
 def room(aws: Aws) -> str:
     """What one task asks for, against the most that any instance of the cluster has left."""
-    needed, name = aws.config.task, aws.config.cluster.name
-    arns = aws.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=name)[:100]
+    needed = aws.config.task
     asked = f"one task asks for {needed.memory_mib} MiB and {needed.cpu_units} CPU units"
-    if not arns:
+    left = [_left(one["remainingResources"]) for one in cluster.instances.described(aws, aws.config.cluster.name)]
+    if not left:
         return f"{asked}, and the cluster has no instance"
-    answer = aws.read("ecs", "describe_container_instances", cluster=name, containerInstances=arns) or {}
-    left = [_left(instance["remainingResources"]) for instance in answer["containerInstances"]]
     memory, cpu = max(one["MEMORY"] for one in left), max(one["CPU"] for one in left)
     return (
         f"{asked}; of {counted(len(left), 'instance')} the one with the most has {memory} MiB and {cpu} CPU units left"

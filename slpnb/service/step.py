@@ -9,12 +9,12 @@ parameters", "Balancing an Amazon ECS service across Availability Zones"), ECS A
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from slpnb import cluster, efs, network, task
-from slpnb.aws import Aws, tag_list
+from slpnb.aws import Aws, batches, tag_list
 from slpnb.config import Config
 from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
@@ -25,6 +25,7 @@ from slpnb.verdict import Verdicts
 
 STEP = "80_service"
 ABSENT = ("ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException")
+SERVICES_AT_ONCE = 10  # DescribeServices takes no more
 AZ_SPREAD = {"type": "spread", "field": "attribute:ecs.availability-zone"}
 SERVICE = {
     "scheduling": "schedulingStrategy || 'REPLICA'",
@@ -146,21 +147,16 @@ def _only(key: str, found: Observed) -> dict[str, Found]:
 
 def _find_service(aws: Aws, earlier: Mapping[str, Found]) -> dict[str, Found]:
     """The service that this step made, by its tags, else whatever has its name in this cluster."""
-    name = {"cluster": aws.config.cluster.name}
-    arns = aws.pages("ecs", "list_services", "serviceArns", absent=ABSENT, **name)
-    described = list(_described(aws, arns))
-    steps = {one["serviceArn"]: aws.step_of(one.get("tags")) for one in described}
-    ours = [one for one in described if steps[one["serviceArn"]] == STEP]
-    named = [one for one in described if one["serviceName"] == aws.config.service.name]
-    picked = next(iter([*ours, *named]), None)
-    return {"service": _found(picked, steps[picked["serviceArn"]], earlier)} if picked else {}
+    alive = [one for one in _described(aws) if one["status"] != "INACTIVE"]
+    steps = {one["serviceArn"]: aws.step_of(one.get("tags")) for one in alive}
+    picked = load_balancer.pick(alive, steps, "service", aws.config.service.name)
+    return {"service": _found(*picked, earlier)} if picked else {}
 
 
-def _described(aws: Aws, arns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(arns), 10):  # DescribeServices takes no more
-        question = {"cluster": aws.config.cluster.name, "services": list(arns[start : start + 10])}
-        answer = aws.read("ecs", "describe_services", include=["TAGS"], absent=ABSENT, **question) or {}
-        yield from (one for one in answer.get("services", []) if one["status"] != "INACTIVE")
+def _described(aws: Aws) -> Iterator[dict[str, Any]]:
+    own = {"cluster": aws.config.cluster.name, "absent": ABSENT}
+    for arns in batches(aws.pages("ecs", "list_services", "serviceArns", **own), SERVICES_AT_ONCE):
+        yield from aws.pages("ecs", "describe_services", "services", services=arns, include=["TAGS"], **own)
 
 
 def _found(service: Mapping[str, Any], step: str, earlier: Mapping[str, Found]) -> Found:

@@ -126,7 +126,7 @@ def _quota(aws: Aws, quota: Quota) -> Verdict:
     absent = ("NoSuchResourceException", "AccessDeniedException")
     answer = aws.read("service-quotas", "get_service_quota", absent=absent, **params)
     answer = answer or aws.read("service-quotas", "get_aws_default_service_quota", absent=absent, **params)
-    if answer is None:
+    if not answer:
         return skip(quota.meaning, f"not readable; needed {quota.needed}")
     allowed = int(answer["Quota"]["Value"])
     seen = f"{quota.needed} needed at most, {allowed} allowed"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from slpnb import efs, image, secrets
-from slpnb.aws import Aws, tag_list
+from slpnb.aws import Aws, batches, tag_list
 from slpnb.config import Config
 from slpnb.ecs import placement
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, read_back
@@ -57,7 +57,7 @@ def _find_log_group(aws: Aws) -> dict[str, Found]:
 
 def _found_log_group(aws: Aws, group: Mapping[str, Any]) -> Found:
     arn = group["arn"].removesuffix(":*")
-    tags = aws.read("logs", "list_tags_for_resource", resourceArn=arn) or {}
+    tags = aws.read("logs", "list_tags_for_resource", resourceArn=arn)
     attributes = {"retention_days": group.get("retentionInDays")}
     return Found("log-group", "log group", group["logGroupName"], arn, attributes, aws.step_of(tags.get("tags")))
 
@@ -87,7 +87,7 @@ def _revisions(aws: Aws) -> Iterator[Found]:
 
 
 def _found_revision(aws: Aws, arn: str) -> Found:
-    answer = aws.read("ecs", "describe_task_definition", taskDefinition=arn, include=["TAGS"]) or {}
+    answer = aws.read("ecs", "describe_task_definition", taskDefinition=arn, include=["TAGS"])
     document, name = answer["taskDefinition"], aws.config.task.family
     facts = {
         "revision": f"{name}:{document['revision']}",
@@ -193,16 +193,13 @@ def _register(resource: Resource) -> list[Call]:
     return [Call("ecs", "register_task_definition", params, binds)]
 
 
-def _delete_revisions(found: Found) -> list[Call]:
+def _delete_revisions(found: Found) -> Iterator[Call]:
     """Deregister what is active, then delete all: a revision that tasks still run goes when they have stopped."""
     revisions = found.facts["revisions"]
-    active = [arn for arn, status in revisions if status == "ACTIVE"]
-    every = [arn for arn, _ in revisions]
-    batches = [every[first : first + DELETED_AT_ONCE] for first in range(0, len(every), DELETED_AT_ONCE)]
-    return [
-        *(Call("ecs", "deregister_task_definition", {"taskDefinition": arn}, gone=UNKNOWN) for arn in active),
-        *(Call("ecs", "delete_task_definitions", {"taskDefinitions": batch}, gone=UNKNOWN) for batch in batches),
-    ]
+    for arn in (arn for arn, status in revisions if status == "ACTIVE"):
+        yield Call("ecs", "deregister_task_definition", {"taskDefinition": arn}, gone=UNKNOWN)
+    for some in batches([arn for arn, _ in revisions], DELETED_AT_ONCE):
+        yield Call("ecs", "delete_task_definitions", {"taskDefinitions": some}, gone=UNKNOWN)
 
 
 KINDS: dict[str, Kind] = {
