@@ -22,7 +22,7 @@ from slpnb.verdict import Verdict, Verdicts, ng, ok
 STEP = "20_network"
 EPHEMERAL_PORTS = (32768, 60999)  # where Docker maps host port 0 on Amazon Linux (ECS Developer Guide, "hostPort")
 ROLES = ("load-balancer", "instances", "tasks", "efs")
-WORLD = "0.0.0.0/0"
+WORLD = ("0.0.0.0/0", "::/0")
 
 Rule = dict[str, Any]  # from_port, to_port, source (a group's id or an address range), why
 
@@ -198,9 +198,7 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
 def _exposure(group: Found) -> Verdict:
     allowed = {80, 443} if group.key == "security-group/load-balancer" else set()
     open_ports = {
-        (rule["from_port"], rule["to_port"])
-        for rule in group.attributes["ingress"]
-        if rule["source"] in (WORLD, "::/0")
+        (rule["from_port"], rule["to_port"]) for rule in group.attributes["ingress"] if rule["source"] in WORLD
     }
     subject = f"open to the world: {group.name}"
     excess = sorted(ports for ports in open_ports if not (ports[0] == ports[1] and ports[0] in allowed))

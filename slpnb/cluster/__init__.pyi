@@ -9,6 +9,7 @@ from .step import (
     observe as observe,
     plan as plan,
     preflight as preflight,
+    provider_name as provider_name,
     registered as registered,
     verify as verify,
 )

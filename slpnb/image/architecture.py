@@ -72,16 +72,12 @@ def platforms(manifest: dict[str, Any]) -> tuple[str, ...] | None:
     """
     if "manifests" not in manifest:
         return None
-    found = {_platform(entry.get("platform", {})) for entry in manifest["manifests"]}
+    found = {platform_of(entry.get("platform", {})) for entry in manifest["manifests"]}
     return tuple(sorted(found - {"unknown/unknown"}))
 
 
-def platform_of_config(config: dict[str, Any]) -> str:
-    """The platform that an image's config was built for."""
-    return _platform(config)
-
-
-def _platform(entry: dict[str, Any]) -> str:
+def platform_of(entry: dict[str, Any]) -> str:
+    """The platform of an index's entry, or the one that an image's config was built for."""
     return f"{entry.get('os', 'unknown')}/{entry.get('architecture', 'unknown')}"
 
 

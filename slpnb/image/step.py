@@ -172,7 +172,7 @@ def _platform(aws: Aws, manifest: Mapping[str, Any]) -> str:
     answer = aws.read(
         "ecr", "get_download_url_for_layer", repositoryName=aws.config.image.repository, layerDigest=digest
     )
-    return architecture.platform_of_config(json.loads(_fetch(aws, answer["downloadUrl"], digest)))
+    return architecture.platform_of(json.loads(_fetch(aws, answer["downloadUrl"], digest)))
 
 
 def _fetch(aws: Aws, url: str, digest: str) -> bytes:

@@ -2,13 +2,12 @@
 
 from .notebook import (
     RECORD_TYPE as RECORD_TYPE,
-    STEPS as STEPS,
     conclude as conclude,
     connect_backend as connect_backend,
     connect_embedded as connect_embedded,
     open as open,
     parse_cells as parse_cells,
     prepare as prepare,
-    step as step,
     tell as tell,
 )
+from .steps import STEPS as STEPS, step as step

@@ -16,13 +16,12 @@ from slpnb.aws import Aws, connect
 from slpnb.config import Config, lay_over, load
 from slpnb.errors import VerificationError
 from slpnb.plan import Applied, Plan
-from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
+from slpnb.runbook.steps import STEPS, step
 from slpnb.verdict import Verdicts
 
 if TYPE_CHECKING:
     from slpnb.local import Embedded
 
-__all__ = ["NOTEBOOKS", "STEPS", "conclude", "open", "step", "tell"]
 RECORD_TYPE = "application/vnd.slpnb.step+json"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from slpnb import cluster
 from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.errors import Refusal
@@ -38,10 +39,10 @@ class Alarm:
     reason: str
     metric: str
     statistic: str
-    compare: str
     threshold: float
     minutes: int
     dimensions: tuple[str, ...]
+    compare: str = "GreaterThanThreshold"
     missing: str = "notBreaching"
     period_seconds: int = 60
 
@@ -53,7 +54,6 @@ ALARMS = (
         "a task that fails its health check is stopped and replaced; if that goes on, all of them may be",
         "AWS/ApplicationELB UnHealthyHostCount",
         "Maximum",
-        "GreaterThanThreshold",
         0,
         5,
         BALANCER,
@@ -63,7 +63,6 @@ ALARMS = (
         "WordPress itself answers 5xx: PHP or the database fails",
         "AWS/ApplicationELB HTTPCode_Target_5XX_Count",
         "Sum",
-        "GreaterThanThreshold",
         10,
         5,
         BALANCER,
@@ -73,7 +72,6 @@ ALARMS = (
         "the load balancer itself answers 5xx: the first attempt showed 503, with no task behind it",
         "AWS/ApplicationELB HTTPCode_ELB_5XX_Count",
         "Sum",
-        "GreaterThanThreshold",
         10,
         5,
         ("LoadBalancer",),
@@ -83,7 +81,6 @@ ALARMS = (
         "one request in twenty takes longer than 3 s",
         "AWS/ApplicationELB TargetResponseTime",
         "p95",
-        "GreaterThanThreshold",
         3,
         10,
         BALANCER,
@@ -93,29 +90,26 @@ ALARMS = (
         "fewer tasks run than are wanted: no room, or they keep stopping",
         "ECS/ContainerInsights DesiredTaskCount - RunningTaskCount",
         "Average",
-        "GreaterThanThreshold",
         0,
         15,
         ("ClusterName", "ServiceName"),
-        "missing",
+        missing="missing",
     ),
     Alarm(
         "capacity-does-not-come",
         "above 100 % the group should have grown: it is at its maximum, or its instances never register",
         "AWS/ECS/ManagedScaling CapacityProviderReservation",
         "Average",
-        "GreaterThanThreshold",
         100,
         30,
         ("CapacityProviderName", "ClusterName"),
-        "missing",
+        missing="missing",
     ),
     Alarm(
         "uploads-at-their-limit",
         "the file system's I/O is at its limit: pages wait for pictures",
         "AWS/EFS PercentIOLimit",
         "Maximum",
-        "GreaterThanThreshold",
         95,
         15,
         ("FileSystemId",),
@@ -125,10 +119,10 @@ ALARMS = (
         "below this the file system falls back to 50 KiB/s per GiB stored",
         "AWS/EFS BurstCreditBalance",
         "Minimum",
-        "LessThanThreshold",
         192 * 1024**3,  # of 2.1 TiB at first
         15,
         ("FileSystemId",),
+        compare="LessThanThreshold",
     ),
 )
 
@@ -153,7 +147,7 @@ def _resource(config: Config, alarm: Alarm) -> Resource:
     plain = {
         "ClusterName": config.cluster.name,
         "ServiceName": config.service.name,
-        "CapacityProviderName": f"{config.prefix}-capacity",
+        "CapacityProviderName": cluster.provider_name(config),
     }
     name = f"{config.prefix}-{alarm.name}"
     attributes = {

@@ -12,9 +12,9 @@ from slpnb import network, task
 from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.errors import Refusal
-from slpnb.plan import Call, Change, Observed, Plan, Wait
+from slpnb.plan import Call, Change, Observed, Plan, Wait, fields
 from slpnb.plan.values import Ref
-from slpnb.service import stability
+from slpnb.service import stability, step
 from slpnb.verdict import Verdict, ng, ok
 
 STEP = "80_service"
@@ -53,11 +53,9 @@ def _run(config: Config) -> Call:
 
 
 def _network(config: Config) -> dict[str, Any]:
-    if config.task.network_mode != "awsvpc":
+    if (settings := step.interfaces(config)) is None:
         return {}
-    subnets = [Ref(f"subnet/{zone}") for zone in config.zones]
-    groups = [Ref("security-group/tasks", step=network.STEP)]
-    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": groups}}}
+    return {"networkConfiguration": {"awsvpcConfiguration": fields.write(step.INTERFACES, settings)}}
 
 
 def observe(aws: Aws) -> Observed:

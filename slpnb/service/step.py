@@ -20,7 +20,7 @@ from slpnb.ecs.placement import TEMPLATES
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
 from slpnb.plan.values import Ref
-from slpnb.service import alarms, checks, domain, load_balancer, scaling
+from slpnb.service import alarms, domain, health, load_balancer, scaling
 from slpnb.verdict import Verdicts
 
 STEP = "80_service"
@@ -74,7 +74,7 @@ def _service(config: Config) -> Resource:
         "zone_rebalancing": "ENABLED" if rebalances(config) else "DISABLED",
         "health_check_grace_seconds": service.health_check_grace_seconds,
         "load_balancer": [_registers(config)],
-        "network": _network(config),
+        "network": interfaces(config),
         "propagate_tags": "SERVICE",
         "managed_tags": True,
     }
@@ -88,7 +88,7 @@ def _registers(config: Config) -> dict[str, Any]:
     return {"target_group": Ref("target-group"), "container": task.container_name, "port": task.container_port}
 
 
-def _network(config: Config) -> dict[str, Any] | None:
+def interfaces(config: Config) -> dict[str, Any] | None:
     """Where the tasks' own interfaces go; on EC2 they never get a public address. None but in awsvpc mode."""
     if config.task.network_mode != "awsvpc":
         return None
@@ -213,7 +213,7 @@ def part(plan: Plan, *keys: str) -> Plan:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then ask what a visitor would: name, certificate, ports, healthy targets, the revision."""
     have = observe(aws)
-    return read_back(want, have) + checks.check(aws, have)
+    return read_back(want, have) + health.check(aws, have)
 
 
 # --- how the service is written -----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """00_start: who is calling, what exists, and every refusal that follows, before anything is created."""
 
 from . import contradictions as contradictions
-from .checks import (
+from .preflight import (
     caller as caller,
     compute_choices as compute_choices,
     existing as existing,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from slpnb.catalog import InstanceType, instance_type
+from slpnb.catalog import instance_type
 from slpnb.config import Config
 from slpnb.ecs.percents import limits
 from slpnb.ecs.resources import RESERVED_TCP_PORTS
@@ -27,7 +27,7 @@ ASKED = re.compile(r"\bhttp(s?)://(?:127\.0\.0\.1|localhost)(?::(\d+))?")
 STATIC_FILE = re.compile(r"\.(txt|html?|ico|png|svg|css|js)$")
 LONG_DRAIN_SECONDS = 300  # AWS's default deregistration delay, longer than any request of this service
 
-Rule = Callable[[Config, InstanceType], Verdict]
+Rule = Callable[[Config], Verdict]
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,14 @@ class Check:
     source: str
 
 
-def check(config: Config, facts: InstanceType | None = None) -> Verdicts:
-    """Every check of `CHECKS`, in that order. Pure.
-
-    ``facts`` are those of the instance type; by default the catalogue's of cluster.instance_type.
-    """
-    known = facts or instance_type(config.cluster.instance_type)
-    return Verdicts.of(one.rule(config, known) for one in CHECKS)
+def check(config: Config) -> Verdicts:
+    """Every check of `CHECKS`, in that order. Pure."""
+    return Verdicts.of(one.rule(config) for one in CHECKS)
 
 
-def table(config: Config, facts: InstanceType | None = None) -> pd.DataFrame:
+def table(config: Config) -> pd.DataFrame:
     """The same as a table: check (index), verdict, seen, source of the rule."""
-    found = check(config, facts)
-    rows = [(one.subject, one.status, one.seen, known.source) for one, known in zip(found, CHECKS, strict=False)]
+    rows = [(one.subject, one.status, one.seen, known.source) for one, known in zip(check(config), CHECKS, strict=True)]
     return pd.DataFrame(rows, columns=["check", "verdict", "seen", "source"]).set_index("check")
 
 
@@ -77,14 +72,15 @@ def _instances(count: int) -> str:
 # --- where it runs ------------------------------------------------------------------------------------------
 
 
-def _compute(config: Config, _: InstanceType) -> Verdict:
+def _compute(config: Config) -> Verdict:
     chosen = config.start.compute
     if chosen != "ec2":
         return ng("compute", f"start.compute is {chosen}: the kit builds ECS on EC2 instances and nothing else")
     return ok("compute", "ECS on EC2 instances")
 
 
-def _architecture(config: Config, facts: InstanceType) -> Verdict:
+def _architecture(config: Config) -> Verdict:
+    facts = instance_type(config.cluster.instance_type)
     task = config.task.architecture
     if task != facts.architecture:
         return ng(
@@ -94,7 +90,7 @@ def _architecture(config: Config, facts: InstanceType) -> Verdict:
     return ok("architecture", f"task and {facts.name} are {task}")
 
 
-def _ami(config: Config, _: InstanceType) -> Verdict:
+def _ami(config: Config) -> Verdict:
     parameter, task = config.cluster.ami_parameter, config.task.architecture
     if not parameter:
         return ok("AMI", f"looked up for the task's architecture, {task}")
@@ -106,19 +102,20 @@ def _ami(config: Config, _: InstanceType) -> Verdict:
     return ok("AMI", f"cluster.ami_parameter is for {task}")
 
 
-def _gpus(config: Config, facts: InstanceType) -> Verdict:
+def _gpus(config: Config) -> Verdict:
+    facts = instance_type(config.cluster.instance_type)
     asked = config.task.gpus
     if asked > facts.gpus:
         return ng("GPU", f"{asked} asked, {facts.name} has {facts.gpus}: ECS can never place the task")
     return ok("GPU", f"{asked} asked, {facts.name} has {facts.gpus}")
 
 
-def _memory(config: Config, facts: InstanceType) -> Verdict:
+def _memory(config: Config) -> Verdict:
     """The research notebook's three figures: 8 GiB defined, 3.5 GiB remembered, 4 GiB in the instance."""
     task, found = config.task, fit(config)
     seen = (
         f"the task claims {task.memory_mib} MiB, its container may use {task.container_memory_mib} MiB, "
-        f"{facts.name} has {found.left_mib} MiB for tasks"
+        f"{config.cluster.instance_type} has {found.left_mib} MiB for tasks"
     )
     if found.short_mib:
         return ng("memory", f"{seen}: short by {found.short_mib} MiB")
@@ -128,8 +125,9 @@ def _memory(config: Config, facts: InstanceType) -> Verdict:
     return ok("memory", seen)
 
 
-def _second_task(config: Config, facts: InstanceType) -> Verdict:
+def _second_task(config: Config) -> Verdict:
     """A task as large as the instance leaves no room for another."""
+    facts = instance_type(config.cluster.instance_type)
     group, needs, most = fleet(config), fit(config).needs, config.service.max_tasks
     each = group.per_instance(needs)
     if not each:
@@ -148,7 +146,7 @@ def _second_task(config: Config, facts: InstanceType) -> Verdict:
 # --- network ------------------------------------------------------------------------------------------------
 
 
-def _one_vpc(config: Config, _: InstanceType) -> Verdict:
+def _one_vpc(config: Config) -> Verdict:
     own = config.network.vpc_name
     others = {"efs.vpc_name": config.efs.vpc_name or own, "service.vpc_name": config.service.vpc_name or own}
     apart = [f"{key} is {value}" for key, value in others.items() if value != own]
@@ -161,14 +159,14 @@ def _one_vpc(config: Config, _: InstanceType) -> Verdict:
     return ok("one VPC", f"file system, instances and load balancer are in {own}")
 
 
-def _zones(config: Config, _: InstanceType) -> Verdict:
+def _zones(config: Config) -> Verdict:
     zones = config.zones
     if len(zones) < 2:
         return ng("zones", f"{len(zones)} zone ({', '.join(zones)}): an Application Load Balancer needs 2 subnets")
     return ok("zones", f"{len(zones)} zones, an Application Load Balancer needs 2")
 
 
-def _ports_open(config: Config, _: InstanceType) -> Verdict:
+def _ports_open(config: Config) -> Verdict:
     opened = sorted(config.network.ports_open)
     seen = f"network.ports_open is {', '.join(map(str, opened)) or 'empty'}"
     if 443 not in opened:
@@ -178,7 +176,7 @@ def _ports_open(config: Config, _: InstanceType) -> Verdict:
     return ok("ports open", f"{seen}: HTTPS, and HTTP for the redirect")
 
 
-def _nfs(config: Config, _: InstanceType) -> Verdict:
+def _nfs(config: Config) -> Verdict:
     said, mounts, mode = config.network.nfs_from, config.mounts_from, config.task.network_mode
     if config.task.uploads_volume != "efs":
         return skip("port 2049", f"task.uploads_volume is {config.task.uploads_volume}: nothing mounts EFS")
@@ -190,7 +188,7 @@ def _nfs(config: Config, _: InstanceType) -> Verdict:
     return ok("port 2049", f"open to the {mounts}, which mount in {mode} mode")
 
 
-def _network_mode(config: Config, _: InstanceType) -> Verdict:
+def _network_mode(config: Config) -> Verdict:
     mode, port = config.task.network_mode, config.task.container_port
     if mode == "none":
         return ng("network mode", f"none: the load balancer could not reach port {port} of any task")
@@ -203,7 +201,8 @@ def _network_mode(config: Config, _: InstanceType) -> Verdict:
     return ok("network mode", f"{mode}: the load balancer reaches port {port}")
 
 
-def _trunking(config: Config, facts: InstanceType) -> Verdict:
+def _trunking(config: Config) -> Verdict:
+    facts = instance_type(config.cluster.instance_type)
     found = fit(config)
     if config.task.network_mode != "awsvpc":
         return ok("network interfaces", f"not counted in {config.task.network_mode} mode")
@@ -213,7 +212,7 @@ def _trunking(config: Config, facts: InstanceType) -> Verdict:
     return ok("network interfaces", seen)
 
 
-def _host_port(config: Config, _: InstanceType) -> Verdict:
+def _host_port(config: Config) -> Verdict:
     task, group = config.task, fleet(config)
     port = task.container_port if task.network_mode == "host" else task.host_port
     if task.network_mode not in ("bridge", "host") or not port:
@@ -234,7 +233,7 @@ def _host_port(config: Config, _: InstanceType) -> Verdict:
 # --- load balancer ------------------------------------------------------------------------------------------
 
 
-def _protocol(config: Config, _: InstanceType) -> Verdict:
+def _protocol(config: Config) -> Verdict:
     to, speaks, port = config.service.target_protocol, config.task.container_protocol, config.task.container_port
     if to != speaks:
         return ng(
@@ -246,7 +245,7 @@ def _protocol(config: Config, _: InstanceType) -> Verdict:
     return ok("protocol", f"load balancer and container speak {to} on port {port}: TLS ends {ends}")
 
 
-def _own_check(config: Config, _: InstanceType) -> Verdict:
+def _own_check(config: Config) -> Verdict:
     port, command = config.task.container_port, " ".join(config.task.health_check.command)
     asked = [int(given or (443 if secure else 80)) for secure, given in ASKED.findall(command)]
     if asked and port not in asked:
@@ -258,7 +257,7 @@ def _own_check(config: Config, _: InstanceType) -> Verdict:
     return ok("container health check", f"asks port {port}" if asked else "names no port of the container")
 
 
-def _health_path(config: Config, _: InstanceType) -> Verdict:
+def _health_path(config: Config) -> Verdict:
     path = config.service.health_check.path
     if not STATIC_FILE.search(path):
         return warn(
@@ -269,7 +268,7 @@ def _health_path(config: Config, _: InstanceType) -> Verdict:
     return ok("health check path", f"{path} is a file that nginx serves whatever the Host header")
 
 
-def _grace(config: Config, _: InstanceType) -> Verdict:
+def _grace(config: Config) -> Verdict:
     service, start = config.service, config.task.health_check.start_period_seconds
     grace, every = service.health_check_grace_seconds, service.health_check
     dies = every.interval_seconds * every.unhealthy_count
@@ -281,7 +280,7 @@ def _grace(config: Config, _: InstanceType) -> Verdict:
     return ok("health check grace", seen)
 
 
-def _drain(config: Config, _: InstanceType) -> Verdict:
+def _drain(config: Config) -> Verdict:
     delay, stop = config.service.deregistration_delay_seconds, config.task.stop_timeout_seconds
     seen = f"{delay} s draining and up to {stop} s stopping: an old task keeps its memory for {delay + stop} s"
     if delay >= LONG_DRAIN_SECONDS:
@@ -292,7 +291,7 @@ def _drain(config: Config, _: InstanceType) -> Verdict:
 # --- deployments --------------------------------------------------------------------------------------------
 
 
-def _rounding(config: Config, _: InstanceType) -> Verdict:
+def _rounding(config: Config) -> Verdict:
     """The minimum healthy count rounds up and the maximum rounds down."""
     service = config.service
     desired, low, high = service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent
@@ -306,7 +305,7 @@ def _rounding(config: Config, _: InstanceType) -> Verdict:
     return ok("deployment limits", seen)
 
 
-def _room(config: Config, _: InstanceType) -> Verdict:
+def _room(config: Config) -> Verdict:
     """One desired task with the default percentages needs room for a second one."""
     if not fit(config) or not config.service.desired_tasks:
         return skip("room for an update", "no task is placed at all")
@@ -323,7 +322,7 @@ def _room(config: Config, _: InstanceType) -> Verdict:
     return ok("room for an update", f"{seen}, on {update.instances} of at most {_instances(group.max_instances)}")
 
 
-def _placement(config: Config, _: InstanceType) -> Verdict:
+def _placement(config: Config) -> Verdict:
     template, most, group = config.service.placement, config.service.max_tasks, fleet(config)
     if template == "binpack":
         return warn(
@@ -340,7 +339,7 @@ def _placement(config: Config, _: InstanceType) -> Verdict:
     return ok("placement", f"{template}: ECS rebalances the tasks across {len(config.zones)} zones")
 
 
-def _uploads(config: Config, _: InstanceType) -> Verdict:
+def _uploads(config: Config) -> Verdict:
     """EBS volumes and host folders are not shared among instances, whatever the research notebook says."""
     kind, service = config.task.uploads_volume, config.service
     during = limits(service.desired_tasks, service.minimum_healthy_percent, service.maximum_percent).upper
@@ -353,7 +352,7 @@ def _uploads(config: Config, _: InstanceType) -> Verdict:
     return warn("uploads", f"{what} is lost with its instance; only one task runs at a time")
 
 
-def _alarms(config: Config, _: InstanceType) -> Verdict:
+def _alarms(config: Config) -> Verdict:
     service, insights = config.service, config.cluster.container_insights
     if not service.alarms:
         return ok("alarms", f"none in {config.environment}")

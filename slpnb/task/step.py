@@ -16,10 +16,9 @@ from slpnb.aws import Aws, batches, tag_list
 from slpnb.config import Config
 from slpnb.ecs import placement
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, read_back
-from slpnb.task.task_definition import definition, document, log_group, network_modes, parts, variables, whole
+from slpnb.secrets.policies import log_group
+from slpnb.task.task_definition import definition, parts, whole
 from slpnb.verdict import Verdict, Verdicts, ng, ok
-
-__all__ = ["STEP", "definition", "desired", "document", "network_modes", "observe", "plan", "variables", "verify"]
 
 STEP = "70_task"
 

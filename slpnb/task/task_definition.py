@@ -19,6 +19,7 @@ from slpnb.config import Config
 from slpnb.errors import Refusal
 from slpnb.plan import Script
 from slpnb.plan.values import Join, Ref
+from slpnb.secrets.policies import log_group
 
 Definition = dict[str, Any]  # what RegisterTaskDefinition takes, with `Ref` and `Join` values in it
 DATABASE = {"HOST": "host", "NAME": "dbname", "USER": "username", "PASSWORD": "password"}
@@ -28,11 +29,6 @@ DROPPED = ["AUDIT_WRITE", "FSETID", "MKNOD", "NET_RAW", "SETFCAP", "SETPCAP", "S
 TMPFS = {"/run": 16, "/tmp": 256, "/var/lib/nginx": 128, "/var/lib/php/sessions": 16}  # noqa: S108
 TMPFS_OPTIONS = ["rw", "noexec", "nosuid", "nodev"]
 LOG_BUFFER = "25m"  # a log driver that blocks would stop WordPress when CloudWatch is slow
-
-
-def log_group(config: Config) -> str:
-    """The name of the log group."""
-    return f"/ecs/{config.task.family}"
 
 
 def definition(config: Config) -> Definition:

@@ -147,7 +147,8 @@ def test_the_table_of_grants_has_a_row_for_every_statement(made):
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_the_log_that_the_execution_role_writes_is_the_tasks(environment):
     config = load(environment)
-    assert policies.log_group(config) == task_definition.log_group(config)
+    (container,) = task_definition.definition(config)["containerDefinitions"]
+    assert policies.log_group(config) == container["logConfiguration"]["options"]["awslogs-group"]
 
 
 def test_only_tasks_of_this_account_may_have_the_task_roles(made):

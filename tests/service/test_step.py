@@ -13,7 +13,7 @@ from slpnb.plan import Found
 from slpnb.plan.shown import show
 from slpnb.plan.values import Ref, substitute
 from slpnb.runbook.steps import STEPS, step
-from slpnb.service import checks as service_checks, scaling, stability
+from slpnb.service import health, scaling, stability
 from slpnb.service.alarms import ALARMS
 from tests.conftest import again, cases, opened
 from tests.interruption import counting, dying
@@ -379,7 +379,7 @@ def test_a_closed_port_is_noticed(running):
     group = have["security-group/load-balancer"]
     only = [rule for rule in group.attributes["ingress"] if rule["from_port"] == 80]
     have[group.key] = Found(group.key, group.kind, group.name, group.id, {"ingress": only}, group.step)
-    verdict = service_checks.reachable(running.config, have)
+    verdict = health.reachable(running.config, have)
     assert verdict.status == "NG"
     assert "listeners on 443 cannot be reached" in verdict.seen
 
@@ -398,7 +398,7 @@ def test_a_closed_port_is_noticed(running):
 def test_targets_are_judged_zone_by_zone(states, desired, statuses):
     zones = {"i-a": "us-east-1a", "i-b": "us-east-1b"}
     targets = [{"Target": {"Id": name}, "TargetHealth": {"State": state}} for name, state in states.items()]
-    found = service_checks.targets_by_zone(load("staging"), targets, zones, desired)
+    found = health.targets_by_zone(load("staging"), targets, zones, desired)
     assert [verdict.status for verdict in found] == statuses
 
 
@@ -407,8 +407,8 @@ def test_a_service_with_a_launch_type_never_makes_the_group_grow(running):
     raw = {**have["service"].facts["described"], "launchType": "EC2", "capacityProviderStrategy": []}
     found = have["service"]
     have["service"] = Found(found.key, found.kind, found.name, found.id, {}, found.step, {"described": raw})
-    assert service_checks.capacity(have).status == "NG"
-    assert service_checks.capacity(service.observe(running)).status == "OK"
+    assert health.capacity(have).status == "NG"
+    assert health.capacity(service.observe(running)).status == "OK"
 
 
 # --- interrupted, repeated by hand, destroyed ---------------------------------------------------------------

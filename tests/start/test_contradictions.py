@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb.catalog import instance_type
 from slpnb.config import load
 from slpnb.start import contradictions
 from tests.conftest import cases
@@ -44,8 +43,3 @@ def test_every_check_names_its_source():
     assert list(shown.columns) == ["verdict", "seen", "source"]
     assert shown["source"].str.len().min() > 10
     assert shown.index.is_unique
-
-
-def test_facts_of_a_live_type_win_over_the_catalogue():
-    found = contradictions.check(load("staging"), instance_type("c6i.xlarge"))
-    assert "c6i.xlarge is x86_64" in repr(found.failed)

@@ -19,8 +19,6 @@ from slpnb.plan import Found, Observed
 from slpnb.service import stability, visit
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
-WORLD = (network.WORLD, "::/0")
-
 
 def check(aws: Aws, have: Observed) -> Verdicts:
     """Every check, in the order of a visitor's request: name, certificate, port, target, revision, version."""
@@ -54,7 +52,7 @@ def reachable(config: Config, have: Observed) -> Verdict:
 
 def _open(group: Found, source: str) -> Iterator[tuple[int, int]]:
     for rule in group.attributes["ingress"]:
-        if rule["source"] in (*WORLD, source):
+        if rule["source"] in (*network.WORLD, source):
             yield rule["from_port"], rule["to_port"]
 
 
