@@ -45,7 +45,7 @@ def _file_system(config: Config) -> Resource:
         "performance_mode": efs.performance_mode,
         "throughput_mode": efs.throughput_mode,
         "provisioned_mibps": efs.provisioned_mibps,
-        "archive_after_days": efs.archive_after_days,
+        "transition_to_ia_days": efs.transition_to_ia_days,
         "backups": efs.backups,
         "policy": POLICY,
     }
@@ -117,7 +117,7 @@ def _found_file_system(aws: Aws, system: Mapping[str, Any]) -> Found:
     identifier = system["FileSystemId"]
     attributes = {
         **fields.read(FILE_SYSTEM | THROUGHPUT, system),
-        "archive_after_days": _archive_after_days(aws, identifier),
+        "transition_to_ia_days": _transition_to_ia_days(aws, identifier),
         "backups": _backups(aws, identifier),
         "policy": _policy(aws, identifier),
     }
@@ -125,7 +125,7 @@ def _found_file_system(aws: Aws, system: Mapping[str, Any]) -> Found:
     return Found("file-system", "file system", system.get("Name", ""), identifier, attributes, STEP, facts)
 
 
-def _archive_after_days(aws: Aws, identifier: str) -> int | None:
+def _transition_to_ia_days(aws: Aws, identifier: str) -> int | None:
     path = "LifecyclePolicies[].TransitionToIA"
     rules = aws.pages("efs", "describe_lifecycle_configuration", path, FileSystemId=identifier, absent=MISSING)
     return next((int(rule.split("_")[1]) for rule in rules), None)  # AFTER_30_DAYS
@@ -243,7 +243,7 @@ def _create_file_system(resource: Resource) -> Iterator[Call]:
     binds = {"id": "FileSystemId", "arn": "FileSystemArn"}
     ready = _available("describe_file_systems", "FileSystems", {"FileSystemId": own})
     yield Call("efs", "create_file_system", params, binds, ready)
-    yield from _set_file_system(resource, own, frozenset({"archive_after_days", "policy"}))
+    yield from _set_file_system(resource, own, frozenset({"transition_to_ia_days", "policy"}))
 
 
 def _available(operation: str, path: str, own: Mapping[str, Any]) -> Wait:
@@ -258,8 +258,8 @@ def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> It
     attributes, system = resource.attributes, {"FileSystemId": own}
     if changed & THROUGHPUT.keys():
         yield Call("efs", "update_file_system", system | fields.write(THROUGHPUT, attributes))
-    if "archive_after_days" in changed:
-        days = attributes["archive_after_days"]
+    if "transition_to_ia_days" in changed:
+        days = attributes["transition_to_ia_days"]
         rules = [] if days is None else [{"TransitionToIA": f"AFTER_{days}_DAY{'S' if days > 1 else ''}"}]
         yield Call("efs", "put_lifecycle_configuration", system | {"LifecyclePolicies": rules})
     if "backups" in changed:

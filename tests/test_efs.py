@@ -40,7 +40,7 @@ def test_the_policy_denies_clear_text_and_grants_no_root():
     [
         ({"throughput_mode": "bursting"}, "throughput_mode: elastic -> bursting"),
         ({"throughput_mode": "provisioned", "provisioned_mibps": 16.0}, "provisioned_mibps: absent -> 16.0"),
-        ({"archive_after_days": None}, "archive_after_days: 30 -> absent"),
+        ({"transition_to_ia_days": None}, "transition_to_ia_days: 30 -> absent"),
         ({"backups": False}, "backups: true -> false"),
     ],
 )

@@ -198,9 +198,9 @@ def _print_json(needs: TaskNeeds, service: ServiceSettings, found: Iterable[Answ
     click.echo(json.dumps(document, indent=2))
 
 
-INSTANCE = ("type", "fits", "sold with", "registers", "largest task", "tasks", "limited by", "USD per hour")
+INSTANCE = ("type", "fits", "sold with", "registers at least", "largest task", "tasks", "limited by", "USD per hour")
 FLEET = ("type", "instances", "USD per month", "update", "running meanwhile", "loss of a zone")
-NUMBERS = {"sold with", "registers", "tasks", "USD per hour", "instances", "USD per month"}
+NUMBERS = {"sold with", "registers at least", "tasks", "USD per hour", "instances", "USD per month"}
 
 
 def _print_tables(needs: TaskNeeds, service: ServiceSettings, found: Sequence[Answer]) -> None:
@@ -227,7 +227,7 @@ def _instance_row(one: Answer) -> Sequence[str]:
     largest = f"{one.fit.largest_mib} MiB, {facts.vcpus} vCPU"
     price = "" if facts.usd_per_hour is None else f"{facts.usd_per_hour:.4f}"
     memory = (f"{facts.nominal_mib} MiB", registers, largest)
-    return facts.name, "yes" if one.fits else "no", *memory, str(one.fit.count), one.fit.binding, price
+    return facts.name, "yes" if one.fits else "no", *memory, str(one.fit.count), one.fit.limited_by, price
 
 
 def _fleet_row(one: Answer) -> Sequence[str]:

@@ -104,7 +104,7 @@ class EfsSection(Section):
     """MiB/s, only with throughput mode provisioned"""
     performance_mode: Literal["generalPurpose", "maxIO"] = "generalPurpose"
     """fixed at creation"""
-    archive_after_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 30
+    transition_to_ia_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 30
     """days without access until a file moves to Infrequent Access; null: never"""
     backups: bool = True
     """daily AWS Backup of the file system"""
@@ -177,7 +177,7 @@ class SizingSection(Section):
         "m7g.large",
     ]
     """instance types in the comparison"""
-    memory_steps_mib: Annotated[list[Mib], Field(min_length=1)] = [1024, 2048, 2560, 3584, 4096, 8192]
+    memory_sizes_mib: Annotated[list[Mib], Field(min_length=1)] = [1024, 2048, 2560, 3584, 4096, 8192]
     """task sizes in the comparison"""
 
 

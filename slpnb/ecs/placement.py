@@ -253,7 +253,7 @@ class Fit:
 
     Amounts are MiB against the safe lower bound of what the type registers, less the reserve
     and less the daemons. ``largest_mib`` is the largest task that fits, ``count`` how many of
-    this one do, ``binds`` the resources that stop one more, ``spare`` what the instance has left
+    this one do, ``limiting`` the resources that stop one more, ``spare`` what the instance has left
     next to ``count`` of them.
     """
 
@@ -264,7 +264,7 @@ class Fit:
     empty: Instance
     short: tuple[Shortfall, ...]
     count: int
-    binds: tuple[Resource, ...]
+    limiting: tuple[Resource, ...]
     spare: Instance = field(repr=False)
 
     def __bool__(self) -> bool:
@@ -286,9 +286,9 @@ class Fit:
         return self.left_mib
 
     @property
-    def binding(self) -> str:
+    def limited_by(self) -> str:
         """The resources that rule out one more task, in words."""
-        return " and ".join(WORDS[resource] for resource in self.binds)
+        return " and ".join(WORDS[resource] for resource in self.limiting)
 
     def __repr__(self) -> str:
         after = " after the reserve" if self.reserved_mib else ""
@@ -303,7 +303,7 @@ class Fit:
         if self.short_mib:
             lines.append(f"largest task that fits: {self.largest_mib} MiB")
         if not self.short:
-            lines.append(f"tasks per instance: {self.count}; limited by: {self.binding}")
+            lines.append(f"tasks per instance: {self.count}; limited by: {self.limited_by}")
         return "\n".join(lines)
 
 
@@ -341,7 +341,7 @@ def fit(
         memory_mib=registered.at_least_mib,
         daemons=daemons,
     )
-    count, binds = how_many(needs, empty)
+    count, limiting = how_many(needs, empty)
     spare = replace(
         empty,
         memory_mib=empty.memory_mib - count * needs.memory_mib,
@@ -349,4 +349,4 @@ def fit(
         gpus=empty.gpus - count * needs.gpus,
         enis=empty.enis - count * needs.enis,
     )
-    return Fit(needs, type_name, registered, reserved_mib, empty, shortfalls(needs, empty), count, binds, spare)
+    return Fit(needs, type_name, registered, reserved_mib, empty, shortfalls(needs, empty), count, limiting, spare)

@@ -159,10 +159,10 @@ def _ports_short(needs: TaskNeeds, instance: Instance) -> Iterator[Shortfall]:
             said = f"port {', '.join(map(str, taken))} in use"
             yield Shortfall("ports", len(ports), len(ports) - len(taken), said)
     static = len(needs.tcp_ports) + len(needs.udp_ports)
-    room = MOST_STATIC_PORTS - len(instance.tcp_ports) - len(instance.udp_ports)
-    if static > max(0, room):
-        said = f"{static} host ports asked, {room} left of the {MOST_STATIC_PORTS} that an instance may reserve"
-        yield Shortfall("ports", static, room, said)
+    left = MOST_STATIC_PORTS - len(instance.tcp_ports) - len(instance.udp_ports)
+    if static > max(0, left):
+        said = f"{static} host ports asked, {left} left of the {MOST_STATIC_PORTS} that an instance may reserve"
+        yield Shortfall("ports", static, left, said)
     if needs.dynamic_ports > instance.dynamic_ports:
         said = f"{needs.dynamic_ports} dynamic ports asked, {instance.dynamic_ports} left"
         yield Shortfall("ports", needs.dynamic_ports, instance.dynamic_ports, said)

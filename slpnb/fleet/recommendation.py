@@ -36,7 +36,7 @@ GUARANTEES: Mapping[str, str] = {
     "update": "a rolling update of them finishes, within the deployment's percentages, on existing instances",
     "zone": "any one zone fails, and all of them run on what is left, without waiting for a new instance",
 }
-FRONTIER_STEPS = 20
+FRONTIER_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Recommendation:
     ``extra_usd_month`` over merely running those tasks.
 
     ``fleets``: one row per type (index), the cheapest first, for all guarantees together:
-    ``architecture``, ``each`` (tasks an instance takes), ``binds`` (what stops one more),
+    ``architecture``, ``each`` (tasks an instance takes), ``limited_by`` (what stops one more),
     ``instances``, ``holds`` (tasks in all), ``usd_month``.
 
     ``frontier``: by headroom (index ``spare_tasks``: more than the maximum that all guarantees
@@ -128,7 +128,7 @@ def constraints(config: Config) -> Constraints:
 def instances(each: Numbers, guarantee: str, tasks: int, constraints: Constraints) -> Numbers:
     """The fewest instances that take ``each`` tasks and keep a guarantee that the percentages do not forbid.
 
-    An update needs room for one more task, unless the percentages let one stop first. When a zone
+    An update runs one more task, unless the percentages let one stop first. When a zone
     of z fails, m instances must be left of m + m / (z - 1), rounded up, spread evenly.
     """
     one_more = guarantee == "update" and constraints.limits(tasks).lower == tasks
@@ -164,7 +164,7 @@ def _possible(constraints: Constraints) -> None:
 def _types(needs: TaskNeeds, constraints: Constraints) -> pd.DataFrame:
     """The types that take the task, with how many an instance takes, what stops one more and the hourly price."""
     empty = packing.priced(packing.empties(_offered(constraints), constraints.reserved_mib, constraints.trunking))
-    count, binds = shapes.how_many([needs], empty)
+    count, limiting = shapes.how_many([needs], empty)
     if not count.any():
         raise Refusal(f"none of the {len(empty)} types takes the task: {packing.nearest(needs, empty)}")
     distinct = {"type": "distinctInstance"} in placement.TEMPLATES[constraints.template][1]
@@ -173,7 +173,7 @@ def _types(needs: TaskNeeds, constraints: Constraints) -> pd.DataFrame:
         {
             "architecture": [one.architecture for one in facts],
             "each": np.minimum(count.ravel(), 1 if distinct else count.max()),
-            "binds": shapes.words(binds),
+            "limited_by": shapes.words(limiting),
             "usd_hour": [one.usd_per_hour for one in facts],
         },
         index=pd.Index([one.name for one in facts], name="type"),
@@ -220,7 +220,7 @@ def _frontier(types: pd.DataFrame, constraints: Constraints) -> pd.DataFrame:
     """See `Recommendation.frontier`."""
     most = constraints.maximum_tasks
     rows = []
-    for spare in range(0, most + 1, -(-most // FRONTIER_STEPS)):
+    for spare in range(0, most + 1, -(-most // FRONTIER_ROWS)):
         best = _fleets(types, constraints.asked(spare), constraints).reset_index().iloc[0]
         rows.append({"spare_tasks": spare, **best[["type", "instances", "holds", "usd_month"]]})
     table = pd.DataFrame(rows).set_index("spare_tasks")

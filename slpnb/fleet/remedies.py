@@ -148,7 +148,7 @@ def _same_type(now: Setting) -> Iterator[Way]:
         yield "minimum 100 %, maximum 200 %", replace(now, minimum_healthy_percent=100, maximum_percent=200)
     else:
         limit = now.fleet.max_instances + 1
-        words = f"room for one more instance: max_instances {limit}"
+        words = f"one more instance: max_instances {limit}"
         yield words, replace(now, fleet=replace(now.fleet, max_instances=limit))
     words = "stop before start: minimum 0 %, maximum 100 %"
     yield words, replace(now, minimum_healthy_percent=0, maximum_percent=100)

@@ -49,7 +49,6 @@ PHASES: Mapping[str, str] = {
     "stopped": "STOPPED",
 }
 STATUSES = {"PROVISIONING": "waiting", "DEACTIVATING": "draining", "STOPPED": "stopped"}
-STARTING = ("PENDING", "ACTIVATING")
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ def cluster(fleet: Fleet, *, target_percent: int = 100, warmup_seconds: float = 
     )  # fmt: skip
     state = scheduler.add_group(State(), group)
     provider = Provider(GROUP, "cluster", GROUP, target_percent=target_percent, warmup_seconds=warmup_seconds)
-    return scheduler.step(scheduler.add_provider(state, provider), BOOT_SECONDS)
+    return scheduler.advance(scheduler.add_provider(state, provider), BOOT_SECONDS)
 
 
 def definition(needs: TaskNeeds, revision: int = 1, *, family: str = "web", check_seconds: float = 0) -> Definition:
@@ -232,7 +231,7 @@ def service(first: Definition, name: str = "web", *, template: str = "az_balance
 def beside(state: State, needs: TaskNeeds, family: str = "other") -> State:
     """The cluster with someone else's task already running on it (RunTask)."""
     task = Task("", "cluster", definition(needs, family=family), f"family:{family}")
-    return scheduler.step(scheduler.run_tasks(state, [task])[0], BOOT_SECONDS)
+    return scheduler.advance(scheduler.run_tasks(state, [task])[0], BOOT_SECONDS)
 
 
 # Playing
@@ -263,21 +262,21 @@ def settled(played: Replay) -> Replay:
     state, size = played.state, -1
     while size != len(state.instances):
         size = len(state.instances)
-        state = scheduler.step(state, managed_scaling.LOW_SECONDS + state.providers[GROUP].warmup_seconds + 60)
-    return replace(played, state=scheduler.step(state, (30 - state.clock) % 60))
+        state = scheduler.advance(state, managed_scaling.LOW_SECONDS + state.providers[GROUP].warmup_seconds + 60)
+    return replace(played, state=scheduler.advance(state, (30 - state.clock) % 60))
 
 
 def without(state: State, zone: str) -> State:
     """The state as soon as a zone has failed: its instances are lost, and ECS has placed again what it could."""
     left = state.copy()
-    for id in [one.id for one in state.instances.values() if one.room.zone == zone]:
+    for id in [one.id for one in state.instances.values() if one.registered.zone == zone]:
         managed_scaling.remove(left, id)
     zones = tuple(name for name in state.groups[GROUP].zones if name != zone)
     return scheduler.change_group(left, GROUP, zones=zones)
 
 
 class _Recorder:
-    """Steps from one change to the next and notes what each task does."""
+    """Goes from one change to the next and notes what each task does."""
 
     def __init__(
         self,
@@ -298,10 +297,10 @@ class _Recorder:
     def follow(self, limit_seconds: float) -> Replay:
         self._note()
         while not self._is_over() and self.state.wake <= self.begun + self.moved + limit_seconds:
-            self.state = scheduler.step(self.state, self.state.wake - self.state.clock)
+            self.state = scheduler.advance(self.state, self.state.wake - self.state.clock)
             self._note()
         if not self._is_over():
-            self.state = scheduler.step(self.state, self.begun + self.moved + limit_seconds - self.state.clock)
+            self.state = scheduler.advance(self.state, self.begun + self.moved + limit_seconds - self.state.clock)
         own = ("task", "task") if self.first else ("old", "new")
         revisions = {id: own[id not in self.old] for id in self.lives}
         return Replay(
@@ -331,7 +330,7 @@ class _Recorder:
         tasks = [task for task in self.state.of_service(self.key) if task.active]
         placed = [task for task in tasks if task.instance]
         old = sum(task.id in self.old for task in placed)
-        free = [one.free.memory_mib for one in self.state.instances.values() if one.status == "ACTIVE"]
+        free = [one.remaining.memory_mib for one in self.state.instances.values() if one.status == "ACTIVE"]
         counts = old, len(placed) - old, sum(task.counted for task in placed), len(tasks) - len(placed)
         return Counts(second, *counts, len(self.state.instances), max(free, default=0))
 
@@ -349,7 +348,7 @@ class _Recorder:
 
 
 def _phase(task: Task) -> str:
-    if task.status in STARTING or (task.status == "RUNNING" and task.health == "UNKNOWN"):
+    if task.status in ("PENDING", "ACTIVATING") or (task.status == "RUNNING" and task.health == "UNKNOWN"):
         return "starting"
     if task.status == "RUNNING":
         return "healthy" if task.health == "HEALTHY" else "unhealthy"

@@ -114,8 +114,8 @@ def running(config: Config, tasks: int | None = None) -> Fleet:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of a rolling update, with the counts after it.
+class Stage:
+    """One stage of a rolling update, with the counts after it.
 
     ``old`` and ``new`` tasks have an instance and are not stopping, ``healthy`` ones of both count towards
     the minimum. ``free_mib`` is the most memory that any one instance has left, ``stuck`` why it goes no further.
@@ -133,18 +133,18 @@ class Step:
 
     def __str__(self) -> str:
         counts = f"{self.old} old, {self.new} new, {self.healthy} healthy"
-        room = f"{counted(self.instances, 'instance')}, {self.free_mib} MiB free on one"
+        on = f"{counted(self.instances, 'instance')}, {self.free_mib} MiB free on one"
         outcome = f"\n        stuck: {self.stuck}" if self.stuck else ""
-        return f"step {self.number:<2} {self.second:5} s  {self.action:28} {counts}; {room}{outcome}"
+        return f"stage {self.number:<2} {self.second:5} s  {self.action:28} {counts}; {on}{outcome}"
 
 
 @dataclass(frozen=True, repr=False)
 class Rollout:
-    """A rolling update, step by step; ``played`` is the replay behind it."""
+    """A rolling update, stage by stage; ``played`` is the replay behind it."""
 
     setting: Setting
     played: Replay
-    steps: tuple[Step, ...]
+    stages: tuple[Stage, ...]
 
     def __bool__(self) -> bool:
         return self.played.steady
@@ -176,7 +176,7 @@ class Rollout:
 
     @property
     def incomplete(self) -> bool:
-        """Whether not even the tasks to be replaced all found room: what was played is their start."""
+        """Whether not even the tasks to be replaced were all placed: what was played is their start."""
         return self.played.first
 
     @property
@@ -200,12 +200,12 @@ class Rollout:
         return self.played.lowest
 
     def table(self) -> pd.DataFrame:
-        """One row per step (index), with the counts after it."""
-        names = [field.name for field in fields(Step)]
-        return pd.DataFrame([astuple(step) for step in self.steps], columns=names).set_index("number")
+        """One row per stage (index), with the counts after it."""
+        names = [field.name for field in fields(Stage)]
+        return pd.DataFrame([astuple(one) for one in self.stages], columns=names).set_index("number")
 
     def __repr__(self) -> str:
-        return "\n".join(map(str, self.steps)) or "nothing to replace"
+        return "\n".join(map(str, self.stages)) or "nothing to replace"
 
 
 def rollout(
@@ -218,7 +218,7 @@ def rollout(
 ) -> Rollout:
     """Replace ``desired`` running tasks by as many of the same size, as a rolling update does.
 
-    Every new task becomes healthy: the question is whether there is room. ``fleet`` is the group at its
+    Every new task becomes healthy: the question is whether they fit. ``fleet`` is the group at its
     smallest; it grows to ``fleet.max_instances`` when a task finds none.
     """
     return played(Setting(needs, fleet, desired, minimum_healthy_percent, maximum_percent))
@@ -234,26 +234,26 @@ def played(setting: Setting) -> Rollout:
     """A rolling update of a service that runs; where it never starts, its start."""
     found = begun(setting)
     found = replay.update(found) if found.steady else found
-    steps = [] if found.first else list(_steps(found.moments[: 1 + _last(found)], setting))
+    stages = [] if found.first else list(_stages(found.moments[: 1 + _last(found)], setting))
     if not found.steady:
-        steps.append(_end(found, steps))
-    return Rollout(setting, found, tuple(steps))
+        stages.append(_end(found, stages))
+    return Rollout(setting, found, tuple(stages))
 
 
 def _last(found: Replay) -> int:
-    """Which moment brought the last step forward."""
+    """Which moment brought the last stage."""
     return next(number for number, one in enumerate(found.moments) if one.second == found.moved)
 
 
-def _steps(moments: Sequence[Counts], setting: Setting) -> Iterator[Step]:
+def _stages(moments: Sequence[Counts], setting: Setting) -> Iterator[Stage]:
     first = replace(moments[0], old=setting.desired, new=0, healthy=setting.desired, waiting=0)
     changes = ((_action(before, after), after) for before, after in pairwise((first, *moments)))
     for number, (action, after) in enumerate((change for change in changes if change[0]), 1):
-        yield _step(number, action, after)
+        yield _stage(number, action, after)
 
 
-def _step(number: int, action: str, at: Counts, stuck: str = "") -> Step:
-    return Step(number, at.second, action, at.old, at.new, at.healthy, at.instances, at.free_mib, stuck)
+def _stage(number: int, action: str, at: Counts, stuck: str = "") -> Stage:
+    return Stage(number, at.second, action, at.old, at.new, at.healthy, at.instances, at.free_mib, stuck)
 
 
 def _action(before: Counts, after: Counts) -> str:
@@ -267,14 +267,14 @@ def _action(before: Counts, after: Counts) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
 
 
-def _end(found: Replay, steps: list[Step]) -> Step:
-    """The step that cannot be taken; it replaces one that only began to wait."""
+def _end(found: Replay, stages: list[Stage]) -> Stage:
+    """The stage that is not reached; it replaces one that only began to wait."""
     later = [one for one in found.moments if one.second >= found.moved]
     at = next((one for one in later if one.waiting), later[0])
-    if steps and steps[-1].second == at.second:
-        return replace(steps.pop(), stuck=found.why)
+    if stages and stages[-1].second == at.second:
+        return replace(stages.pop(), stuck=found.why)
     at = replace(at, old=at.new, new=0) if found.first else at
-    return _step(len(steps) + 1, f"{at.waiting} waiting" if at.waiting else "none may start", at, found.why)
+    return _stage(len(stages) + 1, f"{at.waiting} waiting" if at.waiting else "none may start", at, found.why)
 
 
 # A zone lost
@@ -283,7 +283,7 @@ def _end(found: Replay, steps: list[Step]) -> Step:
 def zone_lost(needs: TaskNeeds, fleet: Fleet, desired: int) -> pd.DataFrame:
     """What is left after losing each zone: one row per zone (index).
 
-    ``tasks`` ran on the fleet, ``survive`` it, ``placed`` find room at once on the other zones'
+    ``tasks`` ran on the fleet, ``survive`` it, ``placed`` are placed at once on the other zones'
     instances, ``wait`` until the Auto Scaling group has launched instances there.
     """
     return lost(Setting(needs, fleet, desired))
@@ -308,7 +308,7 @@ def _lose(found: Replay, zone: str, desired: int) -> dict[str, int]:
     survive = sum(task.id in before for task in left)
     return {
         "instances": len(hosts),
-        "lost": sum(one.room.zone == zone for one in hosts),
+        "lost": sum(one.registered.zone == zone for one in hosts),
         "tasks": len(before),
         "survive": survive,
         "placed": len(left) - survive,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slpnb.ecs.placement import WORDS
 from slpnb.ecs.resources import Attribute, Instance, Resource, TaskNeeds
 
-# The resources in the order in which ECS looks at them; a bit each in what binds.
+# The resources in the order in which ECS looks at them; a bit each in what limits.
 RESOURCES: tuple[Resource, ...] = ("cpu", "memory", "gpus", "enis", "ports", "attribute")
 
 Counts = NDArray[np.int32]
@@ -29,10 +29,10 @@ def how_many(shapes: Sequence[TaskNeeds], instances: Sequence[Instance]) -> tupl
     """
     ratios = [_ratios(shapes, instances, resource) for resource in RESOURCES]
     count = reduce(np.minimum, ratios)
-    binds = np.zeros(count.shape, np.uint8)
+    limiting = np.zeros(count.shape, np.uint8)
     for bit, ratio in enumerate(ratios):
-        binds |= (ratio == count).astype(np.uint8) << np.uint8(bit)
-    return count, binds
+        limiting |= (ratio == count).astype(np.uint8) << np.uint8(bit)
+    return count, limiting
 
 
 PLENTY = np.iinfo(np.int32).max  # copies that a resource allows of a task that takes none of it
@@ -88,9 +88,9 @@ def _allowed(
     return ratios
 
 
-def words(binds: NDArray[np.uint8]) -> pd.Categorical[str]:
-    """What binds in words, as `placement.Fit.binding` has it: "CPU and memory"."""
-    present = np.flatnonzero(np.bincount(binds.ravel(), minlength=2 ** len(RESOURCES)))
+def words(limiting: NDArray[np.uint8]) -> pd.Categorical[str]:
+    """What limits in words, as `placement.Fit.limited_by` has it: "CPU and memory"."""
+    present = np.flatnonzero(np.bincount(limiting.ravel(), minlength=2 ** len(RESOURCES)))
     texts = [" and ".join(WORDS[name] for bit, name in enumerate(RESOURCES) if mask >> bit & 1) for mask in present]
     code = np.searchsorted(present, np.arange(2 ** len(RESOURCES))).astype(np.int8)
-    return pd.Categorical.from_codes(code[binds].ravel(), categories=pd.Index(texts))
+    return pd.Categorical.from_codes(code[limiting].ravel(), categories=pd.Index(texts))

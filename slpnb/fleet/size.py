@@ -188,29 +188,29 @@ class Update:
     stuck: str = ""
 
 
-def update(service: ServiceSettings, each: int, binding: str = "") -> Update:
+def update(service: ServiceSettings, each: int, limited_by: str = "") -> Update:
     """What a rolling update of a service does on instances that take ``each`` tasks.
 
     All its tasks run before it. ECS at once starts as many new tasks as the maximum allows and stops old ones
-    down to the minimum ("Deploy Amazon ECS services by replacing tasks"); what finds no room waits for an instance.
+    down to the minimum ("Deploy Amazon ECS services by replacing tasks"); what fits nowhere waits for an instance.
     """
     least, most, tasks = service.limits.lower, service.limits.upper, service.tasks
     running = service.instances(tasks, each)
-    room = most if service.max_instances is None else service.max_instances * each
-    peak = min(most, room, least + tasks)
+    fitting = most if service.max_instances is None else service.max_instances * each
+    peak = min(most, fitting, least + tasks)
     if peak > tasks or least < tasks:
         return Update(max(running, service.instances(peak, each)), least)
     if most == tasks:
         why = f"at least {least} and at most {most} tasks may run, so none may stop and none may start"
     else:
         where = f"on at most {counted(running, 'instance')}"
-        why = f"no room for a new task next to the {tasks} {where} ({binding}), and none may stop before it runs"
+        why = f"a new task does not fit next to the {tasks} {where} ({limited_by}), and none may stop before it runs"
     return Update(running, tasks, why)
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The worst zone lost: tasks that survive, that find room at once elsewhere, that wait for an instance."""
+    """The worst zone lost: tasks that survive, that are placed at once elsewhere, that wait for an instance."""
 
     survive: int
     placed: int
@@ -219,25 +219,25 @@ class Lost:
 
 def zone_lost(service: ServiceSettings, each: int) -> Lost:
     """What the loss of the worst zone leaves; instances and tasks are spread over the zones evenly."""
-    count, rooms = len(service.zones), service.instances(service.tasks, each)
-    room = [each * (rooms // count + (zone < rooms % count)) for zone in range(count)]
-    held = _spread(min(service.tasks, sum(room)), room)
-    worst = min((_without(zone, service.tasks, held, room) for zone in range(count)), key=lambda one: one[:2])
+    count, instances = len(service.zones), service.instances(service.tasks, each)
+    most = [each * (instances // count + (zone < instances % count)) for zone in range(count)]
+    held = _spread(min(service.tasks, sum(most)), most)
+    worst = min((_without(zone, service.tasks, held, most) for zone in range(count)), key=lambda one: one[:2])
     return Lost(*worst)
 
 
-def _without(zone: int, tasks: int, held: list[int], room: list[int]) -> tuple[int, int, int]:
+def _without(zone: int, tasks: int, held: list[int], most: list[int]) -> tuple[int, int, int]:
     survive = sum(held) - held[zone]
-    free = sum(room) - room[zone] - survive
+    free = sum(most) - most[zone] - survive
     placed = min(free, tasks - survive)
     return survive, placed, tasks - survive - placed
 
 
-def _spread(tasks: int, room: list[int]) -> list[int]:
-    """The tasks over the zones with room for them, as evenly as possible."""
-    held = [0] * len(room)
+def _spread(tasks: int, most: list[int]) -> list[int]:
+    """The tasks over the zones that take one more, as evenly as possible."""
+    held = [0] * len(most)
     for _ in range(tasks):
-        open_zones = (zone for zone in range(len(room)) if held[zone] < room[zone])
+        open_zones = (zone for zone in range(len(most)) if held[zone] < most[zone])
         held[min(open_zones, key=lambda zone: (held[zone], zone))] += 1
     return held
 
@@ -265,7 +265,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """The task fits, all tasks find room, and an update of them finishes."""
+        """The task fits, all tasks are placed, and an update of them finishes."""
         return self.holds and self.update is not None and not self.update.stuck
 
     @property
@@ -293,7 +293,7 @@ def answer(needs: TaskNeeds, type_name: str, service: ServiceSettings) -> Answer
         return Answer(found, service, missing)
     instances = service.instances(service.tasks, found.count)
     holds = instances * found.count >= service.tasks
-    after = update(service, found.count, found.binding) if holds else None
+    after = update(service, found.count, found.limited_by) if holds else None
     return Answer(found, service, (), instances, after, zone_lost(service, found.count))
 
 
@@ -358,7 +358,7 @@ def record(one: Answer) -> dict[str, Any]:
         "architecture": facts.architecture,
         "vcpus": facts.vcpus,
         "nominal_mib": facts.nominal_mib,
-        "registered_mib": one.fit.registered.at_least_mib,
+        "at_least_mib": one.fit.registered.at_least_mib,
         "registered_source": one.fit.registered.source,
         "reserved_mib": one.fit.reserved_mib,
         "left_mib": one.fit.left_mib,
@@ -369,7 +369,7 @@ def record(one: Answer) -> dict[str, Any]:
         "largest_mib": one.fit.largest_mib,
         "largest_cpu_units": facts.cpu_units,
         "tasks_per_instance": one.fit.count,
-        "binds": list(one.fit.binds),
+        "limited_by": list(one.fit.limiting),
         **_service_record(one),
     }
 

@@ -211,8 +211,8 @@ class Day:
         CPU units; ``usd`` for the trace, and ``usd_month`` for 730 hours of days like it.
         """
         most = self.scaling.maximum_tasks
-        step = -(-(most - self.scaling.minimum_tasks + 1) // FIXED_ROWS)
-        counts = range(most, self.scaling.minimum_tasks - 1, -step)
+        apart = -(-(most - self.scaling.minimum_tasks + 1) // FIXED_ROWS)
+        counts = range(most, self.scaling.minimum_tasks - 1, -apart)
         fixed = (self._fixed(tasks) for tasks in sorted(counts) if self._holds(tasks))
         rows = [self._row(self._name, self.minutes), *fixed]
         return pd.DataFrame(rows).set_index("fleet")
@@ -277,7 +277,7 @@ def play(
         raise ParameterError("the task reserves no CPU: target tracking has nothing to measure its load against")
     state = replay.cluster(fleet, target_percent=target_capacity_percent, warmup_seconds=warmup_seconds)
     definition = replay.definition(needs, check_seconds=check_seconds)
-    desired = min(scaling.asked(float(asked.iloc[0]), needs.cpu_units), _room(needs, fleet, scaling))
+    desired = min(scaling.asked(float(asked.iloc[0]), needs.cpu_units), _most(needs, fleet, scaling))
     begun = replay.start(state, replay.service(definition, template=fleet.template, desired=desired, **service))
     if not begun.steady:
         raise Refusal(f"the day cannot begin, since the service never becomes steady: {begun.why}")
@@ -289,7 +289,7 @@ def play(
     return Day(table[order], needs, fleet, scaling)
 
 
-def _room(needs: TaskNeeds, fleet: Fleet, scaling: Scaling) -> int:
+def _most(needs: TaskNeeds, fleet: Fleet, scaling: Scaling) -> int:
     """How many tasks the group can ever hold, but no fewer than the service's minimum."""
     return max(scaling.minimum_tasks, fleet.per_instance(needs) * fleet.max_instances)
 
@@ -299,7 +299,7 @@ Row = tuple[int, int, int, float]  # desired, fewest tasks, most instances, inst
 
 def _play(state: State, key: str, asked: Sequence[float], scaling: Scaling) -> list[Row]:
     """A row for each minute; the first begins at a whole minute of the model's clock, when metrics are looked at."""
-    state = scheduler.step(state, -state.clock % 60)
+    state = scheduler.advance(state, -state.clock % 60)
     samples = tuple((state.clock + 60.0 * minute, load) for minute, load in enumerate(asked))
     cooldowns = scaling.cooldown_seconds, scaling.cooldown_seconds
     tracked = Tracking(
@@ -317,7 +317,7 @@ def _minute(state: State, key: str, end: float) -> tuple[Row, State]:
     tasks, instances, seconds = _running(state, key), len(state.instances), 0.0
     while state.clock < end:
         before, paid = state.clock, len(state.instances)
-        state = scheduler.step(state, min(max(state.wake, before), end) - before)
+        state = scheduler.advance(state, min(max(state.wake, before), end) - before)
         seconds += paid * (state.clock - before)
         if state.clock < end:
             tasks, instances = min(tasks, _running(state, key)), max(instances, len(state.instances))

@@ -45,7 +45,7 @@ def registered(types: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.Index(list(types), name="type"))
 
 
-def room(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str = TYPE) -> pd.DataFrame:
+def remaining(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str = TYPE) -> pd.DataFrame:
     """MiB left for a task of each size in each situation, negative where it is short (one row per size)."""
     empty = catalog.registered_memory(type_name).at_least_mib
     rows = [
@@ -159,7 +159,7 @@ def _spare(mib: int) -> str:
 
 
 def hypotheses(type_name: str = TYPE) -> pd.DataFrame:
-    """The explanations for a task that found no room, each with its arithmetic (one row each), in MiB."""
+    """The explanations for a task that fitted nowhere, each with its arithmetic (one row each), in MiB."""
     total = catalog.registered_memory(type_name).at_least_mib
     every = list(_hypotheses(total))
     rows = [one.judged(total) for one in every]

@@ -155,9 +155,9 @@ def _update(config: Config, update: Rollout) -> Verdict:
 
 
 def _said(update: Rollout) -> str:
-    step = update.steps[-1]
-    needs = f", needs {update.setting.needs.memory_mib} MiB, free {step.free_mib} MiB" if update.failure else ""
-    return f"step {step.number}, start a new task{needs}: {update.stuck}"
+    stage = update.stages[-1]
+    needs = f", needs {update.setting.needs.memory_mib} MiB, free {stage.free_mib} MiB" if update.failure else ""
+    return f"stage {stage.number}, start a new task{needs}: {update.stuck}"
 
 
 def _alone(config: Config, found: Fit) -> Iterator[Verdict]:
@@ -177,7 +177,7 @@ def _interfaces(config: Config, found: Fit) -> Iterator[Verdict]:
         yield warn(
             "ENI trunking", f"{found.type_name} does not support it: {counted(slots, 'awsvpc task')} per instance"
         )
-    if "enis" in found.binds:
+    if "enis" in found.limiting:
         trunked = placement.eni_tasks(facts, True)
         more = f"; {trunked} with cluster.awsvpc_trunking" if trunked > slots else ""
         yield warn("network interfaces", f"they limit a {found.type_name} to {counted(slots, 'awsvpc task')}{more}")

@@ -219,7 +219,7 @@ def needs(measured: Measured, margin_percent: float = 0) -> Needs:
 
 
 def task_memory(measured: Measured, count: int, margin_percent: float = MARGIN_PERCENT) -> int:
-    """The container's memory in MiB for that many workers, as measured and with a margin, in whole steps of 64. Pure.
+    """The container's memory in MiB for that many workers, as measured and with a margin, in multiples of 64. Pure.
 
     Never less than the image's own rule requires for that many workers.
     """

@@ -37,10 +37,12 @@ def fits(config: Config) -> Prose:
     name, asked, left = found.type_name, found.needs.memory_mib, found.left_mib
     if not found.short:
         each = fleet(config).per_instance(found.needs)
-        room = f"{counted(each, 'task')} of {asked} MiB {'fit' if each > 1 else 'fits'} on one {name}"
+        most = f"{counted(each, 'task')} of {asked} MiB {'fit' if each > 1 else 'fits'} on one {name}"
         rest = found.left_mib - each * asked
-        stops = f"{found.binding} would be short" if each == found.count else "the placement is one task per instance"
-        return Prose(f"{room}. One more does not: {stops}, with {rest} MiB of memory left.")
+        stops = (
+            f"{found.limited_by} would be short" if each == found.count else "the placement is one task per instance"
+        )
+        return Prose(f"{most}. One more does not: {stops}, with {rest} MiB of memory left.")
     others = [str(item) for item in found.short if item.resource != "memory"]
     memory = [f"{asked} MiB are asked and {left} are left, short by {found.short_mib} MiB"] if found.short_mib else []
     return Prose(f"Not one task can be placed on a {name}: {'; '.join([*memory, *others])}.")
@@ -49,12 +51,12 @@ def fits(config: Config) -> Prose:
 def updates(config: Config) -> Prose:
     """Whether a rolling update finishes, and on what."""
     update = deployment(config)
-    if not update.steps:
+    if not update.stages:
         return Prose("The desired count is 0, so there is nothing to replace.")
     if update.incomplete:
         return Prose(f"There is nothing to update: the tasks never start ({update.stuck}).")
     if update.stuck:
-        return Prose(f"The update hangs at step {update.steps[-1].number}: {update.stuck}.")
+        return Prose(f"The update hangs at stage {update.stages[-1].number}: {update.stuck}.")
     on = counted(update.instances, "instance")
     grown = update.instances - update.started_with
     why = "which managed scaling has to start first" if update.waits else "which no task has to wait for"
@@ -89,14 +91,12 @@ def loses(table: pd.DataFrame) -> Prose:
         return Prose("No task is running, so losing a zone stops none.")
     if tasks == 1 and not survive:
         where = (
-            "finds room at once in another zone"
-            if placed
-            else "waits until the group has started an instance elsewhere"
+            "is placed at once in another zone" if placed else "waits until the group has started an instance elsewhere"
         )
         return Prose(f"The one task stops with its zone and {where}. Until it runs again, nothing answers.")
     rest = [
         *(
-            [f"{placed} more find{'s' if placed == 1 else ''} room at once on the other zones' instances"]
+            [f"{placed} more {'is' if placed == 1 else 'are'} placed at once on the other zones' instances"]
             if placed
             else []
         ),

@@ -78,12 +78,12 @@ def cases(found: Mapping[str, Fit]) -> pd.DataFrame:
     rows = [
         {
             "asked_mib": one.needs.memory_mib,
-            "registered_mib": one.registered.at_least_mib,
+            "at_least_mib": one.registered.at_least_mib,
             "reserved_mib": one.reserved_mib,
             "left_mib": one.left_mib,
             "short_mib": one.short_mib,
             "tasks": one.count,
-            "limited by": one.binding,
+            "limited_by": one.limited_by,
         }
         for one in found.values()
     ]
@@ -144,7 +144,7 @@ def memory_budget(
 def compare(config: Config) -> pd.DataFrame:
     """Every candidate type with every task size: how many tasks, what stops one more, and the price.
 
-    ``sizing.candidates`` by ``sizing.memory_steps_mib``, the task's CPU, ports and network mode as
+    ``sizing.candidates`` by ``sizing.memory_sizes_mib``, the task's CPU, ports and network mode as
     in the parameters. A type of another architecture is compared as if the image were built for
     it. Index: type, task_mib. ``usd_task_month`` divides a full instance's price among its tasks.
     """
@@ -152,7 +152,7 @@ def compare(config: Config) -> pd.DataFrame:
     anywhere = tuple(item for item in needs.attributes if item[0] != ARCHITECTURE)
     rows = []
     for name in config.sizing.candidates:
-        for size in config.sizing.memory_steps_mib:
+        for size in config.sizing.memory_sizes_mib:
             own = replace(needs, memory_mib=size, attributes=anywhere)
             found = placement.fit(own, name, reserved_mib=cluster.reserved_memory_mib, trunking=cluster.awsvpc_trunking)
             rows.append({"type": name, "task_mib": size, **_comparison(found)})
@@ -165,7 +165,7 @@ def prices(config: Config) -> pd.DataFrame:
     Types that do not take it are left out. Columns as in `compare`.
     """
     own = {"candidates": sorted({*config.sizing.candidates, config.cluster.instance_type})}
-    sizes = {"memory_steps_mib": [config.task.memory_mib]}
+    sizes = {"memory_sizes_mib": [config.task.memory_mib]}
     table = compare(config.model_copy(update={"sizing": config.sizing.model_copy(update={**own, **sizes})}))
     table = table.droplevel("task_mib").reset_index()
     return table[table["tasks"] > 0].sort_values(["usd_task_month", "type"]).set_index("type")
@@ -176,7 +176,7 @@ def _comparison(found: Fit) -> dict[str, object]:
     return {
         "architecture": catalog.instance_type(found.type_name).architecture,
         "tasks": found.count,
-        "binds": found.binding,
+        "limited_by": found.limited_by,
         "left_mib": found.spare.memory_mib,
         "usd_month": price,
         "usd_task_month": round(price / found.count, 2) if price is not None and found.count else float("nan"),

@@ -35,7 +35,7 @@ def numbers(config: Config) -> pd.DataFrame:
     low, high = config.service.desired_tasks, config.service.max_tasks
     answers = {
         "tasks per instance": str(each),
-        "limited by": found.binding,
+        "limited by": found.limited_by,
         "MiB left on an empty instance": str(found.left_mib),
         f"instances for the desired count, {low}": _instances(group.holding(found.needs, low), group.max_instances),
         f"instances for the maximum, {high}": _instances(group.holding(found.needs, high), group.max_instances),

@@ -126,7 +126,7 @@ def _memory(config: Config) -> Verdict:
 
 
 def _second_task(config: Config) -> Verdict:
-    """A task as large as the instance leaves no room for another."""
+    """A task as large as the instance leaves too little for another."""
     facts = instance_type(config.cluster.instance_type)
     group, needs, most = fleet(config), fit(config).needs, config.service.max_tasks
     each = group.per_instance(needs)
@@ -305,21 +305,21 @@ def _rounding(config: Config) -> Verdict:
     return ok("deployment limits", seen)
 
 
-def _room(config: Config) -> Verdict:
-    """One desired task with the default percentages needs room for a second one."""
+def _second_copy(config: Config) -> Verdict:
+    """One desired task with the default percentages runs a second one beside it."""
     if not fit(config) or not config.service.desired_tasks:
-        return skip("room for an update", "no task is placed at all")
+        return skip("capacity for an update", "no task is placed at all")
     update, group = deployment(config), fleet(config)
     seen = f"{_tasks(config.service.desired_tasks)}, {update.most} during an update"
     if update.stuck:
-        return ng("room for an update", f"{seen}, on at most {_instances(group.max_instances)}: {update.stuck}")
+        return ng("capacity for an update", f"{seen}, on at most {_instances(group.max_instances)}: {update.stuck}")
     if update.waits:
         return warn(
-            "room for an update",
-            f"{seen}: no room for it on {_instances(update.started_with)}, so every update waits for instance "
+            "capacity for an update",
+            f"{seen}: it does not fit on {_instances(update.started_with)}, so every update waits for instance "
             f"{update.instances} to start",
         )
-    return ok("room for an update", f"{seen}, on {update.instances} of at most {_instances(group.max_instances)}")
+    return ok("capacity for an update", f"{seen}, on {update.instances} of at most {_instances(group.max_instances)}")
 
 
 def _placement(config: Config) -> Verdict:
@@ -377,7 +377,7 @@ CHECKS: tuple[Check, ...] = (
     Check(_memory, NOTES),
     Check(_architecture, NOTES),
     Check(_uploads, NOTES),
-    Check(_room, NOTES),
+    Check(_second_copy, NOTES),
     Check(_rounding, "docs/ecs-facts.md, Deployments"),
     Check(_ami, f"{ECS}, Amazon ECS-optimized Linux AMIs"),
     Check(_zones, f"{ELB}, Subnets for your load balancer"),

@@ -42,7 +42,7 @@ def _day() -> float:
     state = scheduler.add_tracking(begun.state, Tracking(begun.key, 1, 5, trace=trace))
     begin = time.process_time()
     for _ in range(DAY_SECONDS):
-        state = scheduler.step(state, 1)
+        state = scheduler.advance(state, 1)
     return time.process_time() - begin
 
 

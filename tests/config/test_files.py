@@ -104,7 +104,7 @@ def test_the_schema_for_editors_is_current():
     ("text", "nested"),
     [
         ("task.memory_mib=3584", {"task": {"memory_mib": 3584}}),
-        ("efs.archive_after_days=null", {"efs": {"archive_after_days": None}}),
+        ("efs.transition_to_ia_days=null", {"efs": {"transition_to_ia_days": None}}),
         ("service.health_check.path=/ok", {"service": {"health_check": {"path": "/ok"}}}),
         ("apply=true", {"apply": True}),
     ],

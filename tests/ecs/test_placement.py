@@ -44,7 +44,7 @@ def test_fits(case):
     assert found.count == case["count"]
     assert bool(found) == (case["count"] > 0)
     if found:
-        assert (found.spare.memory_mib, list(found.binds)) == (case["spare_mib"], case["binds"])
+        assert (found.spare.memory_mib, list(found.limiting)) == (case["spare_mib"], case["binds"])
     else:
         assert {item.resource: item.short for item in found.short} == case["short"]
         assert found.largest_mib == case["largest_mib"]
@@ -285,4 +285,4 @@ def test_as_many_fit_as_can_be_taken_one_by_one(needs, kind):
         one, taken = one.take(needs), taken + 1
     found = placement.fit(needs, kind)
     assert found.count == taken
-    assert found.binds
+    assert found.limiting

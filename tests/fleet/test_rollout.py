@@ -27,7 +27,7 @@ def kept(fleet: Fleet, needs: TaskNeeds, desired: int, target_percent: int) -> i
     played = replay.start(state, made)
     if not played.steady:
         return None
-    return len(scheduler.step(played.state, HOUR).instances)
+    return len(scheduler.advance(played.state, HOUR).instances)
 
 
 @example(Fleet("c6g.xlarge", 3, 6, ZONES[:1], template="az_balanced_binpack"), 7000, 5, 100)
@@ -62,7 +62,7 @@ def test_an_update_that_the_circuit_breaker_ends_says_what_stopped_it():
     assert update.played.failed
     assert not update.played.steady
     assert update.stuck == "short by 2048 CPU units and 1573 MiB, and the group is limited to 1 instance (RESOURCE:CPU)"
-    assert update.steps[-1].stuck == update.stuck
+    assert update.stages[-1].stuck == update.stuck
 
 
 @settings(max_examples=60, deadline=None)

@@ -192,12 +192,12 @@ def test_no_limit_is_broken_and_the_sums_are_right(parts, minimum, more, most):
 def test_stepping_by_events_is_stepping_by_seconds(monkeypatch):
     values = [1000] * 5 + [6000] * 25 + [200] * 50
     by_events = play(values).minutes
-    real = scheduler.step
+    real = scheduler.advance
 
     def by_seconds(state, seconds):
         while seconds > 1:
             state, seconds = real(state, 1), seconds - 1
         return real(state, seconds)
 
-    monkeypatch.setattr(scheduler, "step", by_seconds)
+    monkeypatch.setattr(scheduler, "advance", by_seconds)
     pd.testing.assert_frame_equal(play(values).minutes, by_events)

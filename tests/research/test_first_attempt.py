@@ -29,14 +29,14 @@ def test_what_registers_is_the_catalogues_and_what_is_gone_is_the_rest():
 
 
 def test_the_room_agrees_with_the_memory_budget():
-    room, budget = first_attempt.room(), sizing.memory_budget("c6i.large", [8192, 3584, 2560])
+    room, budget = first_attempt.remaining(), sizing.memory_budget("c6i.large", [8192, 3584, 2560])
     assert list(room["alone"].clip(upper=0).abs()) == list(budget["short"])
     assert room.loc[3584].to_dict() == {"alone": 228, "next to 256 MiB": -28, "next to a copy": -3356}
 
 
 def test_the_scheduler_agrees_with_the_sums_for_every_size_and_situation():
     sizes = (512, 2560, 3556, 3557, 3584, 3812, 3813, 8192)
-    room, played = first_attempt.room(sizes), first_attempt.outcomes(sizes)
+    room, played = first_attempt.remaining(sizes), first_attempt.outcomes(sizes)
     for size in sizes:
         for situation in ("alone", "next to 256 MiB"):
             assert played.loc[size, situation].startswith("steady") == (room.loc[size, situation] >= 0)

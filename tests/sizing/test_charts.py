@@ -61,7 +61,7 @@ FIGURES = {
     "four tasks": lambda: memory("c6g.2xlarge", [3584], reserved_mib=512),
     "a task far too large": lambda: memory("c6i.large", [65536], reserved_mib=256),
     "tasks by type and size": lambda: fit_map(loaded()),
-    "nothing fits": lambda: fit_map(loaded(sizing={"memory_steps_mib": [65536]})),
+    "nothing fits": lambda: fit_map(loaded(sizing={"memory_sizes_mib": [65536]})),
     "prices": lambda: prices(loaded()),
     "prices of production": lambda: prices(loaded("production")),
     "no prices": lambda: prices(loaded(task={"memory_mib": 99999})),

@@ -52,7 +52,7 @@ def test_rolling_updates(case):
     assert (found.least, found.most) == (case["least"], case["most"])
     assert found.stuck == case.get("stuck", "")
     assert bool(found) == ("stuck" not in case)
-    steps = [f"{'stuck ' * bool(one.stuck)}{one.old}+{one.new}, {one.healthy} healthy" for one in found.steps]
+    steps = [f"{'stuck ' * bool(one.stuck)}{one.old}+{one.new}, {one.healthy} healthy" for one in found.stages]
     assert steps == case["steps"]
     for key in {"instances", "lowest"} & case.keys():
         assert getattr(found, key) == case[key]
@@ -84,10 +84,10 @@ def test_a_refusal_is_raised_with_its_numbers():
         sizing.refusals(attempt).demand()
 
 
-def test_the_rollout_prints_its_steps():
+def test_the_rollout_prints_its_stages():
     fleet = sizing.Fleet("c6i.large", reserved_mib=0)
     assert repr(sizing.rollout(TaskNeeds(3584), fleet)) == (
-        "step 1      0 s  1 new waiting                1 old, 0 new, 1 healthy; 1 instance, 228 MiB free on one\n"
+        "stage 1      0 s  1 new waiting                1 old, 0 new, 1 healthy; 1 instance, 228 MiB free on one\n"
         "        stuck: short by 3356 MiB, and the group is limited to 1 instance (RESOURCE:MEMORY)"
     )
     table = sizing.rollout(TaskNeeds(1024), fleet).table()
@@ -131,10 +131,10 @@ def test_capacity_of_staging():
 def test_the_comparison_covers_every_candidate_and_size():
     staging = config.load()
     table = sizing.compare(staging)
-    assert len(table) == len(staging.sizing.candidates) * len(staging.sizing.memory_steps_mib)
+    assert len(table) == len(staging.sizing.candidates) * len(staging.sizing.memory_sizes_mib)
     assert table.loc[("c6i.large", 3584), "tasks"] == 0
     assert pd.isna(table.loc[("c6i.large", 3584), "usd_task_month"])
-    assert table.loc[("c6g.xlarge", 2560), ["tasks", "binds", "left_mib"]].tolist() == [2, "CPU and memory", 2383]
+    assert table.loc[("c6g.xlarge", 2560), ["tasks", "limited_by", "left_mib"]].tolist() == [2, "CPU and memory", 2383]
 
 
 def test_prices_list_only_types_that_take_the_task():
@@ -221,7 +221,7 @@ def test_the_inputs_name_their_source():
         (
             {"service": {"placement": "one_per_instance", "desired_tasks": 3}},
             "the placement is one task per instance",
-            "The update hangs at step 1",
+            "The update hangs at stage 1",
             "In the worst case 1 of 3 tasks keeps running, 2 wait",
         ),
         ({"service": {"desired_tasks": 0, "min_tasks": 0}}, "2 tasks", "The desired count is 0", "No task is running"),
@@ -317,6 +317,6 @@ def test_an_update_keeps_its_limits_and_finishes_or_says_why(
         assert fleet.per_instance(TaskNeeds(memory_mib)) * fleet.max_instances < desired
         return
     assert found.lowest >= found.least
-    assert all(step.old + step.new <= max(found.most, desired) for step in found.steps)
-    assert all(step.instances <= fleet.max_instances for step in found.steps)
-    assert found.stuck or not found.steps or (found.steps[-1].old, found.steps[-1].new) == (0, desired)
+    assert all(one.old + one.new <= max(found.most, desired) for one in found.stages)
+    assert all(one.instances <= fleet.max_instances for one in found.stages)
+    assert found.stuck or not found.stages or (found.stages[-1].old, found.stages[-1].new) == (0, desired)

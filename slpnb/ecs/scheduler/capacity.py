@@ -43,9 +43,9 @@ class Finder:
         kind = (task.cluster, task.provider, task.definition.needs, task.group, task.placement)
         if kind != self._kind or self._alike is None:
             known, running = _known(state, task)
-            rooms = [one.free for one in known.values()]
+            remaining = [one.remaining for one in known.values()]
             self._alike = Alike(
-                task.definition.needs, rooms, strategy=strategy, constraints=constraints, running=running
+                task.definition.needs, remaining, strategy=strategy, constraints=constraints, running=running
             )
             self._kind = kind
         found = self._alike.place()
@@ -83,7 +83,7 @@ def find(state: State, task: Task, zone: str = "") -> ContainerInstance | Failur
     known, running = _known(state, task, zone)
     found = placement.place(
         task.definition.needs,
-        [one.free for one in known.values()],
+        [one.remaining for one in known.values()],
         strategy=_strategy(task),
         constraints=task.placement.constraints,
         running=running,
@@ -96,7 +96,7 @@ def find(state: State, task: Task, zone: str = "") -> ContainerInstance | Failur
 def _known(state: State, task: Task, zone: str = "") -> tuple[dict[str, ContainerInstance], Counter[str]]:
     """The instances that a task may go to, and how many tasks of its group each has."""
     every = candidates(state, task.cluster, task.provider)
-    known = {one.id: one for one in every if zone in ("", one.room.zone)}
+    known = {one.id: one for one in every if zone in ("", one.registered.zone)}
     likes = (other for id in known for other in state.on_instance(id) if other.group == task.group)
     return known, Counter(other.instance for other in likes)
 
@@ -200,7 +200,7 @@ def limit(state: State, task: Task) -> str:
         return "capacity has just come free"
     provider = state.providers.get(task.provider)
     group = state.groups.get(provider.group) if provider else None
-    never = placement.shortfalls(task.definition.needs, group.rooms[0]) if group else ()
+    never = placement.shortfalls(task.definition.needs, group.empty[0]) if group else ()
     growth = ", even on an empty instance" if never else ""
     if group and not never and len(members(state, group.name)) >= group.maximum:
         growth = f", and the group is limited to {counted(group.maximum, 'instance')}"

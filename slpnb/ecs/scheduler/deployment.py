@@ -44,7 +44,7 @@ def threshold(breaker: Breaker, desired: int) -> int:
 def backoff_seconds(failures: int) -> float:
     """The pause before the next try after that many failures in a row: doubling, up to 27 minutes.
 
-    AWS documents the cap and that the pause grows ("Service throttle logic"), not the steps.
+    AWS documents the cap and that the pause grows ("Service throttle logic"), not how.
     """
     return min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(10, max(0, failures - 1)))
 
@@ -171,20 +171,20 @@ def _last(task: Task) -> tuple[float, str]:
 
 
 def _zone(state: State, task: Task) -> str:
-    return state.instances[task.instance].room.zone if task.instance else ""
+    return state.instances[task.instance].registered.zone if task.instance else ""
 
 
 def _start_missing(state: State, view: View) -> None:
     """Start what the primary deployment lacks, then what the replaced one lacks to keep the healthy minimum.
 
     A task that fails during a deployment is replaced by its own revision, and a scale-out applies to both
-    (docs/ecs-facts.md, "Deployments"). AWS does not say which comes first where there is room for one only.
+    (docs/ecs-facts.md, "Deployments"). AWS does not say which comes first where only one fits.
     """
     primary, old = view.service.primary, view.replaced
-    count = min(view.missing, view.room) if primary.rollout != "FAILED" else 0
+    count = min(view.missing, view.startable) if primary.rollout != "FAILED" else 0
     started = _start(state, view, primary, count)
     if old:
-        _start(state, view, old, min(view.kept - len(view.keeping), view.room - started))
+        _start(state, view, old, min(view.kept - len(view.keeping), view.startable - started))
 
 
 def _start(state: State, view: View, deployment: Deployment, count: int) -> int:
@@ -262,7 +262,7 @@ def _stop_sick(state: State, view: View, tasks: Sequence[Task]) -> None:
 def _say_stuck(state: State, view: View) -> None:
     """Nothing may start and nothing may stop, although everything runs: the percentages forbid both."""
     at_rest = all(task.counted for task in view.tasks)
-    if view.missing > 0 and view.room <= 0 and at_rest and view.service.primary.rollout == "IN_PROGRESS":
+    if view.missing > 0 and view.startable <= 0 and at_rest and view.service.primary.rollout == "IN_PROGRESS":
         state.say(view.service.key, STUCK, warning=True)
 
 

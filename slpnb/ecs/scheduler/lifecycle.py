@@ -3,7 +3,7 @@
 Source of the states: Amazon ECS Developer Guide, "Amazon ECS task lifecycle". A task on EC2
 passes PROVISIONING (only while it waits for capacity), PENDING, RUNNING, then STOPPING and
 STOPPED; ACTIVATING and DEACTIVATING are for target groups, DEPROVISIONING for what awsvpc
-attached. Once it is STOPPING, the next task can be placed in its room at once, but
+attached. Once it is STOPPING, the next task can be placed on what it took at once, but
 stays PENDING until the instance really has it (docs/ecs-facts.md, "Deployments"). While its target still
 drains, a task counts as taking all it has: AWS does not say otherwise.
 """
@@ -25,7 +25,7 @@ EPHEMERAL = range(32_768, 61_000)  # host ports that the kernel chooses from (do
 
 
 def advance(state: State) -> None:
-    """Let every task that is due take its next step; drop the STOPPED ones that ECS forgets."""
+    """Let happen what is due for each task; drop the STOPPED ones that ECS forgets."""
     ready = [state.tasks[id] for id in sorted(task for task, at in state.due.items() if at <= state.clock)]
     for task in ready:
         _NEXT[task.status](state, task)
@@ -45,7 +45,7 @@ def _forget(state: State) -> None:
 
 def put_on(state: State, task: Task, instance: ContainerInstance) -> Task:
     """Place a task: it takes its share of the instance and goes to PENDING."""
-    state.instances[instance.id] = replace(instance, free=instance.free.take(task.definition.needs))
+    state.instances[instance.id] = replace(instance, remaining=instance.remaining.take(task.definition.needs))
     ports = _free_ports(state, instance, task.definition.needs.dynamic_ports)
     state.placed.setdefault(instance.id, {})[task.id] = None
     return state.set(
@@ -85,7 +85,7 @@ def _begin_stopping(state: State, task: Task, end: Mapping[str, Any]) -> None:
 def _release(state: State, task: Task) -> None:
     instance = state.instances.get(task.instance)
     if instance:
-        state.instances[task.instance] = replace(instance, free=instance.free.release(task.definition.needs))
+        state.instances[task.instance] = replace(instance, remaining=instance.remaining.release(task.definition.needs))
 
 
 def stopped(state: State, task: Task, exit_code: int | None = None) -> Task:
@@ -159,7 +159,7 @@ def _is_crowded(state: State, task: Task) -> bool:
     there = state.on_instance(task.instance)
     if not any(other.status in RELEASED for other in there):
         return False
-    left = state.instances[task.instance].room
+    left = state.instances[task.instance].registered
     for other in there:
         if other.status != "PENDING":
             left = left.take(other.definition.needs)
@@ -251,7 +251,7 @@ def _lacking(state: State, task: Task) -> str:
     """AWS's reason for a task that never found an instance (docs/ecs-facts.md, "Stopped tasks and their reasons")."""
     group = state.providers[task.provider].group if task.provider in state.providers else ""
     there = [one for one in state.instances.values() if one.cluster == task.cluster and one.status == "ACTIVE"]
-    of_provider = [one.free for one in there if not group or one.group == group]
+    of_provider = [one.remaining for one in there if not group or one.group == group]
     if not of_provider:
         return "TaskFailedToStart: " + ("EMPTY CAPACITY PROVIDER" if group else "NO ACTIVE INSTANCES")
     found = placement.place(task.definition.needs, of_provider, constraints=task.placement.constraints)
@@ -273,7 +273,7 @@ def _free_ports(state: State, instance: ContainerInstance, count: int) -> tuple[
     """The lowest free ephemeral host ports: Docker's choice is arbitrary, the model's repeatable."""
     if not count:
         return ()
-    used = {port for task in state.on_instance(instance.id) for port in task.ports} | instance.free.tcp_ports
+    used = {port for task in state.on_instance(instance.id) for port in task.ports} | instance.remaining.tcp_ports
     free = (port for port in EPHEMERAL if port not in used)
     return tuple(next(free) for _ in range(count))
 

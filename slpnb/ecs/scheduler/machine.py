@@ -35,7 +35,7 @@ from slpnb.ecs.scheduler.view import View
 METRIC_SECONDS = managed_scaling.METRIC_SECONDS
 
 
-def step(state: State, seconds: float) -> State:
+def advance(state: State, seconds: float) -> State:
     """The state after ``seconds``: everything that is due in between has happened, in order."""
     end = state.clock + seconds
     if end < state.wake:
@@ -225,7 +225,7 @@ def why_not_steady(state: State, key: str) -> str:
     waiting = [task for task in view.tasks if task.status == "PROVISIONING"]
     if waiting:
         return capacity.limit(state, waiting[0])
-    if view.missing > 0 and view.room <= 0 and view.leaving and view.healthy <= view.limits.lower:
+    if view.missing > 0 and view.startable <= 0 and view.leaving and view.healthy <= view.limits.lower:
         allowed = f"at least {view.limits.lower} and at most {view.limits.upper} allowed"
         return f"{view.healthy} running, {allowed}: none may stop and none may start"
     return _ends(state, service) or _last_warning(state, service) or "tasks are starting or stopping"

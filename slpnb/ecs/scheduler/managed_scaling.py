@@ -37,7 +37,7 @@ def boot(state: State) -> None:
 
 
 def _retry(state: State, cluster: str) -> None:
-    """New room: services that could not place a task retry now, whatever their backoff."""
+    """New capacity: services that could not place a task retry now, whatever their backoff."""
     for key, service in state.services.items():
         if service.cluster == cluster and service.unplaced:
             state.services[key] = replace(service, retry_at=0, unplaced=False)
@@ -55,7 +55,7 @@ def members(state: State, group: str) -> list[ContainerInstance]:
 
 def _resize(state: State, group: Group) -> None:
     have = members(state, group.name)
-    zones = Counter(one.room.zone for one in have)
+    zones = Counter(one.registered.zone for one in have)
     for _ in range(group.desired - len(have)):
         zones[_start_instance(state, group, zones)] += 1
     for one in victims(state, group.name, len(have) - group.desired):
@@ -64,12 +64,12 @@ def _resize(state: State, group: Group) -> None:
 
 def _start_instance(state: State, group: Group, zones: Counter[str]) -> str:
     """One more instance, in the zone with the fewest, as an Auto Scaling group balances them; that zone."""
-    room, id = group.rooms[0], state.new_id()
-    zone = min(group.zones, key=lambda name: (zones[name], name)) if group.zones else room.zone
-    attributes = {**room.attributes, "ecs.availability-zone": zone} if zone else dict(room.attributes)
-    room = replace(room, id=id, zone=zone, attributes=attributes)
+    empty, id = group.empty[0], state.new_id()
+    zone = min(group.zones, key=lambda name: (zones[name], name)) if group.zones else empty.zone
+    attributes = {**empty.attributes, "ecs.availability-zone": zone} if zone else dict(empty.attributes)
+    empty = replace(empty, id=id, zone=zone, attributes=attributes)
     state.instances[id] = ContainerInstance(
-        id, group.cluster, room, room, f"i-{id[-17:]}", group.name,
+        id, group.cluster, empty, empty, f"i-{id[-17:]}", group.name,
         launched_at=state.clock, registers_at=state.clock + group.boot_seconds,
     )  # fmt: skip
     return zone
@@ -84,8 +84,8 @@ def victims(state: State, group: str, count: int) -> list[str]:
     have = [one for one in members(state, group) if not one.protected]
     chosen: list[str] = []
     for _ in range(max(0, min(count, len(have)))):
-        zones = Counter(one.room.zone for one in have)
-        victim = min(have, key=lambda one: (_busy(state, one), -zones[one.room.zone], one.launched_at, one.id))
+        zones = Counter(one.registered.zone for one in have)
+        victim = min(have, key=lambda one: (_busy(state, one), -zones[one.registered.zone], one.launched_at, one.id))
         have.remove(victim)
         chosen.append(victim.id)
     return chosen
@@ -177,12 +177,12 @@ def instances_needed(state: State, provider: Provider, group: Group) -> int:
     type. A task larger than the smallest type is ignored: managed scaling's blind spot.
     """
     have = [one for one in members(state, group.name) if one.status != "DRAINING"]
-    rooms = [one.free for one in have]
+    there = [one.remaining for one in have]
     used = {number for number, one in enumerate(have) if state.on_instance(one.id)}
     begin: dict[object, int] = {}
     for task in sorted(_waiting(state, provider), key=lambda one: -one.definition.needs.memory_mib):
         if fits_smallest(task, group):
-            _pack(task, rooms, used, begin, group.rooms[0])
+            _pack(task, there, used, begin, group.empty[0])
     return len(used)
 
 
@@ -193,18 +193,18 @@ def _waiting(state: State, provider: Provider) -> list[Task]:
 
 def fits_smallest(task: Task, group: Group) -> bool:
     """Whether a task fits an empty instance of every type of the group."""
-    return not any(placement.shortfalls(task.definition.needs, room) for room in group.rooms)
+    return not any(placement.shortfalls(task.definition.needs, one) for one in group.empty)
 
 
-def _pack(task: Task, rooms: list[Instance], used: set[int], begin: dict[object, int], empty: Instance) -> None:
-    """First fit. A room that refused a task refuses all like it, so they ``begin`` where the last one stopped."""
+def _pack(task: Task, there: list[Instance], used: set[int], begin: dict[object, int], empty: Instance) -> None:
+    """First fit. An instance that refused a task refuses all like it, so they ``begin`` where the last one stopped."""
     needs, distinct = task.definition.needs, _is_distinct(task.placement)
     kind = (needs, distinct)
-    for number in range(begin.get(kind, 0), len(rooms) + 1):
-        if number == len(rooms):
-            rooms.append(empty)
-        if not (distinct and number in used) and not placement.shortfalls(needs, rooms[number]):
-            rooms[number] = rooms[number].take(needs)
+    for number in range(begin.get(kind, 0), len(there) + 1):
+        if number == len(there):
+            there.append(empty)
+        if not (distinct and number in used) and not placement.shortfalls(needs, there[number]):
+            there[number] = there[number].take(needs)
             used.add(number)
             begin[kind] = number
             return

@@ -1,6 +1,6 @@
 """Tasks that are real: the model waits for what is observed of their containers, and continues from there.
 
-`OBSERVED` is the outcome of a task about which nothing is known beforehand: none of its steps comes
+`OBSERVED` is the outcome of a task about which nothing is known beforehand: none of its transitions comes
 by itself. Each function here takes a state and what was seen, and returns the state after it, as
 `slpnb.ecs.scheduler.machine`'s commands do. A report that comes too late (the task has moved on) changes nothing.
 """
@@ -18,7 +18,7 @@ OBSERVED = Outcome(pull_seconds=inf, start_seconds=0, healthy_seconds=inf, stop_
 
 
 def is_observed(task: Task) -> bool:
-    """Whether a task's steps wait for reports."""
+    """Whether a task's transitions wait for reports."""
     return task.definition.outcome.stop_seconds == inf
 
 
@@ -64,7 +64,7 @@ def graced_until(state: State, task: Task) -> float:
 
 
 def _due(state: State, id: str, statuses: tuple[str, ...], **seen: Any) -> State:
-    """The next step of a task, now, with what was seen of it."""
+    """The next transition of a task, now, with what was seen of it."""
     task = state.tasks.get(id)
     if task is None or task.status not in statuses:
         return state
@@ -81,4 +81,4 @@ def _with(task: Task, **seen: Any) -> Task:
 
 def _now(state: State) -> State:
     state.wake = state.clock
-    return scheduler.step(state, 0)
+    return scheduler.advance(state, 0)

@@ -18,10 +18,10 @@ DIFFERENCE = 2
 
 
 def balance(state: State, service: Service) -> None:
-    """Move one task if a steady service is uneven and maximumPercent has room; say so when it is even again."""
+    """Move one task if a steady service is uneven and maximumPercent allows one more; say so when it is even again."""
     counts = zones(state, service)
-    room = service.desired * service.maximum_percent // 100 - service.desired
-    if not service.rebalancing or len(counts) < 2 or room < 1:
+    more = service.desired * service.maximum_percent // 100 - service.desired
+    if not service.rebalancing or len(counts) < 2 or more < 1:
         return
     heavy, light = (
         max(counts, key=lambda zone: (counts[zone], zone)),
@@ -37,17 +37,17 @@ def balance(state: State, service: Service) -> None:
 def zones(state: State, service: Service) -> Counter[str]:
     """Tasks of a service by zone; zones where it could have tasks and has none count 0."""
     provider = service.strategy[0].provider if service.strategy else ""
-    counts = Counter({one.room.zone: 0 for one in capacity.candidates(state, service.cluster, provider)})
+    counts = Counter({one.registered.zone: 0 for one in capacity.candidates(state, service.cluster, provider)})
     for task in state.of_service(service.key):
         if task.instance:
-            counts[state.instances[task.instance].room.zone] += 1
+            counts[state.instances[task.instance].registered.zone] += 1
     return counts
 
 
 def _move(state: State, service: Service, counts: Counter[str], heavy: str, light: str) -> None:
     """Start a task in the light zone and mark one of the heavy zone, which stops once the new one is healthy."""
     victim = max(
-        (task for task in state.of_service(service.key) if state.instances[task.instance].room.zone == heavy),
+        (task for task in state.of_service(service.key) if state.instances[task.instance].registered.zone == heavy),
         key=lambda task: (task.created_at, task.id),
     )
     found = capacity.find(state, victim, zone=light)

@@ -21,7 +21,6 @@ Status = Literal[
     "PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"
 ]  # fmt: skip
 RELEASED = ("STOPPING", "DEPROVISIONING")  # still there, but what they take is free for the next task
-STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")  # ECS counts these as pending
 EVENTS_KEPT = 100  # a service keeps its newest 100 events (DescribeServices, events)
 REPEAT_SECONDS = 6 * 3600  # and suppresses the same warning for up to six hours (docs/ecs-facts.md)
 STOPPED_KEPT_SECONDS = 3600  # stopped tasks can be described for about an hour (docs/ecs-facts.md)
@@ -226,14 +225,14 @@ class Service:
 class ContainerInstance:
     """A container instance, or one that will be: it registers at ``registers_at``.
 
-    ``room`` is what it registers, ``free`` what its tasks leave of that. ``launched_at`` starts
+    ``registered`` is what its agent registers, ``remaining`` what its tasks leave of that. ``launched_at`` starts
     its warm-up. ``id`` is the container instance's, ``ec2_id`` the EC2 instance's.
     """
 
     id: str
     cluster: str
-    room: Instance
-    free: Instance
+    registered: Instance
+    remaining: Instance
     ec2_id: str = ""
     group: str = ""
     status: Literal["REGISTERING", "ACTIVE", "DRAINING"] = "REGISTERING"
@@ -245,7 +244,7 @@ class ContainerInstance:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An Auto Scaling group. ``rooms`` are empty instances of its types, the smallest first.
+    """An Auto Scaling group. ``empty`` has an empty instance of each of its types, the smallest first.
 
     ``launches`` false: something else (the embedded AWS) starts and stops its instances; the
     model only sets ``desired``.
@@ -256,7 +255,7 @@ class Group:
     minimum: int
     maximum: int
     desired: int
-    rooms: tuple[Instance, ...]
+    empty: tuple[Instance, ...]
     zones: tuple[str, ...] = ()
     boot_seconds: float = 60
     launches: bool = True

@@ -68,7 +68,7 @@ class View:
         return sorted(fit, key=lambda task: (not task.counted, task.created_at, task.id))
 
     @property
-    def room(self) -> int:
+    def startable(self) -> int:
         """How many more tasks maximumPercent allows."""
         return self.limits.upper - self.existing
 

@@ -16,7 +16,7 @@ from slpnb.fleet.packing.services import Batch, Demand, Objective, Packing, cand
 from slpnb.words import counted
 
 CAVEAT = (
-    "ECS places tasks one at a time and may need more instances; room for an update or a lost zone is not included."
+    "ECS places tasks one at a time and may need more instances; what an update or a lost zone takes is not included."
 )
 SUPERLATIVES: Mapping[Objective, str] = {"cost": "cheapest", "instances": "fewest"}
 

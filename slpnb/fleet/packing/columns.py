@@ -50,8 +50,8 @@ class Problem:
     def knapsack(self, kind: int) -> Knapsack:
         """One instance of a type, with the resources of it that can run out."""
         gives, most = self.gives[kind], self.most[kind]
-        binding = [at for at in range(len(gives)) if not self._plenty(at, gives, most > 0)]
-        return Knapsack(self.takes[:, binding], gives[binding], most)
+        limiting = [at for at in range(len(gives)) if not self._plenty(at, gives, most > 0)]
+        return Knapsack(self.takes[:, limiting], gives[limiting], most)
 
     def _plenty(self, resource: int, gives: Ints, fits: NDArray[np.bool_]) -> bool:
         """Whether another resource always runs out first (ports seldom do: memory does)."""

@@ -91,7 +91,7 @@ class ContainerInstances:
         state = self.region.state = self.region.state.copy()
         for id, name, value in changes:
             one = self.get(id)
-            attributes = {key: text for key, text in one.room.attributes.items() if key != name}
+            attributes = {key: text for key, text in one.registered.attributes.items() if key != name}
             attributes |= {} if value is None else {name: value}
-            room, free = replace(one.room, attributes=attributes), replace(one.free, attributes=attributes)
-            state.instances[one.id] = replace(one, room=room, free=free)
+            registered, remaining = (replace(each, attributes=attributes) for each in (one.registered, one.remaining))
+            state.instances[one.id] = replace(one, registered=registered, remaining=remaining)

@@ -12,7 +12,7 @@ from slpnb.ecs.scheduler.state import ContainerInstance, Group, Provider
 from slpnb.local.corrections.autoscaling import AutoScalingGroup
 from slpnb.local.ecs.providers import CapacityProviders
 from slpnb.local.ecs.region import Region
-from slpnb.local.ecs.registration import group_rooms
+from slpnb.local.ecs.registration import empty_instances
 
 
 class Groups:
@@ -94,7 +94,7 @@ def _provider(provider: CapacityProvider, cluster: Cluster, group: AutoScalingGr
     scaling = provider.auto_scaling_group_provider["managedScaling"]
     return Provider(
         provider.name, cluster.name, group.name,
-        managed_scaling=scaling["status"] == "ENABLED" and bool(group_rooms(group)),
+        managed_scaling=scaling["status"] == "ENABLED" and bool(empty_instances(group)),
         target_percent=scaling["targetCapacity"],
         minimum_step=scaling["minimumScalingStepSize"],
         maximum_step=scaling["maximumScalingStepSize"],
@@ -106,5 +106,5 @@ def _group(group: AutoScalingGroup, cluster: Cluster) -> Group:
     desired = group.desired_capacity or 0
     return Group(
         group.name, cluster.name, group.min_size or 0, max(group.max_size or 0, desired), desired,
-        group_rooms(group), tuple(sorted(set(group.availability_zones))), launches=False,
+        empty_instances(group), tuple(sorted(set(group.availability_zones))), launches=False,
     )  # fmt: skip

@@ -54,6 +54,6 @@ class Ecs:
         end = region.state.clock + seconds
         self.sync()
         while region.state.wake <= end:
-            region.apply(scheduler.step(region.state, max(0.0, region.state.wake - region.state.clock)))
+            region.apply(scheduler.advance(region.state, max(0.0, region.state.wake - region.state.clock)))
             self.sync()
-        region.state = scheduler.step(region.state, end - region.state.clock)
+        region.state = scheduler.advance(region.state, end - region.state.clock)

@@ -112,4 +112,4 @@ class Region:
     def zone_of(self, task: Task) -> str:
         """The Availability Zone of the task's instance; empty where it has none."""
         one = self.state.instances.get(task.instance)
-        return one.room.zone if one else ""
+        return one.registered.zone if one else ""

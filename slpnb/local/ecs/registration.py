@@ -38,7 +38,7 @@ def container_instance_id(ec2_id: str) -> str:
     return hashlib.sha256(ec2_id.encode()).hexdigest()[:32]
 
 
-def room(
+def registered(
     type_name: str, zone: str, agent: dict[str, str], *, id: str = "", image: str = "", trunking: bool = False
 ) -> Instance:
     """What an instance registers. Raises `ParameterError` for a type that the catalogue does not know."""
@@ -59,7 +59,7 @@ def joining(machine: Machine, cluster: str, clock: float, *, trunking: bool = Fa
     Raises `ParameterError` for a type that nobody can say the memory of.
     """
     id = container_instance_id(machine.id)
-    space = room(
+    empty = registered(
         machine.instance_type,
         machine.placement.zone or "",
         settings(machine.user_data),
@@ -69,21 +69,21 @@ def joining(machine: Machine, cluster: str, clock: float, *, trunking: bool = Fa
     )
     group = getattr(machine, "autoscaling_group", None)  # moto's Auto Scaling sets it on what it launches
     return ContainerInstance(
-        id, cluster, space, space, machine.id, group.name if group else "",
+        id, cluster, empty, empty, machine.id, group.name if group else "",
         launched_at=clock, registers_at=clock + AGENT_SECONDS,
     )  # fmt: skip
 
 
-def group_rooms(group: FakeAutoScalingGroup) -> tuple[Instance, ...]:
+def empty_instances(group: FakeAutoScalingGroup) -> tuple[Instance, ...]:
     """Empty instances of the types that a group launches, the smallest memory first."""
     agent = settings(group.user_data)
-    rooms = []
+    found = []
     for name in _types(group):
         try:
-            rooms.append(room(name, "", agent))
+            found.append(registered(name, "", agent))
         except ParameterError:
             continue
-    return tuple(sorted(rooms, key=lambda one: (one.memory_mib, one.cpu_units)))
+    return tuple(sorted(found, key=lambda one: (one.memory_mib, one.cpu_units)))
 
 
 def _types(group: FakeAutoScalingGroup) -> list[str]:

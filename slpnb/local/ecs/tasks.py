@@ -93,7 +93,7 @@ class Tasks:
         one = self.region.state.instances.get(id)
         if one is None or one.registered_at is None:
             return "MISSING"
-        short = placement.shortfalls(task.definition.needs, one.free)
+        short = placement.shortfalls(task.definition.needs, one.remaining)
         return placement.REASONS[short[0].resource][0] if short else ""
 
     def stop(self, request: Mapping[str, Any]) -> Task:

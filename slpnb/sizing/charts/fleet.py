@@ -80,7 +80,7 @@ def _spans(name: str, life: pd.Series[Any], end: float) -> list[tuple[str, float
 
 
 def _span(axes: Axes, row: int, phase: str, span: tuple[float, float], end: float) -> None:
-    """One phase with its duration, where there is room for it."""
+    """One phase with its duration, where it fits."""
     begin, until = span
     colour = _colour(phase)
     edge = TOO_MUCH if phase == "waiting" else "white"
@@ -211,8 +211,8 @@ def _counts(axes: Axes, hours: Hours, minutes: pd.DataFrame) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def room(table: pd.DataFrame, type_name: str) -> Figure:
-    """MiB left (or short) for tasks of each size, in each situation: the table of `first_attempt.room` as a map."""
+def remaining(table: pd.DataFrame, type_name: str) -> Figure:
+    """MiB left (or short) for tasks of each size in each situation: `first_attempt.remaining` as a map."""
     with canvas(height=1.2 + 0.5 * len(table)) as figure:
         axes = figure.subplots()
         for row, values in enumerate(table.to_numpy()):

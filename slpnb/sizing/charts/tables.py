@@ -34,9 +34,9 @@ from slpnb.words import counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from slpnb.fleet.rollout import Rollout, Step
+    from slpnb.fleet.rollout import Rollout, Stage
 
-MOST_BLOCKS, MOST_STEPS = 8, 12  # more tasks, or steps, than that are drawn without a value for each
+MOST_BLOCKS, MOST_STAGES = 8, 12  # more tasks, or stages, than that are drawn without a value for each
 
 
 def memory(budget: pd.DataFrame, type_name: str) -> Figure:
@@ -173,9 +173,9 @@ def _valued_bars(axes: Axes, values: pd.Series[float], colours: Sequence[str], f
 
 
 def timeline(update: Rollout) -> Figure:
-    """A rolling update step by step: old and new tasks, between the minimum and the maximum allowed."""
+    """A rolling update stage by stage: old and new tasks, between the minimum and the maximum allowed."""
     states = [] if update.incomplete else [("before", update.desired, 0, 0)]
-    states += [(_named(step), step.old, *_new(step)) for step in update.steps]
+    states += [(_named(stage), stage.old, *_new(stage)) for stage in update.stages]
     names = [name for name, *_ in states]
     with canvas(height=3.2) as figure:
         axes = figure.subplots()
@@ -183,10 +183,10 @@ def timeline(update: Rollout) -> Figure:
         highest = max(update.most, *(sum(counts) + (name == "stuck") for name, *counts in states))
         if update.stuck:
             _missing(axes, update, len(states) - 1)
-        if len(names) <= MOST_STEPS:
+        if len(names) <= MOST_STAGES:
             axes.set_xticks(range(len(names)), names)
         else:
-            axes.set_xlabel("step")
+            axes.set_xlabel("stage")
         axes.set_xlim(-0.6, max(len(names), 3) - 0.4)
         axes.set_ylim(0, highest * 1.08 + 0.2)
         for value, words in ((update.least, "at least"), (update.most, "at most")):
@@ -198,18 +198,18 @@ def timeline(update: Rollout) -> Figure:
         axes.set_ylabel("tasks")
         axes.set_title(f"A rolling update of {counted(update.desired, 'task')}")
         colours = {"old": OLD, "new, healthy": NEW, "new, starting": ORANGE}
-        legend(figure, colours | ({"no room": TOO_MUCH} if update.stuck else {}))
+        legend(figure, colours | ({"does not fit": TOO_MUCH} if update.stuck else {}))
     return figure
 
 
-def _named(step: Step) -> str:
-    parts = (part.rpartition(" ") for part in step.action.split(", "))
-    return "stuck" if step.stuck else "\n".join(f"{what}\n{how}" for what, _, how in parts)
+def _named(stage: Stage) -> str:
+    parts = (part.rpartition(" ") for part in stage.action.split(", "))
+    return "stuck" if stage.stuck else "\n".join(f"{what}\n{how}" for what, _, how in parts)
 
 
-def _new(step: Step) -> tuple[int, int]:
+def _new(stage: Stage) -> tuple[int, int]:
     """The new tasks that are healthy, and those that are not yet."""
-    return step.healthy - step.old, step.old + step.new - step.healthy
+    return stage.healthy - stage.old, stage.old + stage.new - stage.healthy
 
 
 def _bars(axes: Axes, colours: Mapping[str, Sequence[int]]) -> None:
@@ -217,15 +217,15 @@ def _bars(axes: Axes, colours: Mapping[str, Sequence[int]]) -> None:
     bottom = np.zeros(max(map(len, colours.values())), dtype=int)
     for colour, values in colours.items():
         bars = axes.bar(np.arange(len(values)), values, bottom=bottom, color=colour, width=0.6)
-        if len(values) <= MOST_STEPS:
+        if len(values) <= MOST_STAGES:
             ink = "white" if colour == NEW else "black"
             axes.bar_label(bars, [str(value or "") for value in values], label_type="center", color=ink)
         bottom = bottom + np.array(values)
 
 
 def _missing(axes: Axes, update: Rollout, place: int) -> None:
-    """The task that finds no room, on top of those that run."""
-    last = update.steps[-1]
+    """The task that fits nowhere, on top of those that run."""
+    last = update.stages[-1]
     axes.bar(place, 1, bottom=last.old + last.new, width=0.6, color="white", edgecolor=TOO_MUCH, linewidth=1.5)
     axes.text(place, last.old + last.new + 0.5, _lacking(update), ha="center", va="center", color=TOO_MUCH, fontsize=9)
 

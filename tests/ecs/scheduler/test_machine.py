@@ -48,7 +48,7 @@ def world(
     room = resources.instance(kind, memory_mib=capacity_of(kind))
     state = scheduler.add_group(State(), Group("asg", "c", minimum, maximum, minimum, (room,), zones))
     state = scheduler.add_provider(state, Provider("cp", "c", "asg", managed_scaling=scaling))
-    return scheduler.step(state, 100)
+    return scheduler.advance(state, 100)
 
 
 def capacity_of(kind: str) -> int:
@@ -64,7 +64,7 @@ def settled(state: State, limit_seconds: float = 7200) -> State:
     """The state once the service is steady, or gone, or has failed for good, or the time is over."""
     end = state.clock + limit_seconds
     while not is_over(state) and state.wake <= end:
-        state = scheduler.step(state, state.wake - state.clock)
+        state = scheduler.advance(state, state.wake - state.clock)
     return state
 
 
@@ -89,9 +89,9 @@ class Player:
 
     def play(self) -> State:
         for second, action, params in self.case["timeline"]:
-            self.state = scheduler.step(self.state, second - (self.state.clock - self.begun))
+            self.state = scheduler.advance(self.state, second - (self.state.clock - self.begun))
             getattr(self, action)(**params)
-        self.state = scheduler.step(self.state, self.case["until"] - (self.state.clock - self.begun))
+        self.state = scheduler.advance(self.state, self.case["until"] - (self.state.clock - self.begun))
         return self.state
 
     def define(self, task: dict[str, Any]) -> Definition:
@@ -271,15 +271,15 @@ def test_bases_come_first_and_then_the_weights() -> None:
 
 def test_from_zero_managed_scaling_asks_for_two_instances() -> None:
     state = scheduler.create_service(world(minimum=0, maximum=5), service(definition(1)))
-    state = scheduler.step(state, 60)
+    state = scheduler.advance(state, 60)
     assert state.groups["asg"].desired == 2
 
 
 def test_what_found_no_place_is_tried_again_when_an_instance_registers() -> None:
     state = scheduler.create_service(world(minimum=0, scaling=False), service(definition(1), strategy=()))
-    state = scheduler.step(state, 3000)
+    state = scheduler.advance(state, 3000)
     assert state.services[KEY].retry_at > state.clock + 61
-    state = scheduler.step(scheduler.change_group(state, "asg", desired=1), 61)
+    state = scheduler.advance(scheduler.change_group(state, "asg", desired=1), 61)
     assert [task.status for task in state.of_service(KEY)] == ["PENDING"]
 
 
@@ -287,38 +287,38 @@ def test_a_state_is_a_value() -> None:
     before = world()
     copy = before.copy()
     after = scheduler.create_service(before, service(definition(1)))
-    scheduler.step(after, 1000)
+    scheduler.advance(after, 1000)
     assert before == copy
     assert after.tasks
 
 
 def test_one_long_step_is_many_short_ones() -> None:
     begun = scheduler.create_service(world(maximum=3), service(definition(1, 3000), 3, targets=(TargetGroup("tg"),)))
-    long, short = scheduler.step(begun, 1500), begun
+    long, short = scheduler.advance(begun, 1500), begun
     for _ in range(1500):
-        short = scheduler.step(short, 1)
+        short = scheduler.advance(short, 1)
     assert short == long
 
 
 def test_events_are_kept_up_to_a_hundred_and_warnings_said_once_in_six_hours() -> None:
     state = scheduler.create_service(world(scaling=False), service(definition(1, 8192), strategy=()))
-    state = scheduler.step(state, 6 * 3600 - 1)
+    state = scheduler.advance(state, 6 * 3600 - 1)
     warnings = [event for event in state.services[KEY].events if "unable to place" in event.message]
     assert len(warnings) == 1
-    state = scheduler.step(state, 3600)
+    state = scheduler.advance(state, 3600)
     warnings = [event for event in state.services[KEY].events if "unable to place" in event.message]
     assert len(warnings) == 2
     failing = definition(1, exits_after=1, exit_code=1)
-    state = scheduler.step(scheduler.create_service(world(), service(failing)), 3600)
+    state = scheduler.advance(scheduler.create_service(world(), service(failing)), 3600)
     assert len(state.services[KEY].events) == 100
 
 
 def test_stopped_tasks_are_forgotten_after_an_hour() -> None:
     state = settled(scheduler.create_service(world(), service(definition(1))))
     (task,) = state.of_service(KEY)
-    state = scheduler.step(scheduler.stop_task(state, task.id), 3000)
+    state = scheduler.advance(scheduler.stop_task(state, task.id), 3000)
     assert state.tasks[task.id].status == "STOPPED"
-    assert task.id not in scheduler.step(state, 1000).tasks
+    assert task.id not in scheduler.advance(state, 1000).tasks
 
 
 def test_run_task_waits_only_with_managed_scaling() -> None:
@@ -327,7 +327,7 @@ def test_run_task_waits_only_with_managed_scaling() -> None:
     assert (started, [one.reason for one in failures]) == ([], ["RESOURCE:MEMORY"])
     state, started, failures = scheduler.run_tasks(state, [replace(big, provider="cp")])
     assert ([one.status for one in started], failures) == (["PROVISIONING"], [])
-    (ended,) = scheduler.step(state, 1800).tasks.values()
+    (ended,) = scheduler.advance(state, 1800).tasks.values()
     assert (ended.status, ended.stop_code) == ("STOPPED", "TaskFailedToStart")
     assert ended.stopped_reason == "TaskFailedToStart: RESOURCE:MEMORY"
 
@@ -335,7 +335,7 @@ def test_run_task_waits_only_with_managed_scaling() -> None:
 def test_a_task_that_no_instance_came_for_says_so_in_aws_s_words() -> None:
     state = world(minimum=0, maximum=0)
     state, _, _ = scheduler.run_tasks(state, [Task("", "c", definition(1), "family:web", provider="cp")])
-    (ended,) = scheduler.step(state, 1800).tasks.values()
+    (ended,) = scheduler.advance(state, 1800).tasks.values()
     assert ended.stopped_reason == "TaskFailedToStart: EMPTY CAPACITY PROVIDER"
 
 
@@ -346,7 +346,7 @@ def test_managed_scaling_gives_up_half_of_the_group_a_minute() -> None:
     state = scheduler.update_service(state, KEY, desired=1)
     sizes = []
     for _ in range(22):
-        state = scheduler.step(state, 60)
+        state = scheduler.advance(state, 60)
         sizes.append(state.groups["asg"].desired)
     assert [size for size, next in pairwise(sizes) if size != next] == [8, 4, 2]
     assert sizes[-1] == 1
@@ -355,11 +355,11 @@ def test_managed_scaling_gives_up_half_of_the_group_a_minute() -> None:
 def test_further_scale_out_waits_for_the_warm_up_of_the_last() -> None:
     big = definition(1, 3584, 2048)
     state = scheduler.create_service(world(minimum=1, maximum=9), service(big, 2))
-    state = scheduler.step(state, 60)
+    state = scheduler.advance(state, 60)
     assert state.groups["asg"].desired == 2
     state = scheduler.update_service(state, KEY, desired=4)
-    assert scheduler.step(state, 230).groups["asg"].desired == 2
-    assert scheduler.step(state, 300).groups["asg"].desired == 4
+    assert scheduler.advance(state, 230).groups["asg"].desired == 2
+    assert scheduler.advance(state, 300).groups["asg"].desired == 4
 
 
 def test_a_stopping_task_s_room_is_promised_at_once_and_given_when_it_has_stopped() -> None:
@@ -367,18 +367,18 @@ def test_a_stopping_task_s_room_is_promised_at_once_and_given_when_it_has_stoppe
     slow = definition(1, 3584, 2048, stop_seconds=30)
     state = settled(scheduler.create_service(world(), service(slow)))
     (old,) = state.of_service(KEY)
-    state = scheduler.step(scheduler.stop_task(state, old.id), 1)
+    state = scheduler.advance(scheduler.stop_task(state, old.id), 1)
     stopping, coming = sorted(state.of_service(KEY), key=lambda task: task.created_at)
     assert (stopping.status, coming.status, coming.instance) == ("STOPPING", "PENDING", stopping.instance)
-    waiting = scheduler.step(state, 28).tasks[coming.id]
+    waiting = scheduler.advance(state, 28).tasks[coming.id]
     assert (waiting.status, waiting.held) == ("PENDING", True)
-    assert scheduler.step(state, 31).tasks[coming.id].status == "RUNNING"
+    assert scheduler.advance(state, 31).tasks[coming.id].status == "RUNNING"
 
 
 def test_a_task_that_fails_during_a_deployment_is_replaced_by_its_own_revision() -> None:
     """AWS, November 2025 (docs/ecs-facts.md, Deployments): the old keep the minimum until the new are healthy."""
     state, old = updating(desired=2)
-    state = scheduler.step(scheduler.stop_task(state, old.id), 30)
+    state = scheduler.advance(scheduler.stop_task(state, old.id), 30)
     assert revisions(state) == {1: 2, 2: 2}
     assert old.id not in {task.id for task in state.of_service(KEY)}
     assert revisions(settled(state)) == {2: 2}
@@ -386,16 +386,16 @@ def test_a_task_that_fails_during_a_deployment_is_replaced_by_its_own_revision()
 
 def test_a_scale_out_during_a_deployment_goes_to_both_revisions() -> None:
     state, _ = updating(desired=2)
-    state = scheduler.step(scheduler.update_service(state, KEY, desired=4), 30)
+    state = scheduler.advance(scheduler.update_service(state, KEY, desired=4), 30)
     assert revisions(state) == {1: 4, 2: 4}
     assert revisions(settled(state)) == {2: 4}
 
 
 def test_a_revision_that_never_completed_is_not_started_again() -> None:
     """The first deployment's tasks exit at once; the second, which mends them, needs none of them."""
-    state = scheduler.step(scheduler.create_service(world(maximum=8), service(definition(1, exits_after=1), 2)), 5)
+    state = scheduler.advance(scheduler.create_service(world(maximum=8), service(definition(1, exits_after=1), 2)), 5)
     state = scheduler.update_service(state, KEY, definition=definition(2, healthy_seconds=60))
-    assert revisions(scheduler.step(state, 50)) == {2: 2}
+    assert revisions(scheduler.advance(state, 50)) == {2: 2}
 
 
 def updating(desired: int) -> tuple[State, Task]:
@@ -404,7 +404,7 @@ def updating(desired: int) -> tuple[State, Task]:
     state = settled(began)
     old = state.of_service(KEY)[0]
     state = scheduler.update_service(state, KEY, definition=definition(2, healthy_seconds=600))
-    return scheduler.step(state, 20), old
+    return scheduler.advance(state, 20), old
 
 
 def revisions(state: State) -> dict[int, int]:
@@ -473,12 +473,12 @@ def check(state: State, ever: set[str]) -> None:
     """What must hold at every moment."""
     for one in state.instances.values():
         held = state.on_instance(one.id)
-        left = one.room
+        left = one.registered
         for task in held:
             if task.status not in RELEASED:
                 left = left.take(task.definition.needs)  # raises when the instance holds more than it has
-        assert left == one.free
-        there = one.room
+        assert left == one.remaining
+        there = one.registered
         for task in held:
             if task.status != "PENDING":
                 there = there.take(task.definition.needs)  # what runs beside what is still stopping
@@ -511,7 +511,7 @@ def test_no_task_is_lost_and_no_limit_is_broken(
                 break
             pause = min(seconds, max(1, player.state.wake - player.state.clock))
             seconds -= pause
-            player.state = scheduler.step(player.state, pause)
+            player.state = scheduler.advance(player.state, pause)
             check(player.state, ever)
             here = player.state.services[KEY]
             upper = limits(here.desired, 0, here.maximum_percent).upper
@@ -550,7 +550,7 @@ def test_enough_tasks_stay_healthy_during_a_rolling_update(desired: int, percent
     state = scheduler.update_service(state, KEY, definition=definition(2))
     allowed = limits(desired, low, high)
     while state.services[KEY].steady_at is None and state.clock < 5000:
-        state = scheduler.step(state, 1)
+        state = scheduler.advance(state, 1)
         here = state.of_service(KEY)
         assert sum(task.counted for task in here) >= allowed.lower
         assert existing(state) <= allowed.upper

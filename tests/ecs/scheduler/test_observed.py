@@ -16,7 +16,7 @@ HOUR = 3600
 def world(**given) -> State:
     room = resources.instance("c6i.xlarge", zone="us-east-1a", id="i1")
     state = scheduler.join_instance(State(), ContainerInstance("i1", "cluster", room, room, "i-1", registers_at=0))
-    state = scheduler.step(state, 1)
+    state = scheduler.advance(state, 1)
     return scheduler.create_service(state, Service("cluster", "web", 1, definition(), targets=TARGETS, **given))
 
 
@@ -36,9 +36,9 @@ def running(**given) -> State:
 
 
 def test_nothing_comes_by_itself():
-    state = scheduler.step(world(), HOUR)
+    state = scheduler.advance(world(), HOUR)
     assert only(state).status == "PENDING"
-    state = scheduler.step(observed.started(state, only(state).id), HOUR)
+    state = scheduler.advance(observed.started(state, only(state).id), HOUR)
     assert (only(state).status, only(state).health) == ("RUNNING", "UNKNOWN")
     assert state.services[KEY].steady_at is None
 
@@ -63,7 +63,7 @@ def test_a_task_that_could_not_start_stops_with_the_reason_it_got():
 def test_an_exit_is_the_essential_containers_and_the_service_starts_another():
     state = running()
     first = only(state)
-    state = observed.exited(scheduler.step(state, 7), first.id, 137)
+    state = observed.exited(scheduler.advance(state, 7), first.id, 137)
     stopped = state.tasks[first.id]
     assert (stopped.status, stopped.stop_code, stopped.exit_code) == ("STOPPED", "EssentialContainerExited", 137)
     assert only(state).id != first.id
@@ -82,15 +82,15 @@ def test_a_task_that_becomes_unhealthy_is_replaced_and_the_event_says_why():
 def test_what_nothing_checks_is_healthy_after_forty_seconds():
     state = world()
     state = observed.started(state, only(state).id, checked=False)
-    assert only(scheduler.step(state, 39)).health == "UNKNOWN"
-    assert only(scheduler.step(state, 40)).health == "HEALTHY"
+    assert only(scheduler.advance(state, 39)).health == "UNKNOWN"
+    assert only(scheduler.advance(state, 40)).health == "HEALTHY"
 
 
 def test_unhealthy_is_not_heard_within_the_grace_period():
     state = running(grace_seconds=60)
     task = only(state).id
-    assert observed.judged(scheduler.step(state, 59), task, "UNHEALTHY").tasks[task].health == "UNKNOWN"
-    assert observed.judged(scheduler.step(state, 60), task, "UNHEALTHY").tasks[task].health == "UNHEALTHY"
+    assert observed.judged(scheduler.advance(state, 59), task, "UNHEALTHY").tasks[task].health == "UNKNOWN"
+    assert observed.judged(scheduler.advance(state, 60), task, "UNHEALTHY").tasks[task].health == "UNHEALTHY"
 
 
 def test_a_stopping_task_is_stopped_when_its_container_has_ended_and_not_before():
@@ -98,7 +98,7 @@ def test_a_stopping_task_is_stopped_when_its_container_has_ended_and_not_before(
     first = only(state)
     state = scheduler.update_service(state, KEY, desired=0)
     assert state.tasks[first.id].status == "DEACTIVATING"
-    state = scheduler.step(state, HOUR)
+    state = scheduler.advance(state, HOUR)
     assert state.tasks[first.id].status == "STOPPING"
     state = observed.exited(state, first.id, 143)
     assert (state.tasks[first.id].status, state.tasks[first.id].exit_code) == ("STOPPED", 143)
@@ -109,7 +109,7 @@ def test_a_container_that_ends_while_it_drains_is_noted_and_not_waited_for_again
     first = only(state)
     state = observed.exited(scheduler.update_service(state, KEY, desired=0), first.id, 3)
     assert state.tasks[first.id].status == "DEACTIVATING"
-    state = scheduler.step(state, TARGETS[0].deregistration_seconds)
+    state = scheduler.advance(state, TARGETS[0].deregistration_seconds)
     assert (state.tasks[first.id].status, state.tasks[first.id].exit_code) == ("STOPPED", 3)
 
 
@@ -129,6 +129,6 @@ def test_three_tasks_that_exit_break_the_deployment_and_the_one_before_comes_bac
     while state.services[KEY].primary.definition.arn.endswith(":2"):
         fresh = [task for task in state.of_service(KEY) if task.definition.arn.endswith(":2")]
         state = observed.exited(observed.started(state, fresh[0].id), fresh[0].id, 1) if fresh else state
-        state = scheduler.step(state, 1)
+        state = scheduler.advance(state, 1)
         assert state.clock < HOUR
     assert any(one.rollout == "FAILED" for one in (*state.services[KEY].deployments, *state.services[KEY].past))

@@ -24,13 +24,13 @@ def container_instance(region: Region, one: ContainerInstance) -> dict[str, Any]
         "capacityProviderName": provider,
         "version": 1,
         "versionInfo": AGENT_VERSION,
-        "registeredResources": _resources(one.room),
-        "remainingResources": _resources(one.free),
+        "registeredResources": _resources(one.registered),
+        "remainingResources": _resources(one.remaining),
         "status": one.status,
         "agentConnected": True,
         "runningTasksCount": running(tasks),
         "pendingTasksCount": pending(tasks),
-        "attributes": [_attribute(name, value) for name, value in sorted(one.room.attributes.items())],
+        "attributes": [_attribute(name, value) for name, value in sorted(one.registered.attributes.items())],
         "registeredAt": region.time(one.registered_at),
         "attachments": [],
         "tags": [],
@@ -41,7 +41,9 @@ def container_instance(region: Region, one: ContainerInstance) -> dict[str, Any]
 def attributes(region: Region, one: ContainerInstance) -> list[dict[str, str]]:
     """Its attributes as ListAttributes shows them: with the instance that they are of."""
     arn = region.arn("container-instance", f"{one.cluster}/{one.id}")
-    return [{"name": name, "value": value, "targetId": arn} for name, value in sorted(one.room.attributes.items())]
+    return [
+        {"name": name, "value": value, "targetId": arn} for name, value in sorted(one.registered.attributes.items())
+    ]
 
 
 def _attribute(name: str, value: str) -> dict[str, str]:
@@ -49,7 +51,7 @@ def _attribute(name: str, value: str) -> dict[str, str]:
 
 
 def _resources(space: Instance) -> list[dict[str, Any]]:
-    """A room as the API shows resources: CPU, MEMORY, PORTS (those in use), PORTS_UDP, and GPU where there are."""
+    """An instance as the API shows resources: CPU, MEMORY, PORTS (those in use), PORTS_UDP, and GPU where there are."""
     items = [_integer("CPU", space.cpu_units), _integer("MEMORY", space.memory_mib)]
     items.append(_set("PORTS", space.tcp_ports))
     items.append(_set("PORTS_UDP", space.udp_ports))

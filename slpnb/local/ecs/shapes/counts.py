@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from slpnb.ecs.scheduler.state import STARTING, Task
+from slpnb.ecs.scheduler.state import Task
+
+PENDING = ("PROVISIONING", "PENDING", "ACTIVATING")  # in pendingCount
 
 
 def running(tasks: Iterable[Task]) -> int:
@@ -14,4 +16,4 @@ def running(tasks: Iterable[Task]) -> int:
 
 def pending(tasks: Iterable[Task]) -> int:
     """Those on their way there, from PROVISIONING on."""
-    return sum(task.status in STARTING for task in tasks)
+    return sum(task.status in PENDING for task in tasks)

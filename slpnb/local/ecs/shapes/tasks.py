@@ -22,7 +22,7 @@ def task(region: Region, one: Task, document: Document, *, tags: bool = True) ->
         "containerInstanceArn": region.arn("container-instance", f"{one.cluster}/{one.instance}")
         if one.instance
         else None,
-        "availabilityZone": instance.room.zone if instance else None,
+        "availabilityZone": instance.registered.zone if instance else None,
         "lastStatus": one.status,
         "desiredStatus": one.desired_status,
         "launchType": record.launch_type or "EC2",
