@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
 from papermill.engines import NBClientEngine, papermill_engines
-from slpnb.runbook.steps import NOTEBOOKS
 
 from slpnb import local
 from slpnb.repository import ROOT
+from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner.kernels import Kernels
 
 FOLDER = ROOT / "notebooks"

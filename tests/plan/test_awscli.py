@@ -7,12 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slpnb.runbook.steps import STEPS, step
-
 from slpnb import network
 from slpnb.plan import Call
 from slpnb.plan.awscli import command, variable
 from slpnb.plan.values import Ref, Secret
+from slpnb.runbook.steps import STEPS, step
 
 
 def run_script(script: str, aws) -> None:

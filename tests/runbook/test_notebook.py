@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
 
 from slpnb import local, network, runbook
 from slpnb.errors import ParameterError, VerificationError
 from slpnb.plan import Applied
+from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 
 PARAMETERS = 'environment = "staging"\nbackend = "local"\napply = "local"\nefs = {}'

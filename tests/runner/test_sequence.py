@@ -15,11 +15,11 @@ import nbformat
 import psutil  # type: ignore[import-untyped]
 import pytest
 from papermill.execute import execute_notebook
-from slpnb.runbook.steps import NOTEBOOKS
 
 from slpnb import local, runner
 from slpnb.errors import ParameterError
 from slpnb.repository import ROOT
+from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner import RunOptions, choose, find, kernels, records, sequence
 from slpnb.runner.records import Entry, Record
 from tests import generated
