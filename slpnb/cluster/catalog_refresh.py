@@ -67,7 +67,7 @@ def refresh(aws: Aws) -> Refreshed:
     found = kept(rows(aws, costs, memory), _file(path))
     if not found:
         raise AwsError("ec2 describe_instance_types: no instance types returned, so the file is left unchanged")
-    write(path, as_csv(found)[0])
+    write(path, as_csv(found))
     catalog.reload()
     changes = changed(*before, catalog.types(), _memory(memory))
     return Refreshed(path, len(found), len(costs), len(memory), tuple([*said, *doubts]), tuple(changes))
@@ -150,11 +150,13 @@ def believable(name: str, mib: int, *, own: bool) -> bool:
 def _instances(aws: Aws, cluster: str) -> Iterator[tuple[str, int]]:
     """Type and registered MiB of a cluster's Linux instances; external ones have no type."""
     for one in instances.described(aws, cluster):
-        attributes = {item["name"]: item.get("value", "") for item in one.get("attributes", ())}
-        amounts = {item["name"]: item.get("integerValue", 0) for item in one.get("registeredResources", ())}
+        attributes, mib = (
+            instances.ecs_attributes(one),
+            instances.amounts(one.get("registeredResources", ())).get("MEMORY"),
+        )
         name = attributes.get("ecs.instance-type")
-        if name and amounts.get("MEMORY") and attributes.get("ecs.os-type", "linux") == "linux":
-            yield name, amounts["MEMORY"]
+        if name and mib and attributes.get("ecs.os-type", "linux") == "linux":
+            yield name, mib
 
 
 def prices(price_list: Iterable[str]) -> dict[str, float]:
@@ -207,13 +209,13 @@ def _file(path: Path) -> dict[str, dict[str, str]]:
         return {row["instance_type"]: row for row in csv.DictReader(file) if row.get("instance_type")}
 
 
-def as_csv(found: Iterable[Row]) -> tuple[str, int]:
-    """The rows as the text of the user's own file, sorted by name, and their number."""
-    text, ordered = io.StringIO(), sorted(found, key=lambda row: row["instance_type"])
+def as_csv(found: Iterable[Row]) -> str:
+    """The rows as the text of the user's own file, sorted by name."""
+    text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(ordered)
-    return text.getvalue(), len(ordered)
+    writer.writerows(sorted(found, key=lambda row: row["instance_type"]))
+    return text.getvalue()
 
 
 # What it changes

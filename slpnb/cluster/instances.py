@@ -58,14 +58,23 @@ def described(aws: Aws, cluster: str) -> Iterator[dict[str, Any]]:
         yield from aws.pages("ecs", "describe_container_instances", "containerInstances", **question)
 
 
+def amounts(resources: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How much of each resource, such as MEMORY in MiB, ECS says. Pure."""
+    return {one["name"]: one.get("integerValue", 0) for one in resources}
+
+
+def ecs_attributes(instance: Mapping[str, Any]) -> dict[str, str]:
+    """The attributes of a container instance, such as ecs.instance-type. Pure."""
+    return {one["name"]: one.get("value", "") for one in instance.get("attributes", [])}
+
+
 def _registered(item: Mapping[str, Any]) -> Registered:
-    amounts = {amount["name"]: amount.get("integerValue", 0) for amount in item["registeredResources"]}
-    attributes = {attribute["name"]: attribute.get("value", "") for attribute in item.get("attributes", [])}
+    registered, attributes = amounts(item["registeredResources"]), ecs_attributes(item)
     return Registered(
         zone=attributes.get("ecs.availability-zone", ""),
         type_name=attributes.get("ecs.instance-type", ""),
-        memory_mib=amounts.get("MEMORY", 0),
-        cpu_units=amounts.get("CPU", 0),
+        memory_mib=registered.get("MEMORY", 0),
+        cpu_units=registered.get("CPU", 0),
         architecture=attributes.get("ecs.cpu-architecture", ""),
         status=item["status"],
         connected=bool(item.get("agentConnected")),

@@ -268,9 +268,8 @@ def _events(service: Mapping[str, Any], wanted: str) -> Iterator[str]:
 def stopped(aws: Aws, **asked: str) -> Iterator[dict[str, Any]]:
     """The stopped tasks that ECS still knows (about an hour), as DescribeTasks answers; ``asked`` says of what."""
     own = {"cluster": aws.config.cluster.name}
-    for arns in batches(
-        aws.pages("ecs", "list_tasks", "taskArns", desiredStatus="STOPPED", **own, **asked), TASKS_AT_ONCE
-    ):
+    known = aws.pages("ecs", "list_tasks", "taskArns", desiredStatus="STOPPED", **own, **asked)
+    for arns in batches(known, TASKS_AT_ONCE):
         yield from aws.pages("ecs", "describe_tasks", "tasks", tasks=arns, **own)
 
 
@@ -304,14 +303,11 @@ def room(aws: Aws) -> str:
     """What one task asks for, against the most that any instance of the cluster has left."""
     needed = aws.config.task
     asked = f"one task asks for {needed.memory_mib} MiB and {needed.cpu_units} CPU units"
-    left = [_left(one["remainingResources"]) for one in cluster.instances.described(aws, aws.config.cluster.name)]
+    instances = cluster.instances.described(aws, aws.config.cluster.name)
+    left = [cluster.instances.amounts(one["remainingResources"]) for one in instances]
     if not left:
         return f"{asked}, and the cluster has no instance"
     memory, cpu = max(one["MEMORY"] for one in left), max(one["CPU"] for one in left)
     return (
         f"{asked}; of {counted(len(left), 'instance')} the one with the most has {memory} MiB and {cpu} CPU units left"
     )
-
-
-def _left(resources: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    return {item["name"]: item.get("integerValue", 0) for item in resources}
