@@ -150,10 +150,8 @@ def believable(name: str, mib: int, *, own: bool) -> bool:
 def _instances(aws: Aws, cluster: str) -> Iterator[tuple[str, int]]:
     """Type and registered MiB of a cluster's Linux instances; external ones have no type."""
     for one in instances.described(aws, cluster):
-        attributes, mib = (
-            instances.ecs_attributes(one),
-            instances.amounts(one.get("registeredResources", ())).get("MEMORY"),
-        )
+        attributes = instances.ecs_attributes(one)
+        mib = instances.amounts(one.get("registeredResources", ())).get("MEMORY")
         name = attributes.get("ecs.instance-type")
         if name and mib and attributes.get("ecs.os-type", "linux") == "linux":
             yield name, mib
