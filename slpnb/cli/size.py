@@ -224,7 +224,7 @@ def _instance_row(one: Answer) -> Sequence[str]:
 
     facts = catalog.instance_type(one.fit.type_name)
     registers = f"{one.fit.registered.at_least_mib} MiB"
-    largest = f"{one.fit.largest_mib} MiB, {facts.vcpus} vCPU"
+    largest = f"{one.fit.left_mib} MiB, {facts.vcpus} vCPU"
     price = "" if facts.usd_per_hour is None else f"{facts.usd_per_hour:.4f}"
     memory = (f"{facts.nominal_mib} MiB", registers, largest)
     return facts.name, "yes" if one.fits else "no", *memory, str(one.fit.count), one.fit.limited_by, price

@@ -252,7 +252,7 @@ class Fit:
     """Whether one task fits an empty instance of a type, and by how much.
 
     Amounts are MiB against the safe lower bound of what the type registers, less the reserve
-    and less the daemons. ``largest_mib`` is the largest task that fits, ``count`` how many of
+    and less the daemons. ``count`` is how many of
     this one do, ``limiting`` the resources that stop one more, ``spare`` what the instance has left
     next to ``count`` of them.
     """
@@ -272,7 +272,7 @@ class Fit:
 
     @property
     def left_mib(self) -> int:
-        """What an empty instance has for tasks."""
+        """What an empty instance has for tasks: the largest that fits."""
         return self.empty.memory_mib
 
     @property
@@ -281,14 +281,9 @@ class Fit:
         return max(0, self.needs.memory_mib - self.left_mib)
 
     @property
-    def largest_mib(self) -> int:
-        """The largest task memory that an empty instance takes."""
-        return self.left_mib
-
-    @property
     def limited_by(self) -> str:
         """The resources that rule out one more task, in words."""
-        return " and ".join(WORDS[resource] for resource in self.limiting)
+        return in_words(self.limiting)
 
     def __repr__(self) -> str:
         after = " after the reserve" if self.reserved_mib else ""
@@ -301,7 +296,7 @@ class Fit:
         lines = [asked + memory]
         lines += [str(item) for item in self.short if item.resource != "memory"]
         if self.short_mib:
-            lines.append(f"largest task that fits: {self.largest_mib} MiB")
+            lines.append(f"largest task that fits: {self.left_mib} MiB")
         if not self.short:
             lines.append(f"tasks per instance: {self.count}; limited by: {self.limited_by}")
         return "\n".join(lines)
@@ -315,6 +310,11 @@ WORDS: Mapping[Resource, str] = {
     "ports": "host ports",
     "attribute": "attributes",
 }
+
+
+def in_words(limiting: Iterable[Resource]) -> str:
+    """What limits the tasks of an instance: "CPU and memory"."""
+    return " and ".join(WORDS[resource] for resource in limiting)
 
 
 def fit(

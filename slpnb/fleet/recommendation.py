@@ -21,7 +21,6 @@ from slpnb.ecs import placement
 from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import Refusal
-from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
 from slpnb.fleet.packing import services as packing
 from slpnb.words import counted
@@ -164,16 +163,16 @@ def _possible(constraints: Constraints) -> None:
 def _types(needs: TaskNeeds, constraints: Constraints) -> pd.DataFrame:
     """The types that take the task, with how many an instance takes, what stops one more and the hourly price."""
     empty = packing.priced(packing.empties(_offered(constraints), constraints.reserved_mib, constraints.trunking))
-    count, limiting = shapes.how_many([needs], empty)
-    if not count.any():
+    counts = [placement.how_many(needs, one) for one in empty]
+    if not any(count for count, _ in counts):
         raise Refusal(f"none of the {len(empty)} types takes the task: {packing.nearest(needs, empty)}")
     distinct = {"type": "distinctInstance"} in placement.TEMPLATES[constraints.template][1]
     facts = [catalog.instance_type(one.type_name) for one in empty]
     table = pd.DataFrame(
         {
             "architecture": [one.architecture for one in facts],
-            "each": np.minimum(count.ravel(), 1 if distinct else count.max()),
-            "limited_by": shapes.words(limiting),
+            "each": [min(count, 1) if distinct else count for count, _ in counts],
+            "limited_by": [placement.in_words(limiting) for _, limiting in counts],
             "usd_hour": [one.usd_per_hour for one in facts],
         },
         index=pd.Index([one.name for one in facts], name="type"),

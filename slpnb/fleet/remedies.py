@@ -121,8 +121,8 @@ def _smaller(now: Setting, found: Fit) -> Iterator[Way]:
     words, needs = [], found.needs
     for item in found.short:
         if item.resource == "memory":
-            words.append(f"{found.largest_mib} MiB")
-            needs = replace(needs, memory_mib=found.largest_mib)
+            words.append(f"{found.left_mib} MiB")
+            needs = replace(needs, memory_mib=found.left_mib)
         elif item.resource == "cpu":
             words.append(f"{item.free} CPU units")
             needs = replace(needs, cpu_units=item.free)

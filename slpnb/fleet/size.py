@@ -366,7 +366,7 @@ def record(one: Answer) -> dict[str, Any]:
         "short_cpu_units": short.get("cpu", 0),
         "short_gpus": short.get("gpus", 0),
         "short_enis": short.get("enis", 0),
-        "largest_mib": one.fit.largest_mib,
+        "largest_mib": one.fit.left_mib,
         "largest_cpu_units": facts.cpu_units,
         "tasks_per_instance": one.fit.count,
         "limited_by": list(one.fit.limiting),

@@ -73,7 +73,7 @@ def _fits(config: Config, found: Fit) -> Iterator[Verdict]:
 def _refusal(config: Config, found: Fit, item: Shortfall) -> Verdict:
     name = found.type_name
     if item.resource == "memory":
-        largest = f"the largest task that fits is {found.largest_mib} MiB"
+        largest = f"the largest task that fits is {found.left_mib} MiB"
         short = f"short by {found.short_mib} MiB; {largest}; {_instead(config, found)}; {PROVISIONING}"
         return ng("task memory", f"{_asked(found)}: {short}")
     if item.resource == "attribute":

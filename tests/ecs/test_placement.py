@@ -47,7 +47,7 @@ def test_fits(case):
         assert (found.spare.memory_mib, list(found.limiting)) == (case["spare_mib"], case["binds"])
     else:
         assert {item.resource: item.short for item in found.short} == case["short"]
-        assert found.largest_mib == case["largest_mib"]
+        assert found.left_mib == case["largest_mib"]
 
 
 def test_the_parameters_and_their_task_definition_take_the_same():

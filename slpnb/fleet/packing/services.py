@@ -19,13 +19,14 @@ from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.resources import Instance, TaskNeeds
 from slpnb.errors import ParameterError
-from slpnb.fleet import shapes
 from slpnb.fleet.group import HOURS_A_MONTH, monthly
 from slpnb.fleet.packing import columns
 from slpnb.fleet.packing.columns import Loads, Problem
 from slpnb.fleet.packing.knapsack import Ints
 
 MICRO = 1_000_000  # of a dollar or of an instance: prices have five decimals, so all costs are whole numbers
+
+AMOUNTS = ("cpu_units", "memory_mib", "gpus", "enis", "dynamic_ports")  # of a `TaskNeeds` and of an `Instance` alike
 
 Objective = Literal["cost", "instances"]
 
@@ -135,11 +136,10 @@ def priced(empty: Sequence[Instance]) -> list[Instance]:
 
 def misfits(demands: Sequence[Demand], empty: Sequence[Instance]) -> list[str]:
     """A sentence with its numbers for each service of which no empty instance takes even one task."""
-    counts, _ = shapes.how_many([one.needs for one in demands], empty)
     return [
         f"service {one.name}: no type considered takes a task of it: {nearest(one.needs, empty)}"
-        for one, fits in zip(demands, counts.max(axis=0), strict=True)
-        if not fits
+        for one in demands
+        if all(placement.shortfalls(one.needs, other) for other in empty)
     ]
 
 
@@ -156,7 +156,7 @@ def _problem(demands: Sequence[Demand], empty: Sequence[Instance], minimise: Obj
     needs = [one.needs for one in demands]
     wanted = np.array([one.tasks for one in demands], np.int64)
     takes, gives = _resources(needs, empty)
-    counts, _ = shapes.how_many(needs, empty)
+    counts = np.array([[placement.how_many(task, one)[0] for task in needs] for one in empty], np.int64)
     prices = [catalog.instance_type(one.type_name).usd_per_hour if minimise == "cost" else 1 for one in empty]
     cost = np.array([round((price or 0) * MICRO) for price in prices], np.int64)
     return Problem(takes, wanted, gives, np.minimum(counts, wanted), cost)
@@ -164,9 +164,9 @@ def _problem(demands: Sequence[Demand], empty: Sequence[Instance], minimise: Obj
 
 def _resources(needs: Sequence[TaskNeeds], empty: Sequence[Instance]) -> tuple[Ints, Ints]:
     """What each service's task takes and each instance gives, resource by resource."""
-    pairs = [([of_task(task) for task in needs], [of(one) for one in empty]) for of_task, of in shapes.AMOUNTS.values()]
-    used = [(takes, gives) for takes, gives in pairs if any(takes)]
-    return np.array([takes for takes, _ in used], np.int64).T, np.array([gives for _, gives in used], np.int64).T
+    used = [name for name in AMOUNTS if any(getattr(task, name) for task in needs)]
+    takes, gives = ([[getattr(one, name) for name in used] for one in ones] for ones in (needs, empty))
+    return np.array(takes, np.int64), np.array(gives, np.int64)
 
 
 def _undominated(problem: Problem) -> Ints:
