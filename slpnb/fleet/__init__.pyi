@@ -8,4 +8,4 @@ from .group import (
     fleet as fleet,
     monthly as monthly,
 )
-from .rollout import running as running, steady as steady
+from .rollout import running as running

@@ -100,11 +100,6 @@ def kept(setting: Setting) -> Fleet:
     return replace(setting.fleet, instances=len(begun(setting).state.instances))
 
 
-def steady(needs: TaskNeeds, fleet: Fleet, desired: int, target_capacity_percent: int = 100) -> Fleet:
-    """The fleet as managed scaling leaves it with that many tasks running, from its smallest on; see `kept`."""
-    return kept(Setting(needs, fleet, desired, target_percent=target_capacity_percent))
-
-
 def running(config: Config, tasks: int | None = None) -> Fleet:
     """The fleet that managed scaling keeps for that many tasks (by default the desired count)."""
     return kept(setting(config, tasks))
@@ -280,22 +275,17 @@ def _end(found: Replay, stages: list[Stage]) -> Stage:
 # A zone lost
 
 
-def zone_lost(needs: TaskNeeds, fleet: Fleet, desired: int) -> pd.DataFrame:
+def losing_a_zone(config: Config) -> pd.DataFrame:
+    """What losing each zone leaves of the desired tasks; see `lost`."""
+    return lost(setting(config))
+
+
+def lost(setting: Setting) -> pd.DataFrame:
     """What is left after losing each zone: one row per zone (index).
 
     ``tasks`` ran on the fleet, ``survive`` it, ``placed`` are placed at once on the other zones'
     instances, ``wait`` until the Auto Scaling group has launched instances there.
     """
-    return lost(Setting(needs, fleet, desired))
-
-
-def losing_a_zone(config: Config) -> pd.DataFrame:
-    """What losing each zone leaves of the desired tasks; see `zone_lost`."""
-    return lost(setting(config))
-
-
-def lost(setting: Setting) -> pd.DataFrame:
-    """What losing each zone leaves; see `zone_lost`."""
     zones = setting.fleet.zones
     rows = [_lose(begun(setting), zone, setting.desired) for zone in zones]
     return pd.DataFrame(rows, index=pd.Index(zones, name="zone"))

@@ -189,19 +189,20 @@ class Day:
         """How long the trace is."""
         return len(self.minutes) / 60
 
-    def by_hour(self, hours: int = 1) -> pd.DataFrame:
-        """One row per ``hours`` hours (index): load, range of tasks, most instances, least headroom, dollars."""
-        groups = self.minutes.groupby(pd.DatetimeIndex(self.minutes.index).floor(f"{hours}h"))
-        return groups.agg(
-            load_units=("load_units", "mean"),
-            load_most=("load_units", "max"),
-            tasks_least=("tasks", "min"),
-            tasks_most=("tasks", "max"),
-            instances=("instances", "max"),
-            used_percent=("used_percent", "max"),
-            headroom_units=("headroom_units", "min"),
+    def by_hour(self, hours: int) -> pd.DataFrame:
+        """One row per ``hours`` hours (index: time of day): what was asked at most, tasks, instances, dollars."""
+        table = self.minutes.groupby(pd.DatetimeIndex(self.minutes.index).floor(f"{hours}h")).agg(
+            most_asked=("load_units", "max"),
+            fewest_tasks=("tasks", "min"),
+            most_tasks=("tasks", "max"),
+            most_instances=("instances", "max"),
+            least_headroom=("headroom_units", "min"),
             usd=("usd", "sum"),
-        ).round({"load_units": 0, "load_most": 0, "used_percent": 1, "headroom_units": 0, "usd": 4})
+        )
+        table.index = pd.Index(pd.DatetimeIndex(table.index).strftime("%H:%M"), name="from")
+        return table.round({"most_asked": 0, "least_headroom": 0, "usd": 2}).astype(
+            {"most_asked": int, "least_headroom": int}
+        )
 
     def fleets(self) -> pd.DataFrame:
         """This day against fleets that never change: one row each (index), the scaled one first.

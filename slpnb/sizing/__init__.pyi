@@ -9,7 +9,6 @@ from .tables import (
     budget as budget,
     capacity as capacity,
     cases as cases,
-    cheapest as cheapest,
     compare as compare,
     deployment as deployment,
     fit as fit,
@@ -20,6 +19,5 @@ from .tables import (
     prices as prices,
     rollout as rollout,
     ways_out as ways_out,
-    zone_lost as zone_lost,
 )
 from .widgets import Trial as Trial

@@ -55,29 +55,12 @@ def day(config: Config, requests: pd.DataFrame, cpu_milliseconds: float | None =
         played = traffic.of(config, requests, cpu_milliseconds)
     except Refusal as refused:
         return _no_day(target, str(refused))
-    return Played(played.minutes, _hours(played), played.fleets(), target)
+    return Played(played.minutes, played.by_hour(HOURS), played.fleets(), target)
 
 
 def _no_day(target: float, why: str) -> Played:
     nothing = pd.DataFrame()
     return Played(nothing, nothing, nothing, target, why)
-
-
-COLUMNS = {
-    "load_most": "most_asked",
-    "tasks_least": "fewest_tasks",
-    "tasks_most": "most_tasks",
-    "instances": "most_instances",
-    "headroom_units": "least_headroom",
-    "usd": "usd",
-}
-
-
-def _hours(played: traffic.Day) -> pd.DataFrame:
-    """One row for HOURS hours: what was asked at most, tasks and instances, the least headroom, dollars."""
-    table = played.by_hour(HOURS)[list(COLUMNS)].rename(columns=COLUMNS)
-    table.index = pd.Index(pd.DatetimeIndex(table.index).strftime("%H:%M"), name="from")
-    return table.round({"usd": 2}).astype({"most_asked": int, "least_headroom": int})
 
 
 def words(played: Played) -> Prose:

@@ -18,9 +18,8 @@ from slpnb.ecs import placement
 from slpnb.ecs.placement import Fit
 from slpnb.ecs.resources import ARCHITECTURE, TaskNeeds
 from slpnb.fleet import Fleet, fit, fleet, monthly
-from slpnb.fleet.remedies import cheapest, ways_out
-from slpnb.fleet.rollout import deployment, losing_a_zone, rollout, zone_lost
-from slpnb.sizing.checks import refusals, verdict
+from slpnb.fleet.remedies import ways_out
+from slpnb.fleet.rollout import deployment, losing_a_zone, rollout
 
 if TYPE_CHECKING:
     from slpnb.config import Config
@@ -31,7 +30,6 @@ __all__ = [
     "budget",
     "capacity",
     "cases",
-    "cheapest",
     "compare",
     "deployment",
     "fit",
@@ -40,11 +38,8 @@ __all__ = [
     "memory_budget",
     "placement",
     "prices",
-    "refusals",
     "rollout",
-    "verdict",
     "ways_out",
-    "zone_lost",
 ]
 
 

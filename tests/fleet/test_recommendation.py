@@ -14,7 +14,7 @@ from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH, recommendation
 from slpnb.fleet.recommendation import GUARANTEES, Constraints
-from slpnb.fleet.rollout import rollout, zone_lost
+from slpnb.fleet.rollout import Setting, lost, rollout
 from tests.conftest import cases
 
 WORKED, REFUSED = (
@@ -80,7 +80,7 @@ def holds_up(needs, fleet, constraints):
         checks = {
             "run": not update.incomplete,
             "update": bool(update),
-            "zone": zone_lost(needs, fleet, tasks)["wait"].sum() == 0,
+            "zone": lost(Setting(needs, fleet, tasks))["wait"].sum() == 0,
         }
         if not all(checks[name] for name in constraints.guarantees):
             return False

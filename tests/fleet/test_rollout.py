@@ -9,8 +9,8 @@ from slpnb import config
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.ecs.scheduler import machine as scheduler
-from slpnb.fleet import Fleet, monthly, replay, running, steady
-from slpnb.fleet.rollout import deployment, zone_lost
+from slpnb.fleet import Fleet, monthly, replay, running
+from slpnb.fleet.rollout import Setting, deployment, kept, lost
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 HOUR = 3600  # long enough for fifteen minutes of a low metric, and for halves
@@ -20,7 +20,7 @@ fleets = st.tuples(
 ).map(lambda drawn: Fleet("c6g.xlarge", drawn[0], drawn[0] + drawn[1], ZONES[: drawn[2]], template=drawn[3]))
 
 
-def kept(fleet: Fleet, needs: TaskNeeds, desired: int, target_percent: int) -> int | None:
+def an_hour_later(fleet: Fleet, needs: TaskNeeds, desired: int, target_percent: int) -> int | None:
     """The instances that the scheduler model still has an hour after a service became steady; None if it never did."""
     state = replay.cluster(fleet, target_percent=target_percent)
     made = replay.service(replay.definition(needs), template=fleet.template, desired=desired)
@@ -33,22 +33,22 @@ def kept(fleet: Fleet, needs: TaskNeeds, desired: int, target_percent: int) -> i
 @example(Fleet("c6g.xlarge", 3, 6, ZONES[:1], template="az_balanced_binpack"), 7000, 5, 100)
 @settings(max_examples=100, deadline=None)
 @given(fleets, st.sampled_from([1000, 2560, 3584, 7000]), st.integers(0, 9), st.sampled_from([100, 90, 75, 50]))
-def test_steady_is_what_the_scheduler_keeps(fleet, memory_mib, desired, target_percent):
+def test_what_is_kept_is_what_the_scheduler_keeps(fleet, memory_mib, desired, target_percent):
     needs = TaskNeeds(memory_mib, cpu_units=512)
-    played = kept(fleet, needs, desired, target_percent)
+    played = an_hour_later(fleet, needs, desired, target_percent)
     if played is not None:
-        assert steady(needs, fleet, desired, target_percent).instances == played
+        assert kept(Setting(needs, fleet, desired, target_percent=target_percent)).instances == played
 
 
 def test_a_service_that_is_spread_keeps_more_than_its_memory_needs():
     """Three tasks of production would fit one instance; on three of them, 90 % of the capacity asks for a fourth."""
-    kept = running(config.load("production"))
-    assert (kept.instances, monthly(kept.type_name, kept.instances)) == (4, 794.24)
+    group = running(config.load("production"))
+    assert (group.instances, monthly(group.type_name, group.instances)) == (4, 794.24)
 
 
 @pytest.mark.parametrize("smallest", [1, 2])
 def test_a_task_that_fits_nowhere_costs_the_smallest_group(smallest):
-    assert steady(TaskNeeds(99_999), Fleet("c6g.xlarge", smallest, 9), 3).instances == smallest
+    assert kept(Setting(TaskNeeds(99_999), Fleet("c6g.xlarge", smallest, 9), 3)).instances == smallest
 
 
 def test_a_group_grows_to_its_target_capacity_although_no_task_waits():
@@ -68,7 +68,7 @@ def test_an_update_that_the_circuit_breaker_ends_says_what_stopped_it():
 @settings(max_examples=60, deadline=None)
 @given(fleets, st.sampled_from([1000, 2560, 3584, 7000]), st.integers(1, 9))
 def test_a_lost_zone_takes_its_tasks_and_no_others(fleet, memory_mib, desired):
-    table = zone_lost(TaskNeeds(memory_mib), fleet, desired)
+    table = lost(Setting(TaskNeeds(memory_mib), fleet, desired))
     assert (table[["survive", "placed", "wait"]] >= 0).all(axis=None)
     assert table["lost"].sum() == table["instances"].iloc[0]
     assert (table["tasks"] - table["survive"]).sum() == table["tasks"].iloc[0]

@@ -148,7 +148,7 @@ def test_updates_and_lost_zones_are_as_played(service, each):
     if answer.update:
         assert bool(played) == (not answer.update.stuck)
         assert (played.instances, played.lowest) == (answer.update.instances, answer.update.lowest)
-    lost = rollout.zone_lost(needs, fleet, service.tasks)
+    lost = rollout.lost(rollout.Setting(needs, fleet, service.tasks))
     worst = lost.sort_values(["survive", "placed"], kind="stable").iloc[0]
     assert (answer.lost.survive, answer.lost.placed, answer.lost.wait) == tuple(worst[["survive", "placed", "wait"]])
 

@@ -12,7 +12,8 @@ from slpnb import catalog, config, sizing
 from slpnb.ecs import placement
 from slpnb.ecs.placement import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
-from slpnb.fleet import monthly, running, steady
+from slpnb.fleet import monthly, remedies, running
+from slpnb.fleet.rollout import Setting, kept, lost
 from slpnb.sizing import prose as sizing_words
 from slpnb.sizing.widgets import numbers
 from tests.conftest import CASES as ALL_CASES
@@ -145,7 +146,7 @@ def test_prices_list_only_types_that_take_the_task():
 
 def test_the_cheapest_type_is_the_cheapest_of_those_that_take_it():
     needs = TaskNeeds(3584, cpu_units=2048, attributes=(("ecs.cpu-architecture", "x86_64"),))
-    found = sizing.cheapest(needs, reserved_mib=256, zones=["us-east-1a", "us-east-1b"], rows=1)
+    found = remedies.cheapest(needs, reserved_mib=256, zones=["us-east-1a", "us-east-1b"], rows=1)
     (name,) = found.index
     assert placement.fit(needs, name, reserved_mib=256)
     for other, facts in catalog.types().items():
@@ -162,7 +163,7 @@ def test_the_cheapest_type_is_the_cheapest_of_those_that_take_it():
 @pytest.mark.parametrize("trunking", [False, True])
 def test_the_cheapest_type_has_interfaces_enough(trunking):
     needs = TaskNeeds(64, enis=1)
-    for name in sizing.cheapest(needs, tasks=5, rows=20, trunking=trunking).index:
+    for name in remedies.cheapest(needs, tasks=5, rows=20, trunking=trunking).index:
         assert placement.fit(needs, name, trunking=trunking).count >= 5
 
 
@@ -183,17 +184,17 @@ def test_ways_out_of_percentages_that_block():
 
 def test_a_zone_lost():
     three = sizing.Fleet("c6g.xlarge", 3, 3, ("us-east-1a", "us-east-1b", "us-east-1c"))
-    table = sizing.zone_lost(TaskNeeds(3584), three, 6)
+    table = lost(Setting(TaskNeeds(3584), three, 6))
     assert table.loc["us-east-1b"].to_dict() == {
         "instances": 3, "lost": 1, "tasks": 6, "survive": 4, "placed": 0, "wait": 2,
     }  # fmt: skip
-    assert sizing.zone_lost(TaskNeeds(3584), three, 3).loc["us-east-1a", ["survive", "placed"]].tolist() == [2, 1]
+    assert lost(Setting(TaskNeeds(3584), three, 3)).loc["us-east-1a", ["survive", "placed"]].tolist() == [2, 1]
 
 
 def test_the_target_capacity_keeps_instances_in_reserve():
     needs, fleet = TaskNeeds(3584), sizing.Fleet("c6i.large", 1, 9)
-    assert steady(needs, fleet, 4).instances == 4
-    assert steady(needs, fleet, 4, target_capacity_percent=80).instances == 5
+    assert kept(Setting(needs, fleet, 4)).instances == 4
+    assert kept(Setting(needs, fleet, 4, target_percent=80)).instances == 5
 
 
 @pytest.mark.parametrize("values", [{"instances": 2}, {"zones": ()}, {"instances": -1}])

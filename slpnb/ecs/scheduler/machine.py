@@ -184,15 +184,10 @@ def change_group(state: State, name: str, **changes: Any) -> State:
 
 
 def add_provider(state: State, provider: Provider) -> State:
-    """CreateCapacityProvider, associated with its cluster."""
+    """CreateCapacityProvider, associated with its cluster; UpdateCapacityProvider."""
     new = state.copy()
     new.providers[provider.name] = provider
     return _acted(new)
-
-
-def change_provider(state: State, name: str, **changes: Any) -> State:
-    """UpdateCapacityProvider."""
-    return add_provider(state, replace(state.providers[name], **changes))
 
 
 def remove_provider(state: State, name: str) -> State:
