@@ -19,7 +19,7 @@ from slpnb.cli.tables import print_csv, print_table
 from slpnb.words import counted
 
 if TYPE_CHECKING:
-    from slpnb.ecs.placement import TaskNeeds
+    from slpnb.ecs.resources import TaskNeeds
     from slpnb.fleet.packing import Objective
     from slpnb.fleet.size import Answer, ServiceSettings
 

@@ -15,35 +15,14 @@ from dataclasses import dataclass, field, replace
 from slpnb import catalog
 from slpnb.ecs import cluster_query
 from slpnb.ecs.resources import (
-    RESERVED_TCP_PORTS,
     Instance,
     Resource,
     Shortfall,
     TaskNeeds,
-    eni_tasks,
     instance,
-    needs,
     shortfalls,
-    task_needs,
 )
 from slpnb.errors import ParameterError
-
-__all__ = [
-    "RESERVED_TCP_PORTS",
-    "Failure",
-    "Fit",
-    "Instance",
-    "Shortfall",
-    "TaskNeeds",
-    "eni_tasks",
-    "fit",
-    "how_many",
-    "instance",
-    "needs",
-    "place",
-    "shortfalls",
-    "task_needs",
-]
 
 Rule = Mapping[str, str]  # a placement strategy or constraint as CreateService takes it
 

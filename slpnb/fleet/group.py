@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slpnb import catalog
-from slpnb.ecs import placement
-from slpnb.ecs.placement import Fit, Instance, TaskNeeds
+from slpnb.ecs import placement, resources
+from slpnb.ecs.placement import Fit
+from slpnb.ecs.resources import Instance, TaskNeeds
 from slpnb.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Fleet:
 
     def launch(self, number: int) -> Instance:
         """One empty instance, the zones taken in turn."""
-        return placement.instance(
+        return resources.instance(
             self.type_name,
             reserved_memory_mib=self.reserved_mib,
             zone=self.zones[number % len(self.zones)],
@@ -85,7 +86,7 @@ def fit(config: Config) -> Fit:
     """Whether the parameters' task fits an empty instance of their type."""
     cluster = config.cluster
     return placement.fit(
-        placement.needs(config),
+        resources.needs(config),
         cluster.instance_type,
         reserved_mib=cluster.reserved_memory_mib,
         trunking=cluster.awsvpc_trunking,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from slpnb import catalog
 from slpnb.ecs import placement
 from slpnb.ecs.percents import Limits, limits
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.errors import Refusal
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
 from slpnb.fleet.packing import services as packing

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from slpnb import catalog
-from slpnb.ecs.placement import Fit, TaskNeeds
-from slpnb.ecs.resources import ARCHITECTURE
+from slpnb.ecs.placement import Fit, how_many
+from slpnb.ecs.resources import ARCHITECTURE, TaskNeeds
 from slpnb.fleet.group import fit, monthly
+from slpnb.fleet.packing import services as packing
 from slpnb.fleet.rollout import Setting, played, setting
 
 if TYPE_CHECKING:
@@ -29,32 +30,13 @@ def cheapest(
 ) -> pd.DataFrame:
     """The cheapest types of the catalogue of which one instance takes ``tasks`` of a task, by price.
 
-    Only types of the task's architecture, of the current generation, with a price, and offered
-    in all ``zones`` (of us-east-1). Burstable ones are left out: a service held at a CPU target
-    spends their credits. Ties go to the name.
+    Of `packing.candidates`: current types with a price, offered in all ``zones`` of us-east-1. Ties go to the name.
     """
-    table = catalog.table()
-    fits = (
-        (table["at_least_mib"] - reserved_mib >= tasks * needs.memory_mib)
-        & (table["cpu_units"] >= tasks * needs.cpu_units)
-        & (table["gpus"] >= tasks * needs.gpus)
-        & (_enis(table, trunking) >= tasks * needs.enis)
-        & table["zones"].map(set(zones).issubset)
-        & table["usd_per_hour"].notna()
-        & table["current_generation"]
-        & ~table["burstable"]
-    )
-    if needs.architecture:
-        fits &= table["architecture"] == needs.architecture
+    empty = packing.empties(packing.candidates(zones), reserved_mib, trunking)
+    names = [one.type_name for one in empty if how_many(needs, one)[0] >= tasks]
     columns = ["architecture", "vcpus", "nominal_mib", "at_least_mib", "usd_per_hour"]
-    return table[fits].reset_index().sort_values(["usd_per_hour", "name"]).set_index("name")[columns].head(rows)
-
-
-def _enis(table: pd.DataFrame, trunking: bool) -> pd.Series[int]:
-    """`placement.eni_tasks` of every row."""
-    plain = (table["interfaces"] - 1).clip(lower=0)
-    trunk = table["interfaces"] + table["branch_interfaces"] - 2
-    return plain.where(~(table["trunking_compatible"] & trunking), trunk)
+    table = catalog.table().loc[names, columns]
+    return table.reset_index().sort_values(["usd_per_hour", "name"]).set_index("name").head(rows)
 
 
 Way = tuple[str, Setting]  # in words, and with everything else as it is
@@ -68,14 +50,8 @@ def ways_out(config: Config) -> pd.DataFrame:
     ``holds`` counts the tasks of one instance; ``instances`` run during an update, and
     ``usd_month`` is what those cost. Each way keeps everything else as the parameters have it.
     """
-    rows = [_row(*way) for way in _ways(config)]
-    ways = pd.DataFrame(rows)
-    stuck = ways["update"].eq("stuck").rename("stuck")
-    return (
-        pd.concat([ways, stuck], axis=1)
-        .sort_values(["stuck", "usd_month", "way"])
-        .set_index("way")[[*ways.columns[1:]]]
-    )
+    ways = pd.DataFrame([_row(*way) for way in _ways(config)]).sort_values(["usd_month", "way"])
+    return ways.sort_values("update", key=lambda update: update == "stuck", kind="stable").set_index("way")
 
 
 def known_zones(config: Config) -> list[str]:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slpnb.ecs import placement
+from slpnb.ecs import resources
 from slpnb.ecs.percents import Limits, limits
-from slpnb.ecs.placement import Failure, TaskNeeds
+from slpnb.ecs.placement import Failure
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.ecs.scheduler.state import Breaker, TargetGroup
 from slpnb.fleet import replay
 from slpnb.fleet.group import Fleet, fleet
@@ -61,7 +62,7 @@ def setting(config: Config, tasks: int | None = None) -> Setting:
     """The parameters' service on their group, by default at its desired count."""
     own, cluster = config.service, config.cluster
     return Setting(
-        placement.needs(config),
+        resources.needs(config),
         fleet(config),
         desired=own.desired_tasks if tasks is None else tasks,
         minimum_healthy_percent=own.minimum_healthy_percent,

@@ -17,8 +17,8 @@ from typing import Any
 from slpnb import catalog
 from slpnb.ecs import placement, resources
 from slpnb.ecs.percents import Limits, limits
-from slpnb.ecs.placement import Fit, TaskNeeds
-from slpnb.ecs.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS
+from slpnb.ecs.placement import Fit
+from slpnb.ecs.resources import MINIMUM_MEMORY_MIB, RESERVED_TCP_PORTS, TaskNeeds
 from slpnb.errors import ParameterError
 from slpnb.fleet.group import monthly
 from slpnb.words import counted
@@ -331,7 +331,7 @@ def nothing_fits(needs: TaskNeeds, service: ServiceSettings) -> str:
     from slpnb.fleet import packing
 
     empty = packing.empties(packing.candidates(), service.reserved_mib, service.trunking)
-    if isinstance(placement.place(needs, empty), placement.Instance):
+    if isinstance(placement.place(needs, empty), resources.Instance):
         return f"no type that takes a task of {described(needs)} is offered in {', '.join(service.zones)}"
     return f"no type of the catalogue takes a task of {described(needs)}: {packing.nearest(needs, empty)}"
 

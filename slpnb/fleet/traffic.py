@@ -22,8 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slpnb import catalog
-from slpnb.ecs.placement import TaskNeeds
-from slpnb.ecs.resources import needs
+from slpnb.ecs.resources import TaskNeeds, needs
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import State, Tracking
 from slpnb.errors import ParameterError, Refusal

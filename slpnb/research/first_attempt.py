@@ -15,7 +15,7 @@ import pandas as pd
 
 from slpnb import catalog
 from slpnb.ecs import placement
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.ecs.scheduler.state import Breaker, Outcome
 from slpnb.fleet import Fleet, replay
 from slpnb.fleet.replay import Replay

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from slpnb import catalog
-from slpnb.ecs import placement
-from slpnb.ecs.placement import Fit, Shortfall
+from slpnb.ecs import resources
+from slpnb.ecs.placement import Fit
+from slpnb.ecs.resources import Shortfall
 from slpnb.fleet import fit, fleet
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import Rollout, deployment, losing_a_zone
@@ -178,7 +179,7 @@ def _interfaces(config: Config, found: Fit) -> Iterator[Verdict]:
             "ENI trunking", f"{found.type_name} does not support it: {counted(slots, 'awsvpc task')} per instance"
         )
     if "enis" in found.limiting:
-        trunked = placement.eni_tasks(facts, True)
+        trunked = resources.eni_tasks(facts, True)
         more = f"; {trunked} with cluster.awsvpc_trunking" if trunked > slots else ""
         yield warn("network interfaces", f"they limit a {found.type_name} to {counted(slots, 'awsvpc task')}{more}")
 

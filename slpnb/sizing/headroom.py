@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from slpnb.ecs import placement
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs import resources
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.errors import Refusal
 from slpnb.fleet import fleet, monthly, recommendation
 from slpnb.fleet.recommendation import Constraints, Recommendation
@@ -44,7 +44,7 @@ class Offers:
 
 def offers(config: Config) -> Offers:
     """The frontier of price against headroom, the cheapest other types, and the parameters' own group."""
-    asked, needs = recommendation.constraints(config), placement.needs(config)
+    asked, needs = recommendation.constraints(config), resources.needs(config)
     own = _own(config, asked)
     try:
         found = recommendation.recommend(needs, asked, rows=ROWS)
@@ -67,7 +67,7 @@ def _found(needs: TaskNeeds, found: Recommendation, asked: Constraints) -> list[
 
 def _own(config: Config, asked: Constraints) -> list[Row]:
     """The group in the parameters at its largest, if an instance takes the task at all."""
-    group, needs = fleet(config), placement.needs(config)
+    group, needs = fleet(config), resources.needs(config)
     own = group.type_name, group.max_instances
     return [(OWN, *own, _spare(needs, *own, asked))] if group.per_instance(needs) else []
 

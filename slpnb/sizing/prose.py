@@ -94,18 +94,9 @@ def loses(table: pd.DataFrame) -> Prose:
             "is placed at once in another zone" if placed else "waits until the group has started an instance elsewhere"
         )
         return Prose(f"The one task stops with its zone and {where}. Until it runs again, nothing answers.")
-    rest = [
-        *(
-            [f"{placed} more {'is' if placed == 1 else 'are'} placed at once on the other zones' instances"]
-            if placed
-            else []
-        ),
-        *(
-            [f"{wait} {'waits' if wait == 1 else 'wait'} until the group has started an instance elsewhere"]
-            if wait
-            else []
-        ),
-    ]
+    more = f"{placed} more {'is' if placed == 1 else 'are'} placed at once on the other zones' instances"
+    late = f"{wait} {'waits' if wait == 1 else 'wait'} until the group has started an instance elsewhere"
+    rest = [words for words, number in ((more, placed), (late, wait)) if number]
     said = f"In the worst case {survive} of {counted(tasks, 'task')} keep{'s' if survive == 1 else ''} running"
     return Prose(", ".join([said, *rest]) + ("." if survive else ". Until then nothing answers."))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from slpnb import catalog
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.ecs.placement import Fit
 from slpnb.ecs.resources import ARCHITECTURE, TaskNeeds
 from slpnb.fleet import Fleet, fit, fleet, monthly
@@ -143,7 +143,7 @@ def compare(config: Config) -> pd.DataFrame:
     in the parameters. A type of another architecture is compared as if the image were built for
     it. Index: type, task_mib. ``usd_task_month`` divides a full instance's price among its tasks.
     """
-    needs, cluster = placement.needs(config), config.cluster
+    needs, cluster = resources.needs(config), config.cluster
     anywhere = tuple(item for item in needs.attributes if item[0] != ARCHITECTURE)
     rows = []
     for name in config.sizing.candidates:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from slpnb.config import Config
-from slpnb.ecs import placement
+from slpnb.ecs import resources
 from slpnb.fleet import fit, fleet, monthly, recommendation, running
 from slpnb.fleet.remedies import cheapest, known_zones
 from slpnb.fleet.rollout import deployment, losing_a_zone
@@ -55,7 +55,7 @@ def _instances(needed: int, most: int) -> str:
 def _covered(config: Config) -> int:
     group = fleet(config)
     asked = recommendation.constraints(config)
-    return recommendation.covered(placement.needs(config), group.type_name, group.max_instances, asked)
+    return recommendation.covered(resources.needs(config), group.type_name, group.max_instances, asked)
 
 
 def _dollars(type_name: str, instances: int) -> str:
@@ -118,15 +118,9 @@ class Trial:
 
     def _sliders(self, widgets: Any) -> dict[str, Any]:
         task, cluster, service = self.config.task, self.config.cluster, self.config.service
-        reserve = cluster.reserved_memory_mib
+        memory, reserve = task.memory_mib, cluster.reserved_memory_mib
         ranges = {  # value, least, most, step, words
-            "memory_mib": (
-                task.memory_mib,
-                min(256, task.memory_mib),
-                max(16_384, 2 * task.memory_mib),
-                128,
-                "task, MiB",
-            ),
+            "memory_mib": (memory, min(256, memory), max(16_384, 2 * memory), 128, "task, MiB"),
             "cpu_units": (task.cpu_units, 128, max(8192, 2 * task.cpu_units), 128, "task, CPU units"),
             "reserved_memory_mib": (reserve, 0, max(1024, reserve), 64, "reserve, MiB"),
             "desired_tasks": (service.desired_tasks, 0, 4 * service.max_tasks, 1, "desired tasks"),
@@ -144,6 +138,6 @@ class Trial:
 
     def _types(self) -> list[str]:
         """The parameters' own type and candidates first, then the cheapest that take the task, by name."""
-        found = cheapest(placement.needs(self.config), zones=known_zones(self.config), rows=MOST_TYPES)
+        found = cheapest(resources.needs(self.config), zones=known_zones(self.config), rows=MOST_TYPES)
         own = [self.config.cluster.instance_type, *self.config.sizing.candidates]
         return list(dict.fromkeys([*own, *sorted(map(str, found.index))]))

@@ -14,7 +14,7 @@ from typing import Any
 from slpnb import efs, image, secrets
 from slpnb.aws import Aws, batches, tag_list
 from slpnb.config import Config
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, read_back
 from slpnb.secrets.policies import log_group
 from slpnb.task.task_definition import definition, parts, whole
@@ -155,7 +155,7 @@ def fits(config: Config, document: Mapping[str, Any]) -> Verdicts:
     """Whether one task of a task definition fits an empty instance as in the parameters, with the numbers. Pure."""
     cluster = config.cluster
     fit = placement.fit(
-        placement.task_needs(document),
+        resources.task_needs(document),
         cluster.instance_type,
         reserved_mib=cluster.reserved_memory_mib,
         trunking=cluster.awsvpc_trunking,

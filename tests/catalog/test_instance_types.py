@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from slpnb import catalog, runbook
 from slpnb.catalog.data import build
 from slpnb.cluster import catalog_refresh
-from slpnb.ecs import placement
+from slpnb.ecs import resources
 from slpnb.errors import ParameterError
 from tests.conftest import CASES as ALL_CASES
 
@@ -24,8 +24,8 @@ def test_the_figures_of_well_known_types(case):
     facts, memory = catalog.instance_type(case["type"]), catalog.registered_memory(case["type"])
     assert (facts.architecture, facts.gpus) == (case["architecture"], case["gpus"])
     assert (memory.value_mib, memory.at_least_mib, memory.source) == (case["value"], case["at_least"], case["source"])
-    assert placement.eni_tasks(facts) == case["awsvpc"]
-    assert placement.eni_tasks(facts, trunking=True) == case["trunked"]
+    assert resources.eni_tasks(facts) == case["awsvpc"]
+    assert resources.eni_tasks(facts, trunking=True) == case["trunked"]
 
 
 def test_the_measured_table_is_reproduced_exactly():

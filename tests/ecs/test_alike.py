@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.ecs.alike import Alike, suits
-from slpnb.ecs.placement import Failure, Instance, Rule
-from slpnb.ecs.resources import TaskNeeds
+from slpnb.ecs.placement import Failure, Rule
+from slpnb.ecs.resources import Instance, TaskNeeds
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 TYPES = st.sampled_from(["c6g.large", "c6g.xlarge", "c6i.large", "t3.micro"])
@@ -37,7 +37,7 @@ CONSTRAINTS = st.sampled_from([(), ({"type": "distinctInstance"},)])
 
 
 def instances(types: Sequence[str]) -> list[Instance]:
-    empty = [placement.instance(name, id=f"i{number:02}") for number, name in enumerate(types)]
+    empty = [resources.instance(name, id=f"i{number:02}") for number, name in enumerate(types)]
     return [
         replace(one, zone=ZONES[number % 3], attributes={**one.attributes, "ecs.availability-zone": ZONES[number % 3]})
         for number, one in enumerate(empty)

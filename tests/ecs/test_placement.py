@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from slpnb import config
-from slpnb.ecs import cluster_query, placement
-from slpnb.ecs.placement import Failure, TaskNeeds
+from slpnb.ecs import cluster_query, placement, resources
+from slpnb.ecs.placement import Failure
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.errors import ParameterError
 from tests.conftest import CASES as ALL_CASES
 
@@ -32,7 +33,7 @@ def needs_of(values):
 
 @pytest.mark.parametrize("case", cases("task_definitions"))
 def test_what_a_task_definition_takes(case):
-    assert placement.task_needs(case["definition"]) == needs_of(case["needs"])
+    assert resources.task_needs(case["definition"]) == needs_of(case["needs"])
 
 
 @pytest.mark.parametrize("case", cases("fits"))
@@ -59,7 +60,7 @@ def test_the_parameters_and_their_task_definition_take_the_same():
         "runtimePlatform": {"cpuArchitecture": "ARM64"},
         "containerDefinitions": [{"memory": 2048, "portMappings": [{"containerPort": 80, "hostPort": 0}]}],
     }
-    assert placement.needs(staging) == placement.task_needs(definition)
+    assert resources.needs(staging) == resources.task_needs(definition)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_the_parameters_and_their_task_definition_take_the_same():
     ],
 )
 def test_what_each_network_mode_takes(mode, port, wanted):
-    found = placement.needs(config.load(given={"task": {"network_mode": mode, "host_port": port}}))
+    found = resources.needs(config.load(given={"task": {"network_mode": mode, "host_port": port}}))
     blank = {"tcp_ports": (), "dynamic_ports": 0, "enis": 0}
     assert {key: getattr(found, key) for key in blank} == {**blank, **wanted}
 
@@ -107,7 +108,7 @@ def test_sizes_that_ecs_refuses(values, sentence):
 def instances(*, free=(), kind="c6i.large"):
     """Instances in zones a, b, c in turn; ``free`` are the MiB that each has left."""
     return [
-        placement.instance(kind, zone=f"us-east-1{'abc'[number % 3]}", id=f"i-{number}", memory_mib=mib)
+        resources.instance(kind, zone=f"us-east-1{'abc'[number % 3]}", id=f"i-{number}", memory_mib=mib)
         for number, mib in enumerate(free)
     ]
 
@@ -228,10 +229,10 @@ def test_the_cluster_query_language(case):
 
 
 def test_no_more_than_a_hundred_static_ports_an_instance():
-    one = placement.instance("c6g.xlarge")
+    one = resources.instance("c6g.xlarge")
     most = TaskNeeds(64, tcp_ports=tuple(range(8000, 8095)))
     full = one.take(most)
-    (short,) = placement.shortfalls(TaskNeeds(64, udp_ports=(9000,)), full)
+    (short,) = resources.shortfalls(TaskNeeds(64, udp_ports=(9000,)), full)
     assert str(short) == "1 host ports asked, 0 left of the 100 that an instance may reserve"
 
 
@@ -249,22 +250,22 @@ NEEDS = st.builds(
 
 @given(st.lists(NEEDS, max_size=12), st.lists(TYPES, min_size=1, max_size=4))
 def test_placing_never_exceeds_an_instance(tasks, types):
-    fleet = {f"i-{number}": placement.instance(kind, zone="a", id=f"i-{number}") for number, kind in enumerate(types)}
+    fleet = {f"i-{number}": resources.instance(kind, zone="a", id=f"i-{number}") for number, kind in enumerate(types)}
     for needs in tasks:
         found = placement.place(needs, fleet.values())
         if isinstance(found, Failure):
-            assert all(placement.shortfalls(needs, one) for one in fleet.values())
+            assert all(resources.shortfalls(needs, one) for one in fleet.values())
         else:
             fleet[found.id] = found.take(needs)
     for one in fleet.values():
         assert min(one.memory_mib, one.cpu_units, one.gpus, one.enis, one.dynamic_ports) >= 0
-        assert one.tcp_ports >= placement.RESERVED_TCP_PORTS
+        assert one.tcp_ports >= resources.RESERVED_TCP_PORTS
 
 
 @given(NEEDS, TYPES)
 def test_taking_and_releasing_are_inverse(needs, kind):
-    one = placement.instance(kind)
-    if placement.shortfalls(needs, one):
+    one = resources.instance(kind)
+    if resources.shortfalls(needs, one):
         with pytest.raises(ValueError, match="cannot take the task"):
             one.take(needs)
     else:
@@ -273,15 +274,15 @@ def test_taking_and_releasing_are_inverse(needs, kind):
 
 @given(NEEDS, TYPES, st.integers(1, 2000))
 def test_a_larger_task_never_fits_better(needs, kind, more):
-    larger = placement.TaskNeeds(**{**vars(needs), "memory_mib": needs.memory_mib + more})
+    larger = resources.TaskNeeds(**{**vars(needs), "memory_mib": needs.memory_mib + more})
     assert placement.fit(larger, kind).count <= placement.fit(needs, kind).count
     assert placement.fit(needs, kind, reserved_mib=more).count <= placement.fit(needs, kind).count
 
 
 @given(NEEDS, TYPES)
 def test_as_many_fit_as_can_be_taken_one_by_one(needs, kind):
-    one, taken = placement.instance(kind, zone="any"), 0
-    while not placement.shortfalls(needs, one):
+    one, taken = resources.instance(kind, zone="any"), 0
+    while not resources.shortfalls(needs, one):
         one, taken = one.take(needs), taken + 1
     found = placement.fit(needs, kind)
     assert found.count == taken

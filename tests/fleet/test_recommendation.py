@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from slpnb import catalog, config
-from slpnb.ecs import placement
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs import placement, resources
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import HOURS_A_MONTH, recommendation
 from slpnb.fleet.recommendation import GUARANTEES, Constraints
@@ -155,6 +155,6 @@ def test_the_most_tasks_of_a_fleet_are_as_played(needs, type_name, instances, co
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_the_parameters_have_a_fleet(environment):
     parameters = config.load(environment)
-    needs, constraints = placement.needs(parameters), recommendation.constraints(parameters)
+    needs, constraints = resources.needs(parameters), recommendation.constraints(parameters)
     found = recommendation.recommend(needs, constraints)
     assert holds_up(needs, constraints.fleet(*best(found)), constraints)

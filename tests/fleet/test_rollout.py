@@ -7,7 +7,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from slpnb import config
 from slpnb.ecs import placement
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.fleet import Fleet, monthly, replay, running
 from slpnb.fleet.rollout import Setting, deployment, kept, lost

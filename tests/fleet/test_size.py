@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from slpnb import catalog
 from slpnb.cli.main import main
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.fleet import Fleet, rollout, size
 from tests.conftest import CASES as ALL_CASES
 

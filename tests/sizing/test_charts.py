@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from slpnb import config, sizing
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.sizing import charts
 from slpnb.sizing.charts.style import WIDTH
 from slpnb.sizing.measure import Load, Measured, Memory, Moment

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from slpnb import catalog, config, sizing
 from slpnb.ecs import placement
-from slpnb.ecs.placement import TaskNeeds
+from slpnb.ecs.resources import TaskNeeds
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import monthly, remedies, running
 from slpnb.fleet.rollout import Setting, kept, lost

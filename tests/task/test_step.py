@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from slpnb import efs, image, local, network, secrets, task
 from slpnb.config import load
-from slpnb.ecs import placement, resources
+from slpnb.ecs import resources
 from slpnb.errors import Refusal
 from slpnb.plan.values import substitute
 from slpnb.task.task_definition import parts, whole
@@ -103,7 +103,7 @@ def test_ecs_takes_of_an_instance_what_the_parameters_say(mode, architecture, me
         "host_port": port if mode == "bridge" else 0,
     }
     config = load(given={"task": given})
-    assert placement.task_needs(task.definition(config)) == resources.needs(config)
+    assert resources.task_needs(task.definition(config)) == resources.needs(config)
 
 
 @given(st.sampled_from(MODES), st.booleans(), st.integers(0, 2))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.ecs.alike import Alike, suits
 from slpnb.ecs.placement import Failure, Rule
 from slpnb.ecs.resources import UNITS, Shortfall
@@ -200,7 +200,7 @@ def limit(state: State, task: Task) -> str:
         return "capacity has just come free"
     provider = state.providers.get(task.provider)
     group = state.groups.get(provider.group) if provider else None
-    never = placement.shortfalls(task.definition.needs, group.empty[0]) if group else ()
+    never = resources.shortfalls(task.definition.needs, group.empty[0]) if group else ()
     growth = ", even on an empty instance" if never else ""
     if group and not never and len(members(state, group.name)) >= group.maximum:
         growth = f", and the group is limited to {counted(group.maximum, 'instance')}"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.ecs.scheduler.state import RELEASED, ContainerInstance, State, Status, Task
 
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
@@ -163,7 +163,7 @@ def _is_crowded(state: State, task: Task) -> bool:
     for other in there:
         if other.status != "PENDING":
             left = left.take(other.definition.needs)
-    return bool(placement.shortfalls(task.definition.needs, left))
+    return bool(resources.shortfalls(task.definition.needs, left))
 
 
 def _let_in(state: State, instance: str) -> None:

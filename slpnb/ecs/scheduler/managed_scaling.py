@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 
-from slpnb.ecs import placement
+from slpnb.ecs import resources
 from slpnb.ecs.resources import Instance
 from slpnb.ecs.scheduler import lifecycle
 from slpnb.ecs.scheduler.state import ContainerInstance, Group, Placement, Provider, State, Task
@@ -193,7 +193,7 @@ def _waiting(state: State, provider: Provider) -> list[Task]:
 
 def fits_smallest(task: Task, group: Group) -> bool:
     """Whether a task fits an empty instance of every type of the group."""
-    return not any(placement.shortfalls(task.definition.needs, one) for one in group.empty)
+    return not any(resources.shortfalls(task.definition.needs, one) for one in group.empty)
 
 
 def _pack(task: Task, there: list[Instance], used: set[int], begin: dict[object, int], empty: Instance) -> None:
@@ -203,7 +203,7 @@ def _pack(task: Task, there: list[Instance], used: set[int], begin: dict[object,
     for number in range(begin.get(kind, 0), len(there) + 1):
         if number == len(there):
             there.append(empty)
-        if not (distinct and number in used) and not placement.shortfalls(needs, there[number]):
+        if not (distinct and number in used) and not resources.shortfalls(needs, there[number]):
             there[number] = there[number].take(needs)
             used.add(number)
             begin[kind] = number

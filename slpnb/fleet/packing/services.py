@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from slpnb import catalog
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.ecs.resources import Instance, TaskNeeds
 from slpnb.errors import ParameterError
 from slpnb.fleet.group import HOURS_A_MONTH, monthly
@@ -121,7 +121,7 @@ def candidates(zones: Sequence[str] = ()) -> list[str]:
 def empties(types: Sequence[str], reserved_mib: int = 0, trunking: bool = False) -> list[Instance]:
     """An empty instance of each type. Raises `ParameterError` for an unknown one."""
     return [
-        placement.instance(name, reserved_memory_mib=reserved_mib, zone="any", id=name, trunking=trunking)
+        resources.instance(name, reserved_memory_mib=reserved_mib, zone="any", id=name, trunking=trunking)
         for name in dict.fromkeys(types)
     ]
 
@@ -139,7 +139,7 @@ def misfits(demands: Sequence[Demand], empty: Sequence[Instance]) -> list[str]:
     return [
         f"service {one.name}: no type considered takes a task of it: {nearest(one.needs, empty)}"
         for one in demands
-        if all(placement.shortfalls(one.needs, other) for other in empty)
+        if all(resources.shortfalls(one.needs, other) for other in empty)
     ]
 
 

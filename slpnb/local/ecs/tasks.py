@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.ecs.models import Cluster, TaskDefinition
 
-from slpnb.ecs import placement
+from slpnb.ecs import placement, resources
 from slpnb.ecs.scheduler import capacity, machine as scheduler
 from slpnb.ecs.scheduler.state import Share, Task
 from slpnb.local.ecs import interfaces, refusals, requests
@@ -93,7 +93,7 @@ class Tasks:
         one = self.region.state.instances.get(id)
         if one is None or one.registered_at is None:
             return "MISSING"
-        short = placement.shortfalls(task.definition.needs, one.remaining)
+        short = resources.shortfalls(task.definition.needs, one.remaining)
         return placement.REASONS[short[0].resource][0] if short else ""
 
     def stop(self, request: Mapping[str, Any]) -> Task:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from slpnb import catalog
-from slpnb.ecs import placement
+from slpnb.ecs import resources
 from slpnb.errors import ParameterError
 from slpnb.fleet import HOURS_A_MONTH, packing, size
 from slpnb.fleet.packing.knapsack import Knapsack
@@ -68,7 +68,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(case):
 def instances(found, asked):
     """Every instance with its tasks, taken one by one by the placement's rules: raises where one does not fit."""
     for batch in found.batches:
-        one = placement.instance(batch.type_name, zone="any")
+        one = resources.instance(batch.type_name, zone="any")
         for each in asked:
             for _ in range(batch.tasks.get(each.name, 0)):
                 one = one.take(each.needs)
@@ -121,7 +121,7 @@ def optimum(asked, types):
         (load, price(name))
         for name in types
         for load in product(*(range(one.tasks + 1) for one in asked))
-        if any(load) and holds(placement.instance(name, zone="any"), needs, load)
+        if any(load) and holds(resources.instance(name, zone="any"), needs, load)
     ]
 
     @cache
@@ -137,7 +137,7 @@ def optimum(asked, types):
 def holds(one, needs, load):
     for task, copies in zip(needs, load, strict=True):
         for _ in range(copies):
-            if placement.shortfalls(task, one):
+            if resources.shortfalls(task, one):
                 return False
             one = one.take(task)
     return True
