@@ -237,7 +237,7 @@ def needs(config: Config) -> TaskNeeds:
         dynamic_ports=int(bridge and not task.host_port),
         enis=int(task.network_mode == "awsvpc"),
         gpus=task.gpus,
-        attributes=_attributes(task.architecture, task.network_mode),
+        attributes=attributes(task.architecture, task.network_mode),
     )
 
 
@@ -260,7 +260,7 @@ def task_needs(task_definition: Mapping[str, Any]) -> TaskNeeds:
         dynamic_ports=sum(not port for _, port in ports),
         enis=int(mode == "awsvpc"),
         gpus=sum(_gpus(container) for container in containers),
-        attributes=_attributes(architecture.lower(), mode),
+        attributes=attributes(architecture.lower(), mode),
         member_of=tuple(
             constraint["expression"]
             for constraint in task_definition.get("placementConstraints", ())
@@ -269,7 +269,8 @@ def task_needs(task_definition: Mapping[str, Any]) -> TaskNeeds:
     )
 
 
-def _attributes(architecture: str, mode: str) -> tuple[Attribute, ...]:
+def attributes(architecture: str | None, mode: str) -> tuple[Attribute, ...]:
+    """What a task of an architecture (if it is for one) and a network mode asks of its instance."""
     asked = [(ARCHITECTURE, architecture)] if architecture else []
     return tuple(asked + ([(ATTRIBUTE_ENI, "")] if mode == "awsvpc" else []))
 

@@ -50,7 +50,6 @@ def task(
     _check_cpu(cpu_units)
     _check_port(host_port, network_mode)
     taken = memory_mib or container_reservation_mib or container_memory_mib or 0
-    attributes = [(resources.ARCHITECTURE, architecture)] if architecture else []
     return TaskNeeds(
         memory_mib=taken,
         cpu_units=cpu_units or 0,
@@ -58,7 +57,7 @@ def task(
         dynamic_ports=int(network_mode == "bridge" and not host_port),
         enis=int(network_mode == "awsvpc"),
         gpus=gpus,
-        attributes=tuple(attributes + ([(resources.ATTRIBUTE_ENI, "")] if network_mode == "awsvpc" else [])),
+        attributes=resources.attributes(architecture, network_mode),
     )
 
 

@@ -177,19 +177,19 @@ def wrk_load(output: str, connections: int) -> Load:
 # --- what follows -------------------------------------------------------------------------------------------
 
 
-def workers(limit_mib: int, worker_mib: int = WORKER_MIB, reserved_mib: int = RESERVED_MIB) -> int:
+def workers(limit_mib: int) -> int:
     """How many PHP workers the image's pool may have under a memory limit: the image's own rule. Pure."""
-    return min(max((limit_mib - reserved_mib) // worker_mib, FEWEST), MOST)
+    return min(max((limit_mib - RESERVED_MIB) // WORKER_MIB, FEWEST), MOST)
 
 
-def limit_for(count: int, worker_mib: int = WORKER_MIB, reserved_mib: int = RESERVED_MIB) -> int:
+def limit_for(count: int) -> int:
     """The smallest memory limit in MiB that allows the pool that many workers. Pure.
 
     Raises `Refusal` outside the 2 to 64 workers that the pool's rule knows.
     """
     if not FEWEST <= count <= MOST:
         raise Refusal(f"{count} PHP workers: the image's pool has {FEWEST} to {MOST}")
-    return reserved_mib + count * worker_mib
+    return RESERVED_MIB + count * WORKER_MIB
 
 
 @dataclass(frozen=True)
@@ -218,18 +218,18 @@ def needs(measured: Measured, margin_percent: float = 0) -> Needs:
     return Needs(max(one.apart for one in shown) * factor, largest * factor)
 
 
-def task_memory(measured: Measured, count: int, margin_percent: float = MARGIN_PERCENT) -> int:
+def task_memory(measured: Measured, count: int) -> int:
     """The container's memory in MiB for that many workers, as measured and with a margin, in multiples of 64. Pure.
 
     Never less than the image's own rule requires for that many workers.
     """
-    needed = needs(measured, margin_percent).total(count)
+    needed = needs(measured, MARGIN_PERCENT).total(count)
     return max(math.ceil(needed / 64) * 64, limit_for(count))
 
 
-def held(measured: Measured, limit_mib: int, margin_percent: float = MARGIN_PERCENT) -> int:
-    """How many workers fit a limit by their measured memory, with a margin; 0 when not even the rest fits. Pure."""
-    asked = needs(measured, margin_percent)
+def held(measured: Measured, limit_mib: int) -> int:
+    """How many workers fit a limit by their measured memory; 0 when not even the rest fits. Pure."""
+    asked = needs(measured)
     return max(0, int((limit_mib - asked.apart_mib) // asked.worker_mib))
 
 
@@ -272,14 +272,13 @@ def _row(moment: Moment) -> tuple[object, ...]:
     return (moment.name, connections, round(seen.total), len(seen.workers), *each, round(seen.apart), *given)
 
 
-def sizes(measured: Measured, counts: Sequence[int], margin_percent: float = MARGIN_PERCENT) -> pd.DataFrame:
+def sizes(measured: Measured, counts: Sequence[int]) -> pd.DataFrame:
     """For each number of workers: what was measured for it, that with the margin, and the container's memory. Pure."""
-    plain, more = needs(measured), needs(measured, margin_percent)
+    plain, more = needs(measured), needs(measured, MARGIN_PERCENT)
     rows = [
-        (count, round(plain.total(count)), round(more.total(count)), task_memory(measured, count, margin_percent))
-        for count in counts
+        (count, round(plain.total(count)), round(more.total(count)), task_memory(measured, count)) for count in counts
     ]
-    names = ["workers", "MiB measured", f"MiB with {margin_percent:g} % margin", "container memory, MiB"]
+    names = ["workers", "MiB measured", f"MiB with {MARGIN_PERCENT} % margin", "container memory, MiB"]
     return pd.DataFrame(rows, columns=names).set_index("workers")
 
 
@@ -291,5 +290,5 @@ def sentence(measured: Measured) -> str:
         f"ready in {measured.ready_seconds:.1f} s; {plain.apart_mib:.0f} MiB plus {plain.worker_mib:.0f} MiB per PHP "
         f"worker; {top.load.requests_a_second:.0f} requests per second in {top.memory.total:.0f} MiB; a limit of "
         f"{measured.limit_mib} MiB allows {workers(measured.limit_mib)} workers, and as measured fits "
-        f"{held(measured, measured.limit_mib, margin_percent=0)}"
+        f"{held(measured, measured.limit_mib)}"
     )

@@ -16,7 +16,7 @@ from slpnb.ecs.placement import Failure, Rule
 from slpnb.ecs.resources import UNITS, Shortfall
 from slpnb.ecs.scheduler import lifecycle
 from slpnb.ecs.scheduler.managed_scaling import fits_smallest, members
-from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Service, State, Task
+from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Service, Share, State, Task
 from slpnb.words import counted
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
@@ -171,17 +171,16 @@ def provided(state: State, service: Service) -> Counter[str]:
     return Counter(task.provider for task in state.of_service(service.key) if task.active)
 
 
-def choose(strategy: Iterable[object], have: Counter[str]) -> str:
+def choose(strategy: Sequence[Share], have: Counter[str]) -> str:
     """The capacity provider of a service's next task: bases first, then by weight; see `provided` for ``have``.
 
     Source: API reference, CapacityProviderStrategyItem.
     """
-    shares = [(getattr(one, "provider"), getattr(one, "weight"), getattr(one, "base")) for one in strategy]  # noqa: B009
-    for name, _, base in shares:
-        if have[name] < base:
-            return str(name)
-    weighted = [((have[name] - base + 1) / weight, name) for name, weight, base in shares if weight]
-    return str(min(weighted)[1]) if weighted else ""
+    for one in strategy:
+        if have[one.provider] < one.base:
+            return one.provider
+    weighted = [((have[one.provider] - one.base + 1) / one.weight, one.provider) for one in strategy if one.weight]
+    return min(weighted)[1] if weighted else ""
 
 
 def _growth_helps(state: State, task: Task) -> bool:

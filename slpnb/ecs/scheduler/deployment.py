@@ -93,9 +93,9 @@ def _hear(state: State, task: Task) -> None:
             _set(state, task.service, task.deployment, failed=0)
     elif task.stop_code == "TaskFailedToStart":
         _throttle(state, task.service, unplaced=not task.instance)
-        _count_failure(state, task)
+        failed(state, task.service, task.deployment)
     elif task.stop_code == "EssentialContainerExited" and task.health != "HEALTHY":
-        _count_failure(state, task)
+        failed(state, task.service, task.deployment)
 
 
 def _throttle(state: State, key: str, *, unplaced: bool) -> None:
@@ -104,10 +104,6 @@ def _throttle(state: State, key: str, *, unplaced: bool) -> None:
     _change(state, key, failures=failures, retry_at=state.clock + backoff_seconds(failures), unplaced=unplaced)
     if failures >= IMPAIRED_FAILURES and not unplaced:
         state.say(key, f"is unable to consistently start tasks successfully. {TROUBLESHOOTING}", warning=True)
-
-
-def _count_failure(state: State, task: Task) -> None:
-    failed(state, task.service, task.deployment)
 
 
 def failed(state: State, key: str, id: str) -> None:
