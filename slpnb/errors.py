@@ -31,7 +31,7 @@ class Refusal(SlpnbError):  # noqa: N818 - it is the kit's product, not an error
 
 
 class GuardError(SlpnbError):
-    """The caller is not the one that the parameters name: another account or another region."""
+    """The parameters name no account, or the caller is in another account or region than they name."""
 
     exit_code = 4
 

@@ -22,7 +22,7 @@ Exit codes
     1  failed: an error that the kit did not foresee
     2  a parameter or an option is wrong; nothing was started
     3  refused: AWS would have accepted it and left it stuck
-    4  the credentials are for another account or region than the parameters name
+    4  aws.account_id is not set, or the credentials are for another account or region
     5  AWS denied, throttled or failed a call
     6  what AWS holds afterwards is not what was applied
   130  interrupted; --resume continues from there
