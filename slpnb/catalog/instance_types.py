@@ -204,14 +204,15 @@ def errors() -> pd.DataFrame:
 
     One row per rule: "sibling" estimates each type from the rest of its family, "formula" each
     type as if nothing of its family had been measured (leave one family out). ``holds_percent``
-    is the share whose bound is not above the lowest boot; the other columns are MiB that the
-    bound leaves unused, and by how much the worst one is too high.
+    is the share whose bound is not above the lowest boot; the other columns are the MiB that the
+    bound leaves unused at the median, and by how many the worst one is too high.
     """
     import pandas as pd
 
     everything = _measured()
     cases = {"sibling": _leave_type_out(everything), "formula": _leave_family_out(everything)}
-    return pd.DataFrame({rule: _error_row(list(pairs)) for rule, pairs in cases.items()}).T
+    rows = {rule: _error_row(list(pairs)) for rule, pairs in cases.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 Pair = tuple[int, int]  # bound, lowest boot

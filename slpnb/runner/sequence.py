@@ -292,7 +292,7 @@ def conclude(record: Record) -> None:
 
 def _changes(entries: Sequence[Entry]) -> str:
     wrote = sum(entry.written for entry in entries)
-    return f"{wrote} applied their plans" if wrote else "nothing changed"
+    return f"{wrote} applied {'its plan' if wrote == 1 else 'their plans'}" if wrote else "nothing changed"
 
 
 def count_cells(path: Path) -> int:
