@@ -224,7 +224,7 @@ def admits_nfs(config: Config, have: Observed) -> bool:
     if group is None or source is None:
         return False
     return any(
-        rule["from_port"] <= NFS_PORT <= rule["to_port"] and rule["source"] == source.id
+        network.carries_tcp(rule) and rule["from_port"] <= NFS_PORT <= rule["to_port"] and rule["source"] == source.id
         for rule in group.attributes["ingress"]
     )
 

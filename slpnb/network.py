@@ -23,8 +23,16 @@ STEP = "20_network"
 EPHEMERAL_PORTS = (32768, 60999)  # where Docker maps host port 0 on Amazon Linux (ECS Developer Guide, "hostPort")
 ROLES = ("load-balancer", "instances", "tasks", "efs")
 WORLD = ("0.0.0.0/0", "::/0")
+EVERY_PROTOCOL = "-1"
+# Where a permission holds its sources, and what EC2 calls one there
+SOURCES = {
+    "UserIdGroupPairs": "GroupId",
+    "PrefixListIds": "PrefixListId",
+    "Ipv6Ranges": "CidrIpv6",
+    "IpRanges": "CidrIp",
+}
 
-Rule = dict[str, Any]  # from_port, to_port, source (a group's id or an address range), why
+Rule = dict[str, Any]  # protocol, from_port, to_port, source (a group's or prefix list's id, an address range), why
 
 
 def group_name(config: Config, role: str) -> str:
@@ -90,8 +98,13 @@ def _to_the_uploads(config: Config) -> Iterator[Rule]:
         yield _rule(2049, 2049, Ref(f"security-group/{who}"), f"NFS from the {who}")
 
 
-def _rule(from_port: int, to_port: int, source: Any, why: str) -> Rule:
-    return {"from_port": from_port, "to_port": to_port, "source": source, "why": why}
+def _rule(from_port: int, to_port: int, source: Any, why: str, protocol: str = "tcp") -> Rule:
+    return {"protocol": protocol, "from_port": from_port, "to_port": to_port, "source": source, "why": why}
+
+
+def carries_tcp(rule: Rule) -> bool:
+    """Whether a rule admits TCP on its ports. Pure."""
+    return rule["protocol"] in ("tcp", EVERY_PROTOCOL)
 
 
 def _sorted(rules: Iterator[Rule] | list[Rule]) -> list[Rule]:
@@ -174,12 +187,9 @@ def _found_group(aws: Aws, group: Mapping[str, Any], role: str) -> Found:
 
 def _found_rules(permission: Mapping[str, Any]) -> Iterator[Rule]:
     ports = permission.get("FromPort", 0), permission.get("ToPort", 65535)
-    for pair in permission.get("UserIdGroupPairs", []):
-        yield _rule(*ports, pair["GroupId"], pair.get("Description", ""))
-    for block in permission.get("IpRanges", []):
-        yield _rule(*ports, block["CidrIp"], block.get("Description", ""))
-    for block in permission.get("Ipv6Ranges", []):
-        yield _rule(*ports, block["CidrIpv6"], block.get("Description", ""))
+    for sources, name in SOURCES.items():
+        for one in permission.get(sources, []):
+            yield _rule(*ports, one[name], one.get("Description", ""), permission["IpProtocol"])
 
 
 def plan(want: Wanted, have: Observed) -> Plan:
@@ -197,14 +207,22 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
 
 def _exposure(group: Found) -> Verdict:
     allowed = {80, 443} if group.key == "security-group/load-balancer" else set()
-    open_ports = {
-        (rule["from_port"], rule["to_port"]) for rule in group.attributes["ingress"] if rule["source"] in WORLD
-    }
+    open_rules = [rule for rule in group.attributes["ingress"] if rule["source"] in WORLD]
     subject = f"open to the world: {group.name}"
-    excess = sorted(ports for ports in open_ports if not (ports[0] == ports[1] and ports[0] in allowed))
+    excess = [rule for rule in open_rules if not any(_is_only(rule, port) for port in allowed)]
     if excess:
-        return ng(subject, ", ".join(f"ports {low}-{high}" for low, high in excess))
-    return ok(subject, ", ".join(str(low) for low, _ in sorted(open_ports)) or "nothing")
+        return ng(subject, ", ".join(dict.fromkeys(map(_ports, excess))))
+    return ok(subject, ", ".join(dict.fromkeys(str(rule["from_port"]) for rule in open_rules)) or "nothing")
+
+
+def _is_only(rule: Rule, port: int) -> bool:
+    return (rule["protocol"], rule["from_port"], rule["to_port"]) == ("tcp", port, port)
+
+
+def _ports(rule: Rule) -> str:
+    if rule["protocol"] == EVERY_PROTOCOL:
+        return "every protocol"
+    return f"{'ports' if rule['protocol'] == 'tcp' else rule['protocol']} {rule['from_port']}-{rule['to_port']}"
 
 
 # --- how each kind is written -------------------------------------------------------------------------------
@@ -232,10 +250,22 @@ def _authorize(group: Id, rules: list[Rule]) -> list[Call]:
 
 
 def _permission(rule: Rule) -> dict[str, Any]:
-    base = {"IpProtocol": "tcp", "FromPort": rule["from_port"], "ToPort": rule["to_port"]}
-    if isinstance(rule["source"], str) and "/" in rule["source"]:
-        return base | {"IpRanges": [{"CidrIp": rule["source"], "Description": rule["why"]}]}
-    return base | {"UserIdGroupPairs": [{"GroupId": rule["source"], "Description": rule["why"]}]}
+    sources = _sources(rule["source"])
+    return {
+        "IpProtocol": rule["protocol"],
+        "FromPort": rule["from_port"],  # EC2 ignores the ports where the protocol has none
+        "ToPort": rule["to_port"],
+        sources: [{SOURCES[sources]: rule["source"], "Description": rule["why"]}],
+    }
+
+
+def _sources(source: Id) -> str:
+    """Where a permission holds such a source."""
+    if isinstance(source, Ref) or source.startswith("sg-"):
+        return "UserIdGroupPairs"
+    if source.startswith("pl-"):
+        return "PrefixListIds"
+    return "Ipv6Ranges" if ":" in source else "IpRanges"
 
 
 def _update_group(resource: Resource, found: Found, _changed: frozenset[str]) -> list[Call]:

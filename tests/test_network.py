@@ -26,18 +26,45 @@ def test_each_group_admits_exactly_what_the_parameters_need(case):
     assert {r.key.removeprefix("security-group/") for r in network.desired(config)} == set(case["admits"])
 
 
-def test_a_rule_that_someone_added_by_hand_is_taken_back(aws):
+EVERYONE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "seen"),
+    [
+        ({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **EVERYONE}, "ports 22-22"),
+        ({"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, **EVERYONE}, "udp 53-53"),
+        ({"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, **EVERYONE}, "icmp 8--1"),
+        ({"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}, "every protocol"),
+        ({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}, "ports 80-80"),
+    ],
+)
+def test_a_rule_that_someone_added_by_hand_is_taken_back(aws, by_hand, seen):
     want = network.desired(aws.config)
     network.plan(want, network.observe(aws)).apply(aws)
     group = network.observe(aws)["security-group/instances"].id
-    by_hand = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    aws.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=by_hand)
+    aws.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[by_hand])
     verdicts = network.verify(aws, want)
-    assert "open to the world: MySLP-ECS-Services-instances: ports 22-22" in repr(verdicts)
+    assert f"open to the world: MySLP-ECS-Services-instances: {seen}" in repr(verdicts)
     assert not verdicts
     network.plan(want, network.observe(aws)).apply(aws)
     assert network.verify(aws, want)
     assert not network.plan(want, network.observe(aws))
+
+
+@pytest.mark.parametrize(
+    ("sources", "source"),
+    [
+        ("UserIdGroupPairs", {"GroupId": "sg-1"}),
+        ("PrefixListIds", {"PrefixListId": "pl-1"}),
+        ("Ipv6Ranges", {"CidrIpv6": "2001:db8::/32"}),
+        ("IpRanges", {"CidrIp": "10.0.0.0/8"}),
+    ],
+)
+def test_what_is_taken_back_is_named_as_it_was_found(sources, source):
+    permission = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, sources: [{**source, "Description": "by hand"}]}
+    (rule,) = network._found_rules(permission)
+    assert network._permission(rule) == permission
 
 
 def test_changing_the_network_mode_changes_the_groups_and_nothing_is_left(account):

@@ -52,7 +52,7 @@ def reachable(config: Config, have: Observed) -> Verdict:
 
 def _open(group: Found, source: str) -> Iterator[tuple[int, int]]:
     for rule in group.attributes["ingress"]:
-        if rule["source"] in (*network.WORLD, source):
+        if network.carries_tcp(rule) and rule["source"] in (*network.WORLD, source):
             yield rule["from_port"], rule["to_port"]
 
 
