@@ -189,6 +189,7 @@ GROUP = {
     "min": "MinSize",
     "max": "MaxSize",
     "subnets": "VPCZoneIdentifier",
+    "health_check": "HealthCheckType",
     "grace_seconds": "HealthCheckGracePeriod",
     "warmup_seconds": "DefaultInstanceWarmup",
     "scale_in_protection": "NewInstancesProtectedFromScaleIn || `false`",
@@ -199,7 +200,7 @@ GROUP = {
 def _group_settings(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """DesiredCapacity is left out: a new group begins with its minimum, and then managed scaling decides."""
     subnets = ",".join(map(str, attributes["subnets"]))
-    return fields.write(GROUP, {**attributes, "subnets": subnets}) | {"HealthCheckType": "EC2"}
+    return fields.write(GROUP, {**attributes, "subnets": subnets})
 
 
 def _group_tags(resource: Resource) -> list[dict[str, Any]]:

@@ -84,6 +84,7 @@ def _group(config: Config) -> Resource:
         "min": cluster.min_instances,
         "max": cluster.max_instances,
         "scale_in_protection": cluster.termination_protection,
+        "health_check": "EC2",
         "grace_seconds": GRACE_SECONDS,
         "warmup_seconds": cluster.instance_warmup_seconds,
         "capacity_rebalance": False,

@@ -28,6 +28,7 @@ TARGET_GROUP = {"protocol": "Protocol", "port": "Port", "vpc": "VpcId", "target_
 HEALTH_CHECK = {
     "health_check_protocol": "HealthCheckProtocol",
     "health_check_path": "HealthCheckPath",
+    "health_check_port": "HealthCheckPort",
     "health_check_interval_seconds": "HealthCheckIntervalSeconds",
     "health_check_timeout_seconds": "HealthCheckTimeoutSeconds",
     "healthy_count": "HealthyThresholdCount",
@@ -60,6 +61,7 @@ def _target_group(config: Config) -> Resource:
         "protocol": service.target_protocol,
         "port": config.task.container_port,
         "health_check_path": check.path,
+        "health_check_port": "traffic-port",
         "health_check_protocol": service.target_protocol,
         "health_check_interval_seconds": check.interval_seconds,
         "health_check_timeout_seconds": check.timeout_seconds,
@@ -225,16 +227,12 @@ def _create_target_group(resource: Resource) -> list[Call]:
     params = {
         "Name": attributes["name"],
         **fields.write(TARGET_GROUP, attributes),
-        **_health_check(attributes),
+        "HealthCheckEnabled": True,
+        **fields.write(HEALTH_CHECK, attributes),
         "Tags": tag_list(resource.tags),
     }
     create = Call("elbv2", "create_target_group", params, {"id": "TargetGroups[0].TargetGroupArn"})
     return [create, _set_target_group(Ref(resource.key), attributes)]
-
-
-def _health_check(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    on = {"HealthCheckEnabled": True, "HealthCheckPort": "traffic-port"}
-    return on | fields.write(HEALTH_CHECK, attributes)
 
 
 def _set_target_group(own: Id, attributes: Mapping[str, Any]) -> Call:
@@ -248,7 +246,8 @@ def _pairs(keys: Mapping[str, str], attributes: Mapping[str, Any]) -> list[dict[
 
 def _update_target_group(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     if changed & HEALTH_CHECK.keys():
-        yield Call("elbv2", "modify_target_group", {"TargetGroupArn": found.id, **_health_check(resource.attributes)})
+        params = {"TargetGroupArn": found.id, **fields.write(HEALTH_CHECK, resource.attributes)}
+        yield Call("elbv2", "modify_target_group", params)
     if changed & OF_TARGET_GROUP.keys():
         yield _set_target_group(found.id, resource.attributes)
 

@@ -217,6 +217,23 @@ def test_what_can_change_is_changed_and_nothing_else(earlier, given, line, calls
     assert not cluster.plan(cluster.desired(aws.config), cluster.observe(aws))
 
 
+@pytest.mark.parametrize(
+    ("by_hand", "line"),
+    [
+        ({"HealthCheckType": "ELB"}, "health_check: ELB -> EC2"),
+        ({"HealthCheckGracePeriod": 5}, "grace_seconds: 5 -> 300"),
+        ({"CapacityRebalance": True}, "capacity_rebalance: true -> false"),
+    ],
+)
+def test_what_someone_changed_by_hand_is_taken_back(earlier, by_hand, line):
+    build(earlier)
+    earlier.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName="slp-saas-test-instances", **by_hand)
+    planned = cluster.plan(cluster.desired(earlier.config), cluster.observe(earlier))
+    assert line in repr(planned)
+    planned.apply(earlier)
+    assert not cluster.plan(cluster.desired(earlier.config), cluster.observe(earlier))
+
+
 def test_a_new_template_version_is_whole_and_the_default(earlier):
     build(earlier)
     aws = again(earlier, cluster={"root_volume_gib": 50})

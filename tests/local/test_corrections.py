@@ -164,6 +164,15 @@ def test_desired_capacity_stays_between_the_groups_limits(aws):
     assert refused(call, AutoScalingGroupName="g", DesiredCapacity=0) == "ValidationError"
 
 
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize("sizes", [{"DesiredCapacity": 5}, {"DesiredCapacity": 0}, {"MinSize": 5}, {"MaxSize": 0}])
+def test_an_update_that_contradicts_the_groups_sizes_is_refused(aws, sizes):
+    scaling = aws.client("autoscaling")
+    assert refused(scaling.update_auto_scaling_group, AutoScalingGroupName="g", **sizes) == "ValidationError"
+    scaling.update_auto_scaling_group(AutoScalingGroupName="g", MinSize=5, MaxSize=6)
+    assert len(instances(aws)) == 5
+
+
 def test_a_group_with_instances_is_deleted_by_force_only_and_its_instances_with_it(aws, fleet):
     scaling = aws.client("autoscaling")
     assert refused(scaling.delete_auto_scaling_group, AutoScalingGroupName="g") == "ResourceInUse"

@@ -72,6 +72,23 @@ def test_what_can_change_is_changed(ways_in, given, changed):
     assert not planned(aws)
 
 
+@pytest.mark.parametrize(
+    ("by_hand", "changed"),
+    [
+        ({"HealthCheckPort": "8080"}, "health_check_port: 8080 -> traffic-port"),
+        ({"HealthCheckPath": "/"}, "health_check_path: / -> /VERSION.txt"),
+        ({"Matcher": {"HttpCode": "200-499"}}, "matcher: 200-499 -> 200"),
+    ],
+)
+def test_what_someone_changed_by_hand_is_taken_back(ways_in, by_hand, changed):
+    group = balancer.find_target_group(ways_in)["target-group"].id
+    ways_in.client("elbv2").modify_target_group(TargetGroupArn=group, **by_hand)
+    plan = planned(ways_in)
+    assert changed in repr(plan)
+    plan.apply(ways_in)
+    assert not planned(ways_in)
+
+
 def test_one_more_zone_is_one_more_subnet(ways_in):
     three = {"us-east-1a": "slp-cluster-vpc-a", "us-east-1b": "slp-cluster-vpc-b", "us-east-1c": "slp-cluster-vpc-c"}
     aws = again(ways_in, network={"subnets": three})

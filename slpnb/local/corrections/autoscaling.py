@@ -137,12 +137,21 @@ class AutoScaling(Corrected, AutoScalingBackend):
 
     autoscaling_groups: dict[str, AutoScalingGroup]  # type: ignore[assignment]
 
-    def create_auto_scaling_group(self, name: str, *args: Any, **kwargs: Any) -> FakeAutoScalingGroup:
-        """As moto; a name is used once."""
+    def create_auto_scaling_group(self, name: str, *args: Any, **named: Any) -> FakeAutoScalingGroup:
+        """As moto; a name is used once, and the sizes must agree."""
         if name in self.autoscaling_groups:
             message = "AutoScalingGroup by this name already exists - A group with the name already exists"
             raise Refusal("AlreadyExists", message)
-        return super().create_auto_scaling_group(name, *args, **kwargs)
+        _check_sizes(int(named["min_size"]), int(named["max_size"]), named["desired_capacity"])
+        return super().create_auto_scaling_group(name, *args, **named)
+
+    def update_auto_scaling_group(self, name: str, *args: Any, **named: Any) -> FakeAutoScalingGroup:
+        """As moto; the sizes must agree, with those that stay as they are too."""
+        group = self.group(name)
+        low = group.min_size if named["min_size"] is None else named["min_size"]
+        high = group.max_size if named["max_size"] is None else named["max_size"]
+        _check_sizes(low or 0, high or 0, named["desired_capacity"])
+        return super().update_auto_scaling_group(name, *args, **named)
 
     def set_desired_capacity(self, group_name: str, desired_capacity: int | None) -> None:
         """As moto, between the group's minimum and maximum only."""
@@ -173,6 +182,14 @@ class AutoScaling(Corrected, AutoScalingBackend):
         return self.autoscaling_groups[group_name]
 
 
+def _check_sizes(low: int, high: int, desired: int | str | None) -> None:
+    if low > high:
+        raise ValidationError(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
+    if desired is not None and not low <= int(desired) <= high:
+        sizes = f"the specified min size:{low} and max size:{high}"
+        raise ValidationError(f"Desired capacity:{desired} must be between {sizes}")
+
+
 class ScalingResponse(Corrected, AutoScalingResponse):
     """moto's answers, with ForceDelete and the scaling activities."""
 
@@ -189,8 +206,11 @@ class ScalingResponse(Corrected, AutoScalingResponse):
         return self._warm_up()
 
     def update_auto_scaling_group(self) -> ActionResult:
-        """As moto, with DefaultInstanceWarmup."""
+        """As moto, with DefaultInstanceWarmup and CapacityRebalance."""
         super().update_auto_scaling_group()
+        rebalance = self._get_bool_param("CapacityRebalance", None)
+        if rebalance is not None:
+            self.scaling.group(self._get_param("AutoScalingGroupName")).capacity_rebalance = rebalance
         return self._warm_up()
 
     def _warm_up(self) -> ActionResult:
