@@ -475,6 +475,40 @@ def test_a_service_that_is_refused_leaves_nothing_behind(world: World) -> None:
     assert world.serve(world.define())["status"] == "ACTIVE"
 
 
+def test_an_update_that_is_refused_leaves_the_service_as_it_was(world: World) -> None:
+    world.cluster()
+    world.serve(world.define())
+    wrong = {"taskDefinition": world.define(outcome={"no_such_field": 1}), "propagateTags": "SERVICE"}
+    assert "docker label slpnb.outcome" in world.refused("update_service", cluster="web", service="web", **wrong)
+    (found,) = world.ecs.describe_services(cluster="web", services=["web"])["services"]
+    assert found.get("propagateTags", "NONE") == "NONE"
+
+
+@pytest.mark.parametrize("expression", ["(((", "attribute:ecs.instance-type =~ [", ""])
+def test_a_constraint_that_is_no_query_is_refused_before_it_stops_the_clock(world: World, expression: str) -> None:
+    world.cluster()
+    rules = [{"type": "memberOf", "expression": expression}]
+    asked = {"cluster": "web", "taskDefinition": world.define(), "placementConstraints": rules}
+    answer = "InvalidParameterException: Invalid expression: placement constraint"
+    assert world.refused("create_service", serviceName="web", desiredCount=1, **asked).startswith(answer)
+    assert world.refused("run_task", **asked).startswith(answer)
+    containers = [{"name": "web", "image": "nginx", "memory": 64}]
+    define = {"family": "web", "containerDefinitions": containers, "placementConstraints": rules}
+    assert world.refused("register_task_definition", **define).startswith(answer)
+    world.serve(world.define())
+    assert world.refused("update_service", service="web", **asked).startswith(answer)
+    world.aws.sleep(60)
+
+
+def test_fewer_than_no_tasks_are_refused(world: World) -> None:
+    world.cluster()
+    asked = {"cluster": "web", "taskDefinition": world.define(), "desiredCount": -1}
+    answer = "InvalidParameterException: desiredCount cannot be negative."
+    assert world.refused("create_service", serviceName="web", **asked) == answer
+    world.serve(world.define())
+    assert world.refused("update_service", service="web", **asked) == answer
+
+
 def test_execute_command_says_that_no_container_runs(world: World) -> None:
     world.cluster()
     world.serve(world.define(), enableExecuteCommand=True)

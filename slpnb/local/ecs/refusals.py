@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from slpnb.ecs import cluster_query
+from slpnb.errors import ParameterError
 from slpnb.local.base.refusal import Refusal
 from slpnb.local.corrections.elbv2 import TargetGroup
 
@@ -39,6 +41,22 @@ def check_kind(request: Mapping[str, Any]) -> None:
     strategy = (request.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
     if (controller, strategy) != ("ECS", "ROLLING"):
         raise unsupported(f"deployment controller {controller} with strategy {strategy}")
+
+
+def check_count(request: Mapping[str, Any]) -> None:
+    """A service wants no fewer than 0 tasks."""
+    if (request.get("desiredCount") or 0) < 0:
+        raise invalid("desiredCount cannot be negative.")
+
+
+def check_constraints(request: Mapping[str, Any]) -> None:
+    """Each expression of the placement constraints is one of the cluster query language."""
+    for rule in request.get("placementConstraints") or ():
+        try:
+            if rule["type"] == "memberOf":
+                cluster_query.parse(rule.get("expression") or "")
+        except ParameterError as error:
+            raise invalid(f"Invalid expression: {error}") from error
 
 
 def check_network(request: Mapping[str, Any], definition: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from slpnb.local.ecs import shapes
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
 from slpnb.local.ecs.records import ServiceRecord
-from slpnb.local.ecs.refusals import invalid, unsupported
+from slpnb.local.ecs.refusals import check_constraints, invalid, unsupported
 from slpnb.local.ecs.region import Region
 
 MOST = 100  # ECS's own limit on maxResults of its list operations
@@ -349,6 +349,7 @@ class Responses(Corrected, EC2ContainerServiceResponse):
 
     def register_task_definition(self) -> ActionResult:
         """As moto, with the defaults of port mappings that ECS fills in."""
+        check_constraints(self.params)
         mode = self._get_param("networkMode") or "bridge"
         for container in self.params.get("containerDefinitions") or ():
             for mapping in container.get("portMappings") or ():

@@ -70,6 +70,8 @@ class Services:
             raise refusals.invalid("Unable to Start a service that is still Draining.")
 
     def _check(self, request: Mapping[str, Any], found: TaskDefinition) -> None:
+        refusals.check_count(request)
+        refusals.check_constraints(request)
         refusals.check_load_balancers(request, as_request(found), self.region.elbv2.target_groups)
         refusals.check_network(request, as_request(found))
 
@@ -88,8 +90,8 @@ class Services:
         after = {**before, **requests.changed(request), **self._restated(request, record)}
         self._check(after, found)
         deploys = requests.begins_deployment(request, before)
-        record.request = after
         fields = self._fields(after, found)
+        record.request = after
         self.region.apply(scheduler.update_service(self.region.state, record.key, deploys=deploys, **fields))
         return record
 

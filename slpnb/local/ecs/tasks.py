@@ -42,6 +42,7 @@ class Tasks:
         """RunTask: tasks, and a failure for each that no instance takes."""
         cluster = self.clusters.get(request.get("cluster"))
         refusals.check_launch(request)
+        refusals.check_constraints(request)
         found = self.definitions.runnable(request["taskDefinition"])
         refusals.check_network(request, as_request(found))
         strategy = self.providers.strategy(request, cluster)
