@@ -87,7 +87,7 @@ ALARMS = (
     ),
     Alarm(
         "tasks-missing",
-        "fewer tasks run than are wanted: no room, or they keep stopping",
+        "fewer tasks run than are wanted: they do not fit, or keep stopping",
         "ECS/ContainerInsights DesiredTaskCount - RunningTaskCount",
         "Average",
         0,

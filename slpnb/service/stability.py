@@ -250,7 +250,7 @@ def _why_not(aws: Aws, service: Mapping[str, Any], wanted: str, seen: str) -> st
     parts = [f"service {service['serviceName']} does not run {wanted}: {seen}"]
     parts += [f'ECS says: "{text}"' for text in events[:EVENTS_SHOWN]]
     parts += [f'a task stopped: "{text}"' for text in reasons[:1]]
-    return "; ".join([*parts, f"cause: {cause([*reasons, *events])}", room(aws)])
+    return "; ".join([*parts, f"cause: {cause([*reasons, *events])}", _remaining(aws)])
 
 
 def _events(service: Mapping[str, Any], wanted: str) -> Iterator[str]:
@@ -299,7 +299,7 @@ def cause(messages: Iterable[str]) -> str:
     return next(known, PROVISIONING if not every else "not among the known messages; the task's log may say more")
 
 
-def room(aws: Aws) -> str:
+def _remaining(aws: Aws) -> str:
     """What one task asks for, against the most that any instance of the cluster has left."""
     needed = aws.config.task
     asked = f"one task asks for {needed.memory_mib} MiB and {needed.cpu_units} CPU units"
