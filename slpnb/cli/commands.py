@@ -16,7 +16,8 @@ from slpnb.cli import options
 def command(step: str, environment: str, **given: Any) -> None:
     """Print the plan of a step as AWS CLI commands.
 
-    STEP is a notebook's name (30_efs), or just its word (efs).
+    STEP is a notebook's name (30_efs), or just its word (efs). Where an earlier step has yet to run,
+    the script stops before its first command and names that step.
 
     \b
     slpnb commands efs staging

@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal
-from slpnb.plan.model import Call, Change, Observed, Wait
-from slpnb.plan.values import Json, Ref, Secret, nested, references, substitute
+from slpnb.plan.model import Call, Change, Observed, Wait, unmet
+from slpnb.plan.values import Json, Ref, Secret, nested, substitute
 
 RETRY_DELAY_SECONDS = 3
 RETRY_TIMEOUT_SECONDS = 120
@@ -51,15 +51,8 @@ def apply(step: str, pending: Sequence[Change], observed: Observed, aws: Aws, co
 
 def _require_known(step: str, pending: Sequence[Change], observed: Observed) -> None:
     """Refuse before the first write if a call needs something that no earlier call makes and AWS does not have."""
-    made: set[tuple[str, str]] = set()
-    for change in pending:
-        for call in change.calls:
-            for ref in references(call.params):
-                found = observed.get(ref.key)
-                if (ref.key, ref.attribute) not in made and (found is None or found.value(ref.attribute) is None):
-                    earlier = f"run {ref.step} first" if ref.step else "it is looked up, not created"
-                    raise Refusal(f"{step}: {change.title} {change.name} needs {ref}, which does not exist: {earlier}")
-            made |= {(change.key, name) for name in call.binds}
+    for change, ref in unmet(pending, observed):
+        raise Refusal(f"{step}: {change.title} {change.name} needs {ref}, which does not exist: {ref.origin}")
 
 
 class _Sender:

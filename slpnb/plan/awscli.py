@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from slpnb.plan.model import Call, Change, Observed, Wait
+from slpnb.plan.model import Call, Change, Observed, Wait, unmet
 from slpnb.plan.shown import beginning
 from slpnb.plan.values import Join, Json, Ref, Secret, nested, substitute
 
@@ -26,8 +26,18 @@ ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
 def script(pending: Sequence[Change], observed: Observed, ids: bool = False) -> str:
     """A shell script of a plan's pending changes; a comment line before each says why.
 
-    What already exists is a variable too; with ``ids`` the script begins by setting these.
+    What already exists is a variable too; with ``ids`` the script begins by setting these. Where an
+    earlier step has yet to make something, the script stops at its first line and says which step.
     """
+    return "\n".join([*_stops(pending, observed), _body(pending, observed, ids)])
+
+
+def _stops(pending: Sequence[Change], observed: Observed) -> Sequence[str]:
+    needed = {variable(ref.key, ref.attribute): ref.origin for _, ref in unmet(pending, observed)}
+    return [f': "${{{name}:?{origin}}}"' for name, origin in sorted(needed.items())]
+
+
+def _body(pending: Sequence[Change], observed: Observed, ids: bool) -> str:
     known = _known(observed)
     body = "\n".join(line for change in pending for line in _commands(change, known)) or "# nothing to do"
     used = {name: identifier for identifier, name in known.items() if f"${{{name}}}" in body or f"${{{name}##" in body}

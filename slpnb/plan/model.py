@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from slpnb.plan.values import Ref
+from slpnb.plan.values import Ref, references
 
 Action = Literal["+", "~", "=", "-"]
 
@@ -136,3 +136,15 @@ class Change:
         yield f"  {self.action} {self.title} {self.name}: {self.reason}"
         for attribute, old, new in self.details:
             yield f"      {attribute}: {f'{old} -> {new}' if self.action == '~' else new}"
+
+
+def unmet(changes: Iterable[Change], observed: Observed) -> Iterator[tuple[Change, Ref]]:
+    """Each reference to what no earlier call makes and AWS does not have, with the change that needs it."""
+    made: set[tuple[str, str]] = set()
+    for change in changes:
+        for call in change.calls:
+            for ref in references(call.params):
+                found = observed.get(ref.key)
+                if (ref.key, ref.attribute) not in made and (found is None or found.value(ref.attribute) is None):
+                    yield change, ref
+            made |= {(change.key, name) for name in call.binds}

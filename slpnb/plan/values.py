@@ -21,6 +21,11 @@ class Ref:
     step: str = ""
     after: str = ""
 
+    @property
+    def origin(self) -> str:
+        """Where the value would come from, for whoever finds that the resource does not exist."""
+        return f"run {self.step} first" if self.step else "it is looked up, not created"
+
     def of(self, value: Any) -> Any:
         """What this refers to inside the whole ``value``."""
         return str(value).rpartition(self.after)[2] if self.after else value

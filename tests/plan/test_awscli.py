@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slpnb import network
+from slpnb import efs, network
 from slpnb.plan import Call
 from slpnb.plan.awscli import command, variable
 from slpnb.plan.values import Ref, Secret
@@ -44,6 +44,13 @@ def test_ids_of_what_exists_are_variables(aws):
     vpc = network.observe(aws)["vpc"].id
     assert vpc not in planned.commands()
     assert planned.commands(ids=True).startswith(f"VPC_ID={vpc}\n")
+
+
+def test_a_script_stops_before_its_first_command_when_an_earlier_step_has_not_run(aws):
+    script = efs.plan(efs.desired(aws.config), efs.observe(aws)).commands(ids=True)
+    done = subprocess.run(["bash", "-c", f"aws() {{ exit 9; }}\n{script}"], capture_output=True, text=True)
+    assert done.returncode not in (0, 9)
+    assert done.stderr.rstrip().endswith("SECURITY_GROUP_EFS_ID: run 20_network first")
 
 
 def test_words_are_quoted_and_secrets_are_commands():
