@@ -33,7 +33,8 @@ def script(pending: Sequence[Change], observed: Observed, ids: bool = False) -> 
 
 
 def _stops(pending: Sequence[Change], observed: Observed) -> Sequence[str]:
-    needed = {variable(ref.key, ref.attribute): ref.origin for _, ref in unmet(pending, observed)}
+    # What is of the same step may be in a part of the plan that was printed before this one.
+    needed = {variable(ref.key, ref.attribute): ref.origin for _, ref in unmet(pending, observed) if ref.step}
     return [f': "${{{name}:?{origin}}}"' for name, origin in sorted(needed.items())]
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from slpnb import efs, network
 from slpnb.plan import Call
-from slpnb.plan.awscli import command, variable
+from slpnb.plan.awscli import command, script, variable
+from slpnb.plan.model import unmet
 from slpnb.plan.values import Ref, Secret
 from slpnb.runbook.steps import STEPS, step
 
@@ -51,6 +52,13 @@ def test_a_script_stops_before_its_first_command_when_an_earlier_step_has_not_ru
     done = subprocess.run(["bash", "-c", f"aws() {{ exit 9; }}\n{script}"], capture_output=True, text=True)
     assert done.returncode not in (0, 9)
     assert done.stderr.rstrip().endswith("SECURITY_GROUP_EFS_ID: run 20_network first")
+
+
+def test_a_part_of_a_plan_does_not_stop_at_what_another_part_makes(aws):
+    planned = network.plan(network.desired(aws.config), network.observe(aws))
+    last = planned.changes[-1:]
+    assert [ref.key for _, ref in unmet(last, planned.observed)] == ["security-group/instances"]
+    assert script(last, planned.observed).startswith("# exists already")
 
 
 def test_words_are_quoted_and_secrets_are_commands():
