@@ -29,6 +29,11 @@ def test_importing_the_package_and_its_faces_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_no_module_has_more_than_400_lines():
+    lines = {path: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "slpnb").rglob("*.py")}
+    assert [str(path.relative_to(ROOT)) for path, count in lines.items() if count > 400] == []
+
+
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
 def test_a_face_is_short_and_no_file_bears_a_name_that_it_hands_on(face):
     text = (face / "__init__.pyi").read_text(encoding="utf-8")

@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
-from slpnb.config.parameters import RULES, Parameters
+from slpnb.config.consistency import RULES
+from slpnb.config.parameters import Parameters
 from slpnb.errors import ParameterError
 from slpnb.repository import ENVIRONMENTS, PARAMS
 
