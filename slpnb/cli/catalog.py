@@ -12,6 +12,8 @@ from slpnb.cli.options import environment_or_staging, load, parameter_options
 from slpnb.cli.tables import print_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from slpnb.catalog import InstanceType
 
 
@@ -45,7 +47,8 @@ def errors() -> None:
     \b
     slpnb catalog errors
     """
-    click.echo(_errors())
+    columns = ("estimate", "the bound holds for", "unused at the median", "too high at worst")
+    print_table(columns, [_error(str(rule), row) for rule, row in catalog.errors().iterrows()])
 
 
 @command.command("refresh")
@@ -102,14 +105,11 @@ def _awsvpc(one: InstanceType) -> str:
     return f"{plain}, {resources.eni_tasks(one, trunking=True)} with trunking"
 
 
-def _errors() -> str:
-    """The table of `catalog.errors`, and what it says, one sentence per rule."""
-    table = catalog.errors()
-    lines = [table.to_string(), ""]
-    for rule, row in table.iterrows():
-        share = f"{row['holds']:.0f} of {row['types']:.0f} types ({row['holds_percent']:.2f} %)"
-        spare = f"leaves {row['median_unused_mib']:.0f} MiB unused at the median"
-        lines.append(
-            f"{rule}: the bound holds for {share}, {spare}, is {row['worst_excess_mib']:.0f} MiB too high at worst"
-        )
-    return "\n".join(lines)
+def _error(rule: str, row: pd.Series[float]) -> tuple[str, ...]:
+    """One rule of `catalog.errors`, with its units."""
+    return (
+        rule,
+        f"{row['holds']:.0f} of {row['types']:.0f} types ({row['holds_percent']:.2f} %)",
+        f"{row['median_unused_mib']:.0f} MiB",
+        f"{row['worst_excess_mib']:.0f} MiB",
+    )
