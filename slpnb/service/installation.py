@@ -70,7 +70,10 @@ def run(aws: Aws) -> Verdict:
     Raises `Refusal` where tasks are simulated, and `AwsError` when it does not end.
     """
     if aws.simulated and not aws.front_door():
-        raise Refusal("nothing was installed: the tasks are simulated, and a simulated task never ends by itself")
+        raise Refusal(
+            "nothing was installed: the tasks are simulated, and a simulated task never ends by itself; --backend aws "
+            f"--apply installs in the account that params/{aws.config.environment}.yaml names (aws.account_id)"
+        )
     applied = plan(aws.config, observe(aws)).apply(aws)
     if not applied.written:
         return ok("installation", repr(applied))

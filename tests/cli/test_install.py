@@ -14,3 +14,11 @@ def test_installing_is_shown_and_refused_where_no_task_would_ever_end():
     assert shown.output.endswith("not run: apply is false\n")
     refused = call("install", "staging")
     assert (refused.exit_code, "the tasks are simulated" in refused.output) == (3, True)
+    assert "params/staging.yaml names (aws.account_id)" in refused.output
+
+
+def test_without_an_account_id_it_says_so_in_one_sentence():
+    done = call("install", "staging", "--backend", "aws")
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert done.stderr.startswith("GuardError: params/staging.yaml: aws.account_id is empty; set it to the account's")
+    assert len(done.stderr.splitlines()) == 1
