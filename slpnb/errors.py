@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class SlpnbError(Exception):
-    """An error that the user can act on. ``str(error)`` is one clear sentence."""
+    """An error that the user can act on. ``str(error)`` is one clear sentence, or a line for each problem."""
 
     exit_code: ClassVar[int] = 1
 

@@ -77,9 +77,10 @@ class Verdicts:
         return Verdicts(tuple(item for item in self.items if item.status in ("NG", "WARN")))
 
     def demand(self, error: type[SlpnbError] = Refusal) -> Verdicts:
-        """Return these verdicts, or raise ``error`` with every failed check in its message."""
-        if self.failed:
-            raise error("; ".join(self._failures()))
+        """Return these verdicts, or raise ``error`` with every failed check in its message, a line each if several."""
+        found = tuple(self._failures())
+        if found:
+            raise error(found[0] if len(found) == 1 else "\n  - ".join((f"{len(found)} problems", *found)))
         return self
 
     def _failures(self) -> Iterator[str]:

@@ -49,7 +49,12 @@ class Progressing:
         """The notebook has ended: its line stays."""
         self.ended += 1
         state = "" if entry.status == "finished" else f"{entry.status}: "
-        line = f"{self.ended:2}/{self.total} {entry.notebook:12} {state}{entry.summary}  ({entry.seconds:.1f} s)"
+        first, newline, rest = entry.summary.partition("\n")
+        line = f"{self.ended:2}/{self.total} {entry.notebook:12} {state}{first}  ({entry.seconds:.1f} s)"
         self.console.print(
-            line, style=None if not state else STYLES[entry.status], highlight=False, markup=False, soft_wrap=True
+            line + newline + rest,
+            style=None if not state else STYLES[entry.status],
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
