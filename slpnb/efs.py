@@ -203,11 +203,17 @@ def _mountable_from(zone: str, config: Config, have: Observed) -> Verdict:
     if group is None or group.id not in target.attributes["security_groups"]:
         return ng(subject, "the mount target does not carry the EFS security group")
     if not admits_nfs(config, have):
-        return ng(
-            subject,
-            f"port {NFS_PORT} is closed to the {config.mounts_from}, which mount in {config.task.network_mode} mode",
-        )
+        return ng(subject, _closed(config))
     return ok(subject, f"mount target available, port {NFS_PORT} open to the group of the {config.mounts_from}")
+
+
+def _closed(config: Config) -> str:
+    """To whom port 2049 is closed, and what opens it: the parameter, or the step that has yet to do so."""
+    asked, who = config.network.nfs_from, config.mounts_from
+    closed = f"port {NFS_PORT} is closed to the {who}, which mount in {config.task.network_mode} mode"
+    if asked in ("auto", who):
+        return f"{closed}; run {network.STEP}, which opens it"
+    return f"{closed}; {config.source('network.nfs_from')}: network.nfs_from is {asked}, must be auto or {who}"
 
 
 def without_nfs(have: Observed) -> Observed:

@@ -4,7 +4,7 @@ import pytest
 
 from slpnb import efs, network
 from slpnb.aws import connect
-from slpnb.config import load
+from slpnb.config import INJECTED, load
 from slpnb.errors import Refusal
 from tests.conftest import again
 
@@ -92,16 +92,16 @@ def test_a_closed_port_2049_is_refused_with_the_mode_that_needs_it(uploads):
     closed = efs.without_nfs(efs.observe(uploads))
     verdicts = efs.mountable(uploads.config, closed)
     assert not verdicts
-    assert "port 2049 is closed to the instances, which mount in bridge mode" in repr(verdicts)
+    assert "closed to the instances, which mount in bridge mode; run 20_network, which opens it" in repr(verdicts)
 
 
 def test_in_awsvpc_mode_the_instances_group_is_the_wrong_one(account):
     aws = account(given={"task": {"network_mode": "awsvpc"}, "network": {"nfs_from": "instances"}})
     for module in (network, efs):
         module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
-    assert "port 2049 is closed to the tasks, which mount in awsvpc mode" in repr(
-        efs.verify(aws, efs.desired(aws.config))
-    )
+    seen = repr(efs.verify(aws, efs.desired(aws.config)))
+    assert "port 2049 is closed to the tasks, which mount in awsvpc mode" in seen
+    assert f"{INJECTED}: network.nfs_from is instances, must be auto or tasks" in seen
 
 
 def test_destroying_removes_what_was_made_and_nothing_else(uploads):
