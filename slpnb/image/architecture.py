@@ -22,7 +22,7 @@ class Sides:
     """The architectures that the four sides are for.
 
     ``image`` are the platforms of the image, such as ``("linux/amd64", "linux/arm64")``; None when
-    it could not be read, and ``image_unknown`` says why: then the check is skipped, or fails when
+    there is none yet, and ``image_unknown`` says why: then the check is skipped, or fails when
     the repository is there and the image is not (``image_missing``). ``image_is_index`` tells an
     image index, of which the right platform is picked, from a single manifest, which is taken as
     it is. ``task``, ``ami`` and ``instance`` are ``arm64`` or ``x86_64``; ``ami`` is None when
@@ -37,10 +37,10 @@ class Sides:
     ami_name: str = "ECS-optimized AMI"
     image_is_index: bool = True
     image_missing: bool = False
-    image_unknown: str = "the image has not been read"
+    image_unknown: str = "no image has been pushed yet"
 
     def __str__(self) -> str:
-        image = "unknown" if self.image is None else ", ".join(self.image) or "of no platform"
+        image = "not pushed yet" if self.image is None else ", ".join(self.image) or "of no platform"
         return (
             f"the image is {image}, the task definition {self.task}, the AMI {self.ami or 'unknown'}, "
             f"the instance type {self.instance_type} {self.instance}"

@@ -200,7 +200,7 @@ def sides(config: Config, have: Observed) -> Sides:
     """The architecture of image, task definition, AMI and instance type, from parameters and what exists. Pure."""
     image, ami = have.get("image"), have.get("ami")
     repository, digest = config.image.repository, config.image.digest
-    unknown = f"repository {repository} does not exist yet, so it holds no image"
+    unknown = f"repository {repository} does not exist yet: {STEP} creates it, then the image can be pushed"
     if "repository" in have:
         unknown = f"{digest} is not in repository {repository}: push it first"
     return Sides(

@@ -45,9 +45,10 @@ def test_all_four_agree_exactly_when_the_image_has_the_one_architecture_of_the_o
 
 
 @given(st.sampled_from(ARCHITECTURES), st.sampled_from(ARCHITECTURES), st.sampled_from(ARCHITECTURES))
-def test_an_unread_image_hides_no_other_disagreement(task, ami, instance):
+def test_a_missing_image_hides_no_other_disagreement(task, ami, instance):
     verdicts = architecture.agree(Sides(None, task, ami, instance, INSTANCE[instance]))
     assert bool(verdicts) == (task == ami == instance)
+    assert all("the image is not pushed yet" in failed.seen for failed in verdicts.failed)
 
 
 def test_a_disagreement_is_a_refusal():
