@@ -21,8 +21,8 @@ from slpnb.ecs import placement
 from slpnb.ecs.percents import Limits, limits
 from slpnb.ecs.resources import TaskNeeds
 from slpnb.errors import Refusal
+from slpnb.fleet import packing
 from slpnb.fleet.group import HOURS_A_MONTH, Fleet
-from slpnb.fleet.packing import services as packing
 from slpnb.words import counted
 
 if TYPE_CHECKING:

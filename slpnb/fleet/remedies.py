@@ -11,8 +11,8 @@ import pandas as pd
 from slpnb import catalog
 from slpnb.ecs.placement import Fit, how_many
 from slpnb.ecs.resources import ARCHITECTURE, TaskNeeds
+from slpnb.fleet import packing
 from slpnb.fleet.group import fit, monthly
-from slpnb.fleet.packing import services as packing
 from slpnb.fleet.rollout import Setting, played, setting
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slpnb.ecs import placement
+from slpnb.ecs import placement, scheduler
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.resources import TaskNeeds
-from slpnb.ecs.scheduler import capacity, machine as scheduler, managed_scaling
+from slpnb.ecs.scheduler import capacity, managed_scaling
 from slpnb.ecs.scheduler.state import (
     Definition,
     Group,

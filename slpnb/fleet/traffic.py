@@ -22,8 +22,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slpnb import catalog
+from slpnb.ecs import scheduler
 from slpnb.ecs.resources import TaskNeeds, needs
-from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import State, Tracking
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import replay
@@ -269,7 +269,7 @@ def play(
     """Simulate a trace with the scheduler model, starting steady at what its first minute asks for.
 
     ``fleet`` is the group at its smallest, and how far it may grow; ``target_capacity_percent`` and
-    ``warmup_seconds`` are managed scaling's, ``service`` more fields of `scheduler.Service`. Raises
+    ``warmup_seconds`` are managed scaling's, ``service`` more fields of `slpnb.ecs.scheduler.state.Service`. Raises
     `ParameterError` for a bad trace and `Refusal` when the service never starts.
     """
     asked = loads(trace, cpu_milliseconds)

@@ -6,8 +6,8 @@ import statistics
 import time
 from collections.abc import Iterator
 
+from slpnb.ecs import scheduler
 from slpnb.ecs.resources import TaskNeeds
-from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.ecs.scheduler.state import Tracking
 from slpnb.fleet import Fleet, replay, traffic
 from slpnb.fleet.replay import Replay

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from slpnb import config
-from slpnb.ecs import placement
+from slpnb.ecs import placement, scheduler
 from slpnb.ecs.resources import TaskNeeds
-from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.fleet import Fleet, monthly, replay, running
 from slpnb.fleet.rollout import Setting, deployment, kept, lost
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from slpnb import catalog, config
+from slpnb.ecs import scheduler
 from slpnb.ecs.resources import TaskNeeds
-from slpnb.ecs.scheduler import machine as scheduler
 from slpnb.errors import ParameterError, Refusal
 from slpnb.fleet import Fleet, traffic
 from tests.conftest import CASES as ALL_CASES

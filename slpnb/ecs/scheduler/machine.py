@@ -20,6 +20,7 @@ from typing import Any
 
 from slpnb.ecs.placement import Failure
 from slpnb.ecs.scheduler import capacity, deployment, lifecycle, managed_scaling, tracking
+from slpnb.ecs.scheduler.managed_scaling import METRIC_SECONDS
 from slpnb.ecs.scheduler.state import (
     REPEAT_SECONDS,
     ContainerInstance,
@@ -31,8 +32,6 @@ from slpnb.ecs.scheduler.state import (
     Tracking,
 )
 from slpnb.ecs.scheduler.view import View
-
-METRIC_SECONDS = managed_scaling.METRIC_SECONDS
 
 
 def advance(state: State, seconds: float) -> State:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Literal
 
-from slpnb.ecs.scheduler import lifecycle, machine as scheduler
+from slpnb.ecs.scheduler import lifecycle, machine
 from slpnb.ecs.scheduler.state import Outcome, State, Task
 
 OBSERVED = Outcome(pull_seconds=inf, start_seconds=0, healthy_seconds=inf, stop_seconds=inf)
@@ -81,4 +81,4 @@ def _with(task: Task, **seen: Any) -> Task:
 
 def _now(state: State) -> State:
     state.wake = state.clock
-    return scheduler.advance(state, 0)
+    return machine.advance(state, 0)

@@ -14,7 +14,6 @@ from math import ceil
 
 from slpnb.ecs.scheduler.state import Service, State, Tracking
 
-METRIC_SECONDS = 60
 HIGH_POINTS = 3
 LOW_POINTS = 15
 LOW_SHARE = 0.9

@@ -11,4 +11,5 @@ from .services import (
     misfits as misfits,
     nearest as nearest,
     pack as pack,
+    priced as priced,
 )

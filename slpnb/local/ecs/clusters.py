@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.ecs.models import Cluster
 
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs import scheduler
 from slpnb.local.base.refusal import Refusal
 from slpnb.local.ecs.providers import CapacityProviders, not_found
 from slpnb.local.ecs.region import Region

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from moto.ec2.models.instances import Instance as Machine
 
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs import scheduler
 from slpnb.ecs.scheduler.state import ContainerInstance
 from slpnb.errors import ParameterError
 from slpnb.local.ecs import registration

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from moto.ecs.models import CapacityProvider, Cluster
 
-from slpnb.ecs.scheduler import machine as scheduler, managed_scaling
+from slpnb.ecs import scheduler
+from slpnb.ecs.scheduler import managed_scaling
 from slpnb.ecs.scheduler.state import ContainerInstance, Group, Provider
 from slpnb.local.corrections.autoscaling import AutoScalingGroup
 from slpnb.local.ecs.providers import CapacityProviders

@@ -11,7 +11,7 @@ a container's docker label ``slpnb.outcome``: JSON with the fields of `slpnb.ecs
 
 from __future__ import annotations
 
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs import scheduler
 from slpnb.local.ecs.clusters import Clusters
 from slpnb.local.ecs.container_instances import ContainerInstances
 from slpnb.local.ecs.definitions import TaskDefinitions

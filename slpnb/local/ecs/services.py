@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.ecs.models import TaskDefinition
 
-from slpnb.ecs.scheduler import machine as scheduler
+from slpnb.ecs import scheduler
 from slpnb.ecs.scheduler.state import Service
 from slpnb.local.base.refusal import Refusal
 from slpnb.local.ecs import refusals, requests

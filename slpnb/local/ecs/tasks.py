@@ -9,8 +9,8 @@ from typing import Any
 
 from moto.ecs.models import Cluster, TaskDefinition
 
-from slpnb.ecs import placement, resources
-from slpnb.ecs.scheduler import capacity, machine as scheduler
+from slpnb.ecs import placement, resources, scheduler
+from slpnb.ecs.scheduler import capacity
 from slpnb.ecs.scheduler.state import Share, Task
 from slpnb.local.ecs import interfaces, refusals, requests
 from slpnb.local.ecs.clusters import Clusters

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings, strategies as st
 
-from slpnb.ecs import resources
+from slpnb.ecs import resources, scheduler
 from slpnb.ecs.percents import limits
-from slpnb.ecs.scheduler import capacity, deployment, machine as scheduler, managed_scaling
+from slpnb.ecs.scheduler import capacity, deployment, managed_scaling
 from slpnb.ecs.scheduler.state import (
     RELEASED,
     Breaker,

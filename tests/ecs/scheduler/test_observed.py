@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slpnb.ecs import resources
-from slpnb.ecs.scheduler import machine as scheduler, observed
+from slpnb.ecs import resources, scheduler
+from slpnb.ecs.scheduler import observed
 from slpnb.ecs.scheduler.state import Breaker, ContainerInstance, Definition, Service, State, TargetGroup
 
 KEY = "cluster/web"
