@@ -151,7 +151,6 @@ def _found_cluster(aws: Aws, cluster: Mapping[str, Any]) -> Found:
     name, settings = cluster["clusterName"], {item["name"]: item["value"] for item in cluster.get("settings", [])}
     attributes = {"container_insights": settings.get("containerInsights", "disabled")}
     facts = {
-        "name": name,
         "providers": tuple(cluster.get("capacityProviders", ())),
         "strategy": tuple(cluster.get("defaultCapacityProviderStrategy", ())),
     }
@@ -201,13 +200,10 @@ def _found_group(aws: Aws, group: Mapping[str, Any]) -> Found:
         "subnets": _in_order(aws, (found["subnets"] or "").split(",")),
         "AmazonECSManaged": ("propagated" if managed[0] else "not propagated") if managed else None,
     }
-    facts = {
-        "protected": tuple(item["InstanceId"] for item in group["Instances"] if item.get("ProtectedFromScaleIn")),
-        "in_service": tuple(item["InstanceId"] for item in group["Instances"] if item["LifecycleState"] == "InService"),
-    }
+    protected = tuple(item["InstanceId"] for item in group["Instances"] if item.get("ProtectedFromScaleIn"))
     name, arn = group["AutoScalingGroupName"], group["AutoScalingGroupARN"]
     step = aws.step_of(tags)
-    return Found("auto-scaling-group", "Auto Scaling group", name, arn, attributes, step, facts)
+    return Found("auto-scaling-group", "Auto Scaling group", name, arn, attributes, step, {"protected": protected})
 
 
 def _in_order(aws: Aws, subnets: Iterable[str]) -> list[str]:

@@ -26,22 +26,11 @@ from slpnb.errors import ParameterError
 
 Rule = Mapping[str, str]  # a placement strategy or constraint as CreateService takes it
 
+SPREAD_ZONES: Rule = {"type": "spread", "field": "attribute:ecs.availability-zone"}
 # Service placement templates, by the console's names ("Amazon ECS task placement").
 TEMPLATES: Mapping[str, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = {
-    "az_balanced_spread": (
-        (
-            {"type": "spread", "field": "attribute:ecs.availability-zone"},
-            {"type": "spread", "field": "instanceId"},
-        ),
-        (),
-    ),
-    "az_balanced_binpack": (
-        (
-            {"type": "spread", "field": "attribute:ecs.availability-zone"},
-            {"type": "binpack", "field": "memory"},
-        ),
-        (),
-    ),
+    "az_balanced_spread": ((SPREAD_ZONES, {"type": "spread", "field": "instanceId"}), ()),
+    "az_balanced_binpack": ((SPREAD_ZONES, {"type": "binpack", "field": "memory"}), ()),
     "binpack": (({"type": "binpack", "field": "memory"},), ()),
     "one_per_instance": ((), ({"type": "distinctInstance"},)),
 }
@@ -230,10 +219,9 @@ def how_many(needs: TaskNeeds, one: Instance) -> tuple[int, tuple[Resource, ...]
 class Fit:
     """Whether one task fits an empty instance of a type, and by how much.
 
-    Amounts are MiB against the safe lower bound of what the type registers, less the reserve
-    and less the daemons. ``count`` is how many of
-    this one do, ``limiting`` the resources that stop one more, ``spare`` what the instance has left
-    next to ``count`` of them.
+    Amounts are MiB against the safe lower bound of what the type registers, less the reserve and the
+    daemons. ``count`` is how many of the task fit, ``limiting`` the resources that stop one more,
+    ``spare`` what the instance has left next to ``count`` of them.
     """
 
     needs: TaskNeeds
@@ -302,16 +290,14 @@ def fit(
     *,
     reserved_mib: int = 0,
     trunking: bool = False,
-    live_mib: int | None = None,
     daemons: Sequence[TaskNeeds] = (),
 ) -> Fit:
     """Whether and how often a task fits an empty instance of a type.
 
-    ``reserved_mib`` is ECS_RESERVED_MEMORY, ``trunking`` whether ENI trunking is on,
-    ``live_mib`` what a live instance of the type registered, its reserve added back, ``daemons`` the tasks that run on
-    every instance. Raises `ParameterError` for an unknown type.
+    ``reserved_mib`` is ECS_RESERVED_MEMORY, ``trunking`` whether ENI trunking is on, ``daemons`` the tasks that
+    run on every instance. Raises `ParameterError` for an unknown type.
     """
-    registered = catalog.registered_memory(type_name, live_mib)
+    registered = catalog.registered_memory(type_name)
     empty = instance(
         type_name,
         reserved_memory_mib=reserved_mib,

@@ -229,9 +229,9 @@ def service(first: Definition, name: str = "web", *, template: str = "az_balance
     return Service("cluster", name, definition=first, **fields)
 
 
-def beside(state: State, needs: TaskNeeds, family: str = "other") -> State:
+def beside(state: State, needs: TaskNeeds) -> State:
     """The cluster with someone else's task already running on it (RunTask)."""
-    task = Task("", "cluster", definition(needs, family=family), f"family:{family}")
+    task = Task("", "cluster", definition(needs, family="other"), "family:other")
     return scheduler.advance(scheduler.run_tasks(state, [task])[0], BOOT_SECONDS)
 
 

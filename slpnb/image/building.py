@@ -46,7 +46,6 @@ class Image:
     """An image in an engine. ``manifest`` and ``entry_point`` are architectures in an image's terms."""
 
     name: str
-    identity: str
     manifest: str
     entry_point: str
     mib: float
@@ -268,7 +267,7 @@ def look_into(engine: Engine, name: str) -> Image:
     (entry_point, *_) = found.attrs["Config"]["Entrypoint"]
     header = _first_bytes(engine, name, entry_point)
     mib = found.attrs["Size"] / 1024 / 1024
-    return Image(name, found.id, found.attrs["Architecture"], elf_architecture(header), mib)
+    return Image(name, found.attrs["Architecture"], elf_architecture(header), mib)
 
 
 def _first_bytes(engine: Engine, name: str, path: str) -> bytes:

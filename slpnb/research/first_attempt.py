@@ -45,9 +45,9 @@ def registered(types: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.Index(list(types), name="type"))
 
 
-def remaining(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str = TYPE) -> pd.DataFrame:
+def remaining(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED)) -> pd.DataFrame:
     """MiB left for a task of each size in each situation, negative where it is short (one row per size)."""
-    empty = catalog.registered_memory(type_name).at_least_mib
+    empty = catalog.registered_memory(TYPE).at_least_mib
     rows = [
         {"alone": empty - size, f"next to {BESIDE} MiB": empty - BESIDE - size, "next to a copy": empty - 2 * size}
         for size in sizes
@@ -55,7 +55,7 @@ def remaining(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: st
     return pd.DataFrame(rows, index=pd.Index(list(sizes), name="task_mib"))
 
 
-def outcomes(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str = TYPE) -> pd.DataFrame:
+def outcomes(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED)) -> pd.DataFrame:
     """What happens to a service with one task of each size, by the scheduler model (one row per size).
 
     ``alone`` and ``beside`` start it on one instance, ``update`` replaces its task there, and
@@ -63,11 +63,11 @@ def outcomes(sizes: Sequence[int] = (WRITTEN, REMEMBERED, TUNED), type_name: str
     """
     rows = []
     for size in sizes:
-        alone, two = start(size, type_name=type_name), start(size, type_name=type_name, most=2)
+        alone, two = start(size), start(size, most=2)
         rows.append(
             {
                 "alone": short_words(alone),
-                f"next to {BESIDE} MiB": short_words(start(size, type_name=type_name, beside=BESIDE)),
+                f"next to {BESIDE} MiB": short_words(start(size, beside=BESIDE)),
                 "update": short_words(replay.update(alone)) if alone.steady else "nothing to update",
                 "update, group of two": short_words(replay.update(two)) if two.steady else "nothing to update",
             }
@@ -106,9 +106,9 @@ def start(
 # "2.5 GiB available"
 
 
-def accounts(type_name: str = TYPE) -> pd.DataFrame:
+def accounts() -> pd.DataFrame:
     """The two accounts of one instance's memory, the scheduler's and the host's, in MiB (one row per line)."""
-    total = catalog.registered_memory(type_name).at_least_mib
+    total = catalog.registered_memory(TYPE).at_least_mib
     rows = [
         ("registered by the agent, once", total, total),
         ("taken", 0, total - SEEN),
@@ -158,9 +158,9 @@ def _spare(mib: int) -> str:
     return f"{mib} to spare" if mib >= 0 else f"short by {-mib}"
 
 
-def hypotheses(type_name: str = TYPE) -> pd.DataFrame:
+def hypotheses() -> pd.DataFrame:
     """The explanations for a task that fitted nowhere, each with its arithmetic (one row each), in MiB."""
-    total = catalog.registered_memory(type_name).at_least_mib
+    total = catalog.registered_memory(TYPE).at_least_mib
     every = list(_hypotheses(total))
     rows = [one.judged(total) for one in every]
     return pd.DataFrame(rows, index=pd.Index([one.words for one in every], name="explanation"))

@@ -97,9 +97,9 @@ def _container(record: Record) -> Markup:
     """What the run's container used and served, as a chart; empty where tasks were simulated."""
     if not record.measured:
         return Markup()
-    from slpnb.sizing import charts  # 1 s of matplotlib, which most reports need not
+    from slpnb.sizing.charts import container_memory, show  # 1 s of matplotlib, which most reports need not
 
-    drawn = charts.show(charts.container_memory(Measured.from_dict(record.measured)))
+    drawn = show(container_memory(Measured.from_dict(record.measured)))
     return _inline(drawn.svg(), "container-")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from slpnb import efs, image
 from slpnb.config import Config
 from slpnb.plan import Observed, Resource, resolve
 from slpnb.plan.shown import show
@@ -46,7 +47,7 @@ def execution(config: Config) -> Policy:
     through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
     return _policy(
         _allow("LogInToTheRegistry", ["ecr:GetAuthorizationToken"], "*"),
-        _allow("PullFromThisRepository", PULL, Ref("repository", "arn", "10_image")),
+        _allow("PullFromThisRepository", PULL, Ref("repository", "arn", image.STEP)),
         _allow("WriteThisLog", WRITE_LOG, arn("logs", f"log-group:{log_group(config)}:*", region)),
         _allow("ReadTheseSecrets", ["secretsmanager:GetSecretValue"], secrets),
         _allow("DecryptThem", ["kms:Decrypt"], Ref("kms-key", "arn"), through),
@@ -60,8 +61,8 @@ WRITE_LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
 def task(_config: Config) -> Policy:
     """What the container itself may do: mount and write the uploads, only through their access point."""
     actions = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
-    through = {"StringEquals": {"elasticfilesystem:AccessPointArn": Ref("access-point", "arn", "30_efs")}}
-    return _policy(_allow("MountTheUploads", actions, Ref("file-system", "arn", "30_efs"), through))
+    through = {"StringEquals": {"elasticfilesystem:AccessPointArn": Ref("access-point", "arn", efs.STEP)}}
+    return _policy(_allow("MountTheUploads", actions, Ref("file-system", "arn", efs.STEP), through))
 
 
 def instance(config: Config) -> Policy:

@@ -1,7 +1,7 @@
 """40_secrets: the key, the secrets for the database and WordPress, and the three roles that may use them.
 
-A secret's value is generated when the plan is applied, goes to Secrets Manager, and is never shown or compared
-nowhere. Source: AWS Secrets Manager User Guide ("Secret encryption and decryption", "Delete an AWS Secrets
+A secret's value is generated when the plan is applied, goes to Secrets Manager, and is never shown or
+compared. Source: AWS Secrets Manager User Guide ("Secret encryption and decryption", "Delete an AWS Secrets
 Manager secret"), AWS KMS Developer Guide ("Deleting AWS KMS keys"), docs/ecs-facts.md, "WordPress behind a load
 balancer".
 """

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slpnb import cluster
+from slpnb import cluster, efs
 from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
 from slpnb.errors import Refusal
@@ -23,7 +23,7 @@ STEP = "80_service"
 DIMENSIONS: dict[str, Ref] = {
     "LoadBalancer": Ref("load-balancer", after=":loadbalancer/"),
     "TargetGroup": Ref("target-group", after=":"),
-    "FileSystemId": Ref("file-system", step="30_efs"),
+    "FileSystemId": Ref("file-system", step=efs.STEP),
 }
 
 

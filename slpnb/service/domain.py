@@ -20,7 +20,6 @@ from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Resource, Wait, Wanted
 from slpnb.plan.values import Ref
 
-STEP = "80_service"
 KEY_ALGORITHMS = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1")  # what a listener accepts
 
 
@@ -103,8 +102,8 @@ def find_certificate(aws: Aws) -> dict[str, Found]:
     if not valid:
         raise Refusal(_not_for_all(aws.config, issued))
     chosen = max(valid, key=lambda one: (str(one.get("NotAfter", "")), one["CertificateArn"]))
-    facts = {"names": _names(chosen)}
-    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], facts)}
+    names = {"names": _names(chosen)}
+    return {"certificate": Found("certificate", "ACM certificate", domain, chosen["CertificateArn"], names)}
 
 
 def _issued(aws: Aws) -> list[dict[str, Any]]:

@@ -17,7 +17,6 @@ from slpnb.plan.values import Ref
 from slpnb.service import stability, step
 from slpnb.verdict import Verdict, ng, ok
 
-STEP = "80_service"
 TASK = "installation"
 STARTED_BY = "slpnb-install"
 TIMEOUT_SECONDS = 900
@@ -33,7 +32,7 @@ def plan(config: Config, have: Observed) -> Plan:
         "installs WordPress and its network; if that has been done, it changes nothing",
         calls=(_run(config),),
     )
-    return Plan(STEP, (change,), have)
+    return Plan(step.STEP, (change,), have)
 
 
 def _run(config: Config) -> Call:
@@ -44,7 +43,7 @@ def _run(config: Config) -> Call:
         "count": 1,
         "startedBy": STARTED_BY,
         "overrides": {"containerOverrides": [{"name": name, "command": ["install"]}]},
-        "tags": tag_list(config.tags(STEP, TASK), "key", "value"),
+        "tags": tag_list(config.tags(step.STEP, TASK), "key", "value"),
         **_network(config),
     }
     described = {"cluster": config.cluster.name, "tasks": [Ref(TASK)]}

@@ -16,7 +16,7 @@ from typing import Any
 from slpnb import cluster, efs, network, task
 from slpnb.aws import Aws, batches, tag_list
 from slpnb.config import Config
-from slpnb.ecs.placement import TEMPLATES
+from slpnb.ecs.placement import SPREAD_ZONES, TEMPLATES
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
 from slpnb.plan.values import Ref
@@ -26,7 +26,6 @@ from slpnb.verdict import Verdicts
 STEP = "80_service"
 ABSENT = ("ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException")
 SERVICES_AT_ONCE = 10  # DescribeServices takes no more
-AZ_SPREAD = {"type": "spread", "field": "attribute:ecs.availability-zone"}
 SERVICE = {
     "scheduling": "schedulingStrategy || 'REPLICA'",
     "controller": "deploymentController.type || 'ECS'",
@@ -106,7 +105,7 @@ def rebalances(config: Config) -> bool:
     over zones ("Balancing an Amazon ECS service across Availability Zones").
     """
     strategy, _ = TEMPLATES[config.service.placement]
-    return config.service.maximum_percent > 100 and (not strategy or strategy[0] == AZ_SPREAD)
+    return config.service.maximum_percent > 100 and (not strategy or strategy[0] == SPREAD_ZONES)
 
 
 # --- what AWS holds -----------------------------------------------------------------------------------------

@@ -43,12 +43,6 @@ def check(config: Config) -> Verdicts:
     return Verdicts.of(one.rule(config) for one in CHECKS)
 
 
-def table(config: Config) -> pd.DataFrame:
-    """The same as a table: check (index), verdict, seen, source of the rule."""
-    rows = [(one.subject, one.status, one.seen, known.source) for one, known in zip(check(config), CHECKS, strict=True)]
-    return pd.DataFrame(rows, columns=["check", "verdict", "seen", "source"]).set_index("check")
-
-
 def biting(config: Config, tried: Mapping[str, Config]) -> pd.DataFrame:
     """What each of these parameters adds to the verdicts on ``config``: setting (index), check, verdict, seen."""
     known = set(check(config))

@@ -20,8 +20,6 @@ from slpnb.runbook.steps import STEPS, step
 from slpnb.start import contradictions
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
-STEP = "00_start"
-
 
 @dataclass(frozen=True)
 class Survey:

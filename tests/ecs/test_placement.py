@@ -40,7 +40,7 @@ def test_what_a_task_definition_takes(case):
 def test_fits(case):
     fields = ("memory_mib", "cpu_units", "tcp_ports", "dynamic_ports", "enis", "gpus", "attributes")
     needs = needs_of({field: case[field] for field in fields if field in case})
-    options = {key: case[key] for key in ("reserved_mib", "trunking", "live_mib") if key in case}
+    options = {key: case[key] for key in ("reserved_mib", "trunking") if key in case}
     found = placement.fit(needs, case["type"], **options)
     assert found.count == case["count"]
     assert bool(found) == (case["count"] > 0)

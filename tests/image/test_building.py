@@ -27,7 +27,7 @@ def podman(architecture: str = "amd64", name: str = "podman") -> engine.Engine:
 
 
 def image(manifest: str, entry_point: str) -> building.Image:
-    return building.Image("localhost/x:1", "sha256:1", manifest, entry_point, 1.0)
+    return building.Image("localhost/x:1", manifest, entry_point, 1.0)
 
 
 @pytest.mark.parametrize(("header", "architecture"), [(elf(0x3E), "amd64"), (elf(0xB7), "arm64")])

@@ -20,7 +20,6 @@ from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Service, Sh
 from slpnb.words import counted
 
 PROVISIONING_SECONDS = 1800  # the longest that a task waits for capacity: 10 to 30 minutes
-SPREAD_ZONES = {"type": "spread", "field": "attribute:ecs.availability-zone"}
 NO_INSTANCES = "No Container Instances were found in your"
 
 
@@ -102,7 +101,7 @@ def _known(state: State, task: Task, zone: str = "") -> tuple[dict[str, Containe
 
 
 def _strategy(task: Task) -> Sequence[Rule]:
-    return task.placement.strategy or ((SPREAD_ZONES,) if task.service else ())
+    return task.placement.strategy or ((placement.SPREAD_ZONES,) if task.service else ())
 
 
 def _worded(found: Failure, task: Task) -> Failure:
