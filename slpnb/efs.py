@@ -14,12 +14,12 @@ from typing import Any
 from slpnb import network
 from slpnb.aws import Aws, tag_list
 from slpnb.config import Config
+from slpnb.network import NFS_PORT
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
 from slpnb.plan.values import Ref, substitute
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "30_efs"
-NFS_PORT = 2049
 FILE_SYSTEM = {"encrypted": "Encrypted", "performance_mode": "PerformanceMode"}
 THROUGHPUT = {"throughput_mode": "ThroughputMode", "provisioned_mibps": "ProvisionedThroughputInMibps"}
 ACCESS_POINT = {

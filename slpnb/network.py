@@ -14,13 +14,14 @@ import pandas as pd
 
 from slpnb.aws import Aws, tag_list, tag_map
 from slpnb.config import Config
+from slpnb.ecs.resources import EPHEMERAL_PORTS
 from slpnb.errors import Refusal
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, compare, read_back
 from slpnb.plan.values import Ref
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "20_network"
-EPHEMERAL_PORTS = (32768, 60999)  # where Docker maps host port 0 on Amazon Linux (ECS Developer Guide, "hostPort")
+NFS_PORT = 2049
 ROLES = ("load-balancer", "instances", "tasks", "efs")
 WORLD = ("0.0.0.0/0", "::/0")
 EVERY_PROTOCOL = "-1"
@@ -81,8 +82,8 @@ def _to_the_instances(config: Config) -> Iterator[Rule]:
     if task.network_mode == "host":
         yield _rule(task.container_port, task.container_port, balancer, "the container's port on the instance")
     elif task.network_mode == "bridge":
-        low, high = (task.host_port, task.host_port) if task.host_port else EPHEMERAL_PORTS
-        yield _rule(low, high, balancer, "host ports of the tasks")
+        ports = [task.host_port] if task.host_port else EPHEMERAL_PORTS  # host port 0: where Docker maps it
+        yield _rule(ports[0], ports[-1], balancer, "host ports of the tasks")
     if config.network.ssh_from_cidr:
         yield _rule(22, 22, config.network.ssh_from_cidr, "SSH from one address")
 
@@ -95,7 +96,7 @@ def _to_the_tasks(config: Config) -> Iterator[Rule]:
 def _to_the_uploads(config: Config) -> Iterator[Rule]:
     who = config.mounts_from if config.network.nfs_from == "auto" else config.network.nfs_from
     if who != "nobody":
-        yield _rule(2049, 2049, Ref(f"security-group/{who}"), f"NFS from the {who}")
+        yield _rule(NFS_PORT, NFS_PORT, Ref(f"security-group/{who}"), f"NFS from the {who}")
 
 
 def _rule(from_port: int, to_port: int, source: Any, why: str, protocol: str = "tcp") -> Rule:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slpnb.config import Config
 
 RESERVED_TCP_PORTS = frozenset({22, 2375, 2376, 51678, 51679})  # ecs_client.go: SSH, Docker, the agent
-DYNAMIC_PORTS = 60_999 - 32_768 + 1  # Linux's ip_local_port_range, from which Docker draws (PortMapping, hostPort)
+EPHEMERAL_PORTS = range(32_768, 61_000)  # Linux's ip_local_port_range, from which Docker draws (PortMapping, hostPort)
 MOST_STATIC_PORTS = 100  # an instance's reserved host ports, its own five among them (PortMapping, hostPort)
 MINIMUM_MEMORY_MIB = 6  # RegisterTaskDefinition: Docker reserves no less for a container
 ATTRIBUTE_ENI = "ecs.capability.task-eni"
@@ -73,7 +73,7 @@ class Instance:
     cpu_units: int
     gpus: int = 0
     enis: int = 0
-    dynamic_ports: int = DYNAMIC_PORTS
+    dynamic_ports: int = len(EPHEMERAL_PORTS)
     tcp_ports: frozenset[int] = RESERVED_TCP_PORTS
     udp_ports: frozenset[int] = frozenset()
     attributes: Mapping[str, str] = field(default_factory=dict)

@@ -5,30 +5,6 @@ wrong put right (`slpnb.local.corrections`), and with ECS capacity (`slpnb.local
 imports neither moto nor werkzeug until `slpnb.local.server.main` runs in the child process.
 """
 
-from slpnb.local.client import (
-    PACE,
-    Embedded,
-    EmbeddedError,
-    advance,
-    ensure,
-    health,
-    real,
-    reset,
-    snapshot,
-    start,
-    writes,
-)
+import lazy_loader
 
-__all__ = [
-    "PACE",
-    "Embedded",
-    "EmbeddedError",
-    "advance",
-    "ensure",
-    "health",
-    "real",
-    "reset",
-    "snapshot",
-    "start",
-    "writes",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,10 +21,12 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from slpnb import local
 from slpnb.aws import Aws
 from slpnb.config import Config, lay_over, load
 from slpnb.engine import CHOICE_VARIABLE
 from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
+from slpnb.local import ENDPOINT_VARIABLE
 from slpnb.repository import NOTEBOOKS_DIR, RUNS
 from slpnb.runbook import RECORD_TYPE, connect_embedded
 from slpnb.runbook.steps import NOTEBOOKS
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from slpnb.runner.progress import Progressing
 
 INTERRUPTED = 130  # as a shell counts Ctrl-C
-ENDPOINT = "SLPNB_LOCAL_ENDPOINT"
 TEARDOWN = "99_destroy"
 LAST = "80_service"  # after it the service answers
 
@@ -262,13 +263,11 @@ def _backend(config: Config, containers: bool) -> Iterator[_Backend]:
     if config.backend == "aws":
         yield _Backend()
         return
-    from slpnb import local
-
     own = local.start(local.PACE if containers else 0)
-    with nullcontext(local.ensure()) if os.environ.get(ENDPOINT) else own as embedded:
+    with nullcontext(local.ensure()) if os.environ.get(ENDPOINT_VARIABLE) else own as embedded:
         aws = connect_embedded(config, embedded) if containers else None
         url = embedded.endpoint_url
-        yield _Backend({ENDPOINT: url}, embedded.describe, aws, lambda: local.real(url).get("tasks", {}))
+        yield _Backend({ENDPOINT_VARIABLE: url}, embedded.describe, aws, lambda: local.real(url).get("tasks", {}))
 
 
 def conclude(record: Record) -> None:
@@ -345,11 +344,9 @@ def to_refresh(names: Sequence[str], source: Path = NOTEBOOKS_DIR) -> list[str]:
 
 def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = NOTEBOOKS_DIR) -> None:
     """Execute notebooks in place and in order, on one embedded AWS; outputs are kept, times are not."""
-    from slpnb import local
-
     with tempfile.TemporaryDirectory() as folder, local.start() as embedded:
         kernels = Kernels(source, Path(folder) / "kernels.log")
-        kernels.environ = {ENDPOINT: embedded.endpoint_url, CHOICE_VARIABLE: "none"}  # outputs of every machine
+        kernels.environ = {ENDPOINT_VARIABLE: embedded.endpoint_url, CHOICE_VARIABLE: "none"}  # for every machine alike
         with kernels:
             for position, name in enumerate(names, start=1):
                 _execute_in_place(source / f"{name}.ipynb", kernels, position < len(names))

@@ -21,7 +21,6 @@ from slpnb.ecs.scheduler.state import RELEASED, ContainerInstance, State, Status
 UNCHECKED_SECONDS = 40  # a task that nothing checks counts as healthy 40 s into RUNNING (see healthy_seconds)
 FIRST_CHECK_SECONDS = 5  # until a target's first health check has passed
 DETACH_SECONDS = 1  # of a task's network interface
-EPHEMERAL = range(32_768, 61_000)  # host ports that the kernel chooses from (docs/ecs-facts.md, "What a task takes")
 
 
 def advance(state: State) -> None:
@@ -274,7 +273,7 @@ def _free_ports(state: State, instance: ContainerInstance, count: int) -> tuple[
     if not count:
         return ()
     used = {port for task in state.on_instance(instance.id) for port in task.ports} | instance.remaining.tcp_ports
-    free = (port for port in EPHEMERAL if port not in used)
+    free = (port for port in resources.EPHEMERAL_PORTS if port not in used)
     return tuple(next(free) for _ in range(count))
 
 
