@@ -41,23 +41,19 @@ class Fleet:
                 "is impossible"
             )
 
-    def empty(self) -> list[Instance]:
-        """The fleet's instances without tasks, spread over the zones as the Auto Scaling group does."""
-        return [self.launch(number) for number in range(self.instances)]
-
-    def launch(self, number: int) -> Instance:
-        """One empty instance, the zones taken in turn."""
+    @property
+    def empty(self) -> Instance:
+        """An instance without tasks, in the first zone."""
         return resources.instance(
             self.type_name,
             reserved_memory_mib=self.reserved_mib,
-            zone=self.zones[number % len(self.zones)],
-            id=f"instance-{number + 1:03}",
+            zone=self.zones[0],
             trunking=self.trunking,
         )
 
     def per_instance(self, needs: TaskNeeds) -> int:
         """How many copies of a task one empty instance takes, under the placement template."""
-        count, _ = placement.how_many(needs, self.launch(0))
+        count, _ = placement.how_many(needs, self.empty)
         return min(count, 1) if self.template == "one_per_instance" else count
 
     def holding(self, needs: TaskNeeds, tasks: int) -> int:

@@ -207,7 +207,7 @@ def cluster(fleet: Fleet, *, target_percent: int = 100, warmup_seconds: float = 
     """
     group = Group(
         GROUP, "cluster", fleet.instances, fleet.max_instances, fleet.instances,
-        (fleet.launch(0),), fleet.zones, BOOT_SECONDS,
+        (fleet.empty,), fleet.zones, BOOT_SECONDS,
     )  # fmt: skip
     state = scheduler.add_group(State(), group)
     provider = Provider(GROUP, "cluster", GROUP, target_percent=target_percent, warmup_seconds=warmup_seconds)
