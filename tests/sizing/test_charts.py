@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from functools import cache
+from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import is_color_like
 from matplotlib.text import Text
 
 from slpnb import config, sizing
@@ -162,3 +166,14 @@ def test_a_chart_is_shown_as_svg_and_png_and_in_words():
     assert bundle["text/plain"] == "chart: Memory for tasks on one c6i.large"
     assert bundle["image/svg+xml"].startswith("<?xml")
     assert bundle["image/png"][:4] == b"\x89PNG"
+
+
+DRAWING = sorted(path for path in Path(charts.__path__[0]).glob("*.py") if path.name != "colours.py")
+
+
+@pytest.mark.parametrize("path", DRAWING, ids=lambda path: path.stem)
+def test_a_chart_takes_its_colours_by_their_meaning(path):
+    written = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    # "none" is the absence of one; a single letter is a format, a marker or an axis
+    words = {word for word in written if isinstance(word, str) and len(word) > 1 and word != "none"}
+    assert {word for word in words if is_color_like(word) or word in mpl.colormaps} == set()

@@ -13,21 +13,37 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from slpnb.fleet.replay import PHASES
-from slpnb.sizing.charts.style import EMPTY, LINE, NEW, OLD, ORANGE, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.charts.colours import (
+    BESIDE,
+    CROWD,
+    GONE,
+    INSTANCES,
+    LINE,
+    MAIN,
+    MARKED,
+    PAPER,
+    QUIET,
+    SHORT,
+    STARTING,
+    STOPPING,
+    TOO_MUCH,
+    UNHEALTHY,
+    WAITING,
+)
+from slpnb.sizing.charts.style import canvas, legend
 from slpnb.sizing.headroom import FRONTIER, OTHER, OWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Hours = np.ndarray[Any, Any]
-GONE = "#999999"
 PHASE_COLOURS = {
-    "waiting": EMPTY,
-    "starting": ORANGE,
-    "healthy": NEW,
-    "unhealthy": "#CC79A7",
+    "waiting": WAITING,
+    "starting": STARTING,
+    "healthy": MAIN,
+    "unhealthy": UNHEALTHY,
     "draining": GONE,
-    "stopping": "#D0D0D0",
+    "stopping": STOPPING,
 }
 OLD_HEALTHY = "healthy, old"
 MOST_NAMES = 6  # fleets of a frontier that are named
@@ -67,7 +83,7 @@ def _clock(axes: Axes, end: float) -> None:
 
 
 def _colour(phase: str) -> str:
-    return OLD if phase == OLD_HEALTHY else PHASE_COLOURS[phase]
+    return BESIDE if phase == OLD_HEALTHY else PHASE_COLOURS[phase]
 
 
 def _spans(name: str, life: pd.Series[Any], end: float) -> list[tuple[str, float, float]]:
@@ -83,12 +99,12 @@ def _span(axes: Axes, row: int, phase: str, span: tuple[float, float], end: floa
     """One phase with its duration, where it fits."""
     begin, until = span
     colour = _colour(phase)
-    edge = TOO_MUCH if phase == "waiting" else "white"
+    edge = TOO_MUCH if phase == "waiting" else PAPER
     axes.barh(row, until - begin, left=begin, height=0.62, color=colour, edgecolor=edge)
     length = until - begin
     words = "" if until >= end else f"{length / 60:.0f} min" if length >= MINUTES_FROM else f"{length:.0f} s"
     if words and length > end * 0.0145 * len(words):
-        ink = "white" if colour == NEW else LINE
+        ink = PAPER if colour == MAIN else LINE
         axes.text((begin + until) / 2, row, words, ha="center", va="center", color=ink, fontsize=8.5)
 
 
@@ -99,8 +115,8 @@ def zones(lost: pd.DataFrame) -> Figure:
         desired = int((lost["survive"] + lost["placed"] + lost["wait"]).max())
         for row, (_, one) in enumerate(lost.iterrows()):
             inside = int(one["tasks"] - one["survive"])
-            _stack(axes, 2.3 * row, [(int(one["survive"]), NEW), (inside, GONE)])
-            parts = [(int(one["survive"]), NEW), (int(one["placed"]), OLD), (int(one["wait"]), EMPTY)]
+            _stack(axes, 2.3 * row, [(int(one["survive"]), MAIN), (inside, GONE)])
+            parts = [(int(one["survive"]), MAIN), (int(one["placed"]), BESIDE), (int(one["wait"]), WAITING)]
             _stack(axes, 2.3 * row + 0.9, parts)
         places = [2.3 * row + bar for row in range(len(lost)) for bar in (0, 0.9)]
         names = [words for zone in lost.index for words in (f"{zone}: before", "after its loss")]
@@ -111,7 +127,7 @@ def zones(lost: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_xlabel("tasks")
         axes.set_title("Losing a zone: which tasks keep running, which restart")
-        legend(figure, {"elsewhere": NEW, "in the zone": GONE, "restarted at once": OLD, "waiting": EMPTY})
+        legend(figure, {"elsewhere": MAIN, "in the zone": GONE, "restarted at once": BESIDE, "waiting": WAITING})
     return figure
 
 
@@ -120,9 +136,9 @@ def _stack(axes: Axes, place: float, parts: list[tuple[int, str]]) -> None:
     for width, colour in parts:
         if not width:
             continue
-        edge = TOO_MUCH if colour == EMPTY else "white"
+        edge = TOO_MUCH if colour == WAITING else PAPER
         axes.barh(place, width, left=start, height=0.8, color=colour, edgecolor=edge)
-        ink = "white" if colour == NEW else LINE
+        ink = PAPER if colour == MAIN else LINE
         axes.text(start + width / 2, place, str(width), ha="center", va="center", color=ink, fontsize=9)
         start += width
 
@@ -133,9 +149,9 @@ def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
         axes = figure.subplots()
         kinds = {what: fleets[fleets["what"] == what] for what in (OTHER, FRONTIER, OWN)}
         rest, best, own = kinds.values()
-        axes.plot(rest["headroom"], rest["usd_month"], "o", color="#BBBBBB", markersize=5)
-        axes.plot(best["headroom"], best["usd_month"], "o-", color=NEW, drawstyle="steps-post")
-        axes.plot(own["headroom"], own["usd_month"], "D", color=TOO_MUCH, markersize=8)
+        axes.plot(rest["headroom"], rest["usd_month"], "o", color=CROWD, markersize=5)
+        axes.plot(best["headroom"], best["usd_month"], "o-", color=MAIN, drawstyle="steps-post")
+        axes.plot(own["headroom"], own["usd_month"], "D", color=MARKED, markersize=8)
         axes.axvline(0, color=LINE, linewidth=1.2, linestyle="--", zorder=0)
         _fleet_names(axes, best, own)
         low, high = min([0, *fleets["headroom"]]), max([1, *fleets["headroom"]])
@@ -148,7 +164,7 @@ def headroom(fleets: pd.DataFrame, tasks: int) -> Figure:
         axes.set_title("What headroom costs")
         if fleets.empty:
             axes.text(0.5, 0.5, "no fleet fits this task", ha="center", transform=axes.transAxes)
-        present = {FRONTIER: NEW, OWN: TOO_MUCH, OTHER: "#BBBBBB"}
+        present = {FRONTIER: MAIN, OWN: MARKED, OTHER: CROWD}
         legend(figure, {what: colour for what, colour in present.items() if len(kinds[what])})
     return figure
 
@@ -162,7 +178,7 @@ def _fleet_names(axes: Axes, best: pd.DataFrame, own: pd.DataFrame) -> None:
     for _, one in own.iterrows():
         words, place = f"{one['instances']} x {one['type']}", (one["headroom"], one["usd_month"])
         axes.annotate(
-            words, place, (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=9, color=TOO_MUCH
+            words, place, (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=9, color=MARKED
         )
 
 
@@ -182,25 +198,25 @@ def day(minutes: pd.DataFrame, target_percent: float) -> Figure:
         below.set_ylabel("tasks, instances")
         below.set_xlabel("hours")
         above.set_title("A day of scaling")
-        colours = {"demand": OLD, "tasks and what they reserve (dashed: the target)": NEW, "instances": ORANGE}
+        meaning = {"demand": BESIDE, "tasks and what they reserve (dashed: the target)": MAIN, "instances": INSTANCES}
         short = not minutes.empty and bool((minutes["headroom_units"] < 0).any())
-        legend(figure, colours | ({"short": TOO_MUCH} if short else {}))
+        legend(figure, meaning | ({"short": TOO_MUCH} if short else {}))
     return figure
 
 
 def _asked(axes: Axes, hours: Hours, minutes: pd.DataFrame, target_percent: float) -> None:
     """Load below capacity, and where it is above."""
     load, capacity = minutes["load_units"].to_numpy(), minutes["capacity_units"].to_numpy()
-    axes.fill_between(hours, load, color=OLD, linewidth=0)
+    axes.fill_between(hours, load, color=BESIDE, linewidth=0)
     axes.fill_between(hours, load, capacity, where=load > capacity, color=TOO_MUCH, linewidth=0)
-    axes.step(hours, capacity, where="post", color=NEW, linewidth=1.6)
-    axes.step(hours, capacity * target_percent / 100, where="post", color=NEW, linewidth=1, linestyle="--")
+    axes.step(hours, capacity, where="post", color=MAIN, linewidth=1.6)
+    axes.step(hours, capacity * target_percent / 100, where="post", color=MAIN, linewidth=1, linestyle="--")
     axes.set_ylim(0, 1.12 * max(load.max(), capacity.max()))
 
 
 def _counts(axes: Axes, hours: Hours, minutes: pd.DataFrame) -> None:
     """Tasks and instances, with the maximum of each written on it."""
-    for name, colour in (("tasks", NEW), ("instances", ORANGE)):
+    for name, colour in (("tasks", MAIN), ("instances", INSTANCES)):
         counts = minutes[name].to_numpy()
         axes.step(hours, counts, where="post", color=colour, linewidth=1.6)
         at = int(counts.argmax())
@@ -218,7 +234,7 @@ def remaining(table: pd.DataFrame, type_name: str) -> Figure:
         for row, values in enumerate(table.to_numpy()):
             for column, value in enumerate(values):
                 fits = value >= 0
-                axes.barh(row, 0.96, left=column - 0.48, height=0.88, color=OLD if fits else "#F6D5C3")
+                axes.barh(row, 0.96, left=column - 0.48, height=0.88, color=BESIDE if fits else SHORT)
                 words = f"{value} left" if fits else f"short by {-value}"
                 axes.text(column, row, words, ha="center", va="center", color=LINE, fontsize=9.5)
         axes.set_xticks(range(len(table.columns)), [str(name).replace(" ", "\n", 1) for name in table.columns])

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slpnb.sizing.charts.style import COLOURS, LINE, NEW, OLD, QUIET, TOO_MUCH, canvas, legend
+from slpnb.sizing.charts.colours import BESIDE, LINE, MAIN, MARKED, PAPER, QUIET, RESERVED
+from slpnb.sizing.charts.style import canvas, legend
 from slpnb.sizing.measure import MARGIN_PERCENT, MOST, Measured, Moment, limit_for, needs, workers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-APART = COLOURS["reserve"]
 
 
 def container_memory(measured: Measured) -> Figure:
@@ -26,8 +25,8 @@ def container_memory(measured: Measured) -> Figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
         _moments(left, measured)
         _by_workers(right, measured)
-        names = {"all but the workers": APART, "workers, measured": NEW, f"{MARGIN_PERCENT:g} % margin": OLD}
-        legend(figure, names | {"the image's rule": TOO_MUCH})
+        names = {"all but the workers": RESERVED, "workers, measured": MAIN, f"{MARGIN_PERCENT:g} % margin": BESIDE}
+        legend(figure, names | {"the image's rule": MARKED})
     return figure
 
 
@@ -35,8 +34,8 @@ def _moments(axes: Axes, measured: Measured) -> None:
     moments = measured.moments
     for row, moment in enumerate(moments):
         seen, own = moment.memory, sum(moment.memory.workers)
-        axes.barh(row, seen.apart, color=APART, height=0.6)
-        axes.barh(row, own, left=seen.apart, color=NEW, height=0.6)
+        axes.barh(row, seen.apart, color=RESERVED, height=0.6)
+        axes.barh(row, own, left=seen.apart, color=MAIN, height=0.6)
         axes.annotate(_said(moment), (seen.total, row), (4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks(range(len(moments)), [moment.name for moment in moments])
     axes.set_ylim(len(moments) - 0.5, -0.5)
@@ -55,10 +54,10 @@ def _by_workers(axes: Axes, measured: Measured) -> None:
     allowed = workers(measured.limit_mib)
     counts = list(range(min(allowed + 4, MOST) + 1))
     plain, more = needs(measured), needs(measured, MARGIN_PERCENT)
-    axes.plot(counts, [plain.total(count) for count in counts], color=NEW)
-    axes.plot(counts, [more.total(count) for count in counts], color=OLD)
+    axes.plot(counts, [plain.total(count) for count in counts], color=MAIN)
+    axes.plot(counts, [more.total(count) for count in counts], color=BESIDE)
     ruled = [count for count in counts if count >= 2]
-    axes.plot(ruled, [limit_for(count) for count in ruled], color=TOO_MUCH)
+    axes.plot(ruled, [limit_for(count) for count in ruled], color=MARKED)
     for moment in measured.moments:
         axes.plot(len(moment.memory.workers), moment.memory.total, "o", color=LINE, markersize=4)
     axes.plot([allowed] * 2, [0, measured.limit_mib], color=QUIET, linewidth=1, linestyle=":")
@@ -74,7 +73,7 @@ def _written(axes: Axes, measured: Measured, allowed: int, needed: float) -> Non
     limit = measured.limit_mib
     axes.axhline(limit, color=LINE, linewidth=1.2, linestyle="--")
     words = f"limit {limit} MiB: {allowed} workers need {needed:.0f}"
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+    box = {"facecolor": PAPER, "edgecolor": "none", "pad": 2}
     axes.text(0.02, 0.98, words, va="top", fontsize=9, bbox=box, zorder=4, transform=axes.transAxes)
-    axes.plot(allowed, needed, "o", color=OLD, markersize=6)
+    axes.plot(allowed, needed, "o", color=BESIDE, markersize=6)
     axes.set_ylim(0, 1.3 * max(limit, needed, limit_for(allowed)))

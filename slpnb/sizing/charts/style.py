@@ -1,7 +1,7 @@
 """One style for every chart, and what turns a Figure into what a notebook displays and keeps.
 
-`show` gives SVG (the same bytes for the same figure) and PNG. Colours are Okabe and Ito's, which
-colour-blind readers can tell apart.
+`show` gives SVG (the same bytes for the same figure) and PNG. What is drawn has the colours of
+`slpnb.sizing.charts.colours`; the axes have those of slpnb.mplstyle.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from slpnb.sizing.charts.colours import TOO_MUCH, WAITING
+
 STYLE = Path(__file__).with_name("slpnb.mplstyle")
-OLD, NEW, TOO_MUCH, LINE, QUIET = "#56B4E9", "#0072B2", "#D55E00", "#222222", "#666666"
-ORANGE = "#E69F00"
-EMPTY = "#FFFFFF"  # drawn with an edge: what waits
-COLOURS = {"kernel": "#767676", "reserve": ORANGE, "task": NEW, "left": "#D3E6F2", "does not fit": TOO_MUCH}
 WIDTH = 8.0  # inches: a notebook's column
 
 
@@ -70,10 +68,10 @@ def canvas(height: float) -> Iterator[Figure]:
         figure.set_layout_engine("none")
 
 
-def legend(figure: Figure, colours: Mapping[str, str]) -> None:
+def legend(figure: Figure, meaning: Mapping[str, str]) -> None:
     """What the colours mean, below the chart."""
     handles = [
-        Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor=TOO_MUCH if colour == EMPTY else "none", label=name)
-        for name, colour in colours.items()
+        Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor=TOO_MUCH if colour == WAITING else "none", label=name)
+        for name, colour in meaning.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(colours))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(meaning))

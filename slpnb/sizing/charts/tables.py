@@ -18,17 +18,24 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from slpnb.ecs.resources import UNITS
-from slpnb.sizing.charts.style import (
-    COLOURS,
+from slpnb.sizing.charts.colours import (
+    BESIDE,
+    COUNTS,
+    KERNEL,
+    LEFT,
     LINE,
-    NEW,
-    OLD,
-    ORANGE,
+    MAIN,
+    MARKED,
+    NONE,
+    NUMBER,
+    PAPER,
     QUIET,
+    RESERVED,
+    STARTING,
     TOO_MUCH,
-    canvas,
-    legend,
+    WAITING,
 )
+from slpnb.sizing.charts.style import canvas, legend
 from slpnb.words import counted
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 
     from slpnb.fleet.rollout import Rollout, Stage
 
+PARTS = {"kernel": KERNEL, "reserve": RESERVED, "task": MAIN, "left": LEFT, "does not fit": TOO_MUCH}
 MOST_BLOCKS, MOST_STAGES = 8, 12  # more tasks, or stages, than that are drawn without a value for each
 
 
@@ -58,7 +66,7 @@ def memory(budget: pd.DataFrame, type_name: str) -> Figure:
         axes.set_xlim(0, longest * 1.03)
         axes.set_xlabel("memory of one instance in MiB")
         axes.set_title(f"Memory for tasks on one {type_name}")
-        legend(figure, {name: COLOURS[name] for name in COLOURS if _appears(budget, name)})
+        legend(figure, {name: PARTS[name] for name in PARTS if _appears(budget, name)})
     return figure
 
 
@@ -88,11 +96,11 @@ def _blocks(size: int, parts: pd.Series[int]) -> Iterator[Block]:
 
 def _draw(axes: Axes, row: int, block: Block, longest: int) -> None:
     """A block with its value inside, or above or below it where the block is too narrow."""
-    colour, hatch = COLOURS[block.name], "//" if block.name == "does not fit" else None
-    axes.barh(row, block.width, left=block.start, color=colour, edgecolor="white", hatch=hatch, height=0.56)
+    colour, hatch = PARTS[block.name], "//" if block.name == "does not fit" else None
+    axes.barh(row, block.width, left=block.start, color=colour, edgecolor=PAPER, hatch=hatch, height=0.56)
     narrow = block.width < longest * 0.02 * len(block.words)
     place = row if not narrow else row + 0.4 if block.name == "reserve" else row - 0.4
-    ink = LINE if narrow or block.name in ("left", "reserve") else "white"
+    ink = LINE if narrow or block.name in ("left", "reserve") else PAPER
     box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5} if hatch else None
     at_end = narrow and block.name == "left"  # the line of the instance's end is next to it
     middle = block.start + block.width / 2 - (longest * 0.02 if at_end else 0)
@@ -113,11 +121,11 @@ def fit_map(tasks: pd.DataFrame, type_name: str = "", task_mib: int = 0) -> Figu
         axes = figure.subplots()
         counts = tasks.to_numpy()
         top = max(1, int(counts.max()))
-        shades = mpl.colormaps["Blues"](0.15 + 0.75 * counts / top)
-        shades[counts == 0] = mpl.colors.to_rgba("#F3F3F3")
+        shades = mpl.colormaps[COUNTS](0.15 + 0.75 * counts / top)
+        shades[counts == 0] = mpl.colors.to_rgba(NONE)
         axes.imshow(shades, aspect="auto")
         for (row, column), count in np.ndenumerate(counts):
-            colour = QUIET if count == 0 else "white" if count / top > 0.55 else "black"
+            colour = QUIET if count == 0 else PAPER if count / top > 0.55 else NUMBER
             axes.text(column, row, "0" if count == 0 else str(count), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(tasks.columns)), [str(size) for size in tasks.columns])
         axes.set_yticks(range(len(tasks)), [str(name) for name in tasks.index])
@@ -125,7 +133,7 @@ def fit_map(tasks: pd.DataFrame, type_name: str = "", task_mib: int = 0) -> Figu
         sizes, names = [int(str(size)) for size in tasks.columns], [str(name) for name in tasks.index]
         if type_name in names and task_mib in sizes:
             corner = sizes.index(task_mib) - 0.46, names.index(type_name) - 0.43
-            axes.add_patch(Rectangle(corner, 0.92, 0.86, fill=False, edgecolor=TOO_MUCH, linewidth=2.5))
+            axes.add_patch(Rectangle(corner, 0.92, 0.86, fill=False, edgecolor=MARKED, linewidth=2.5))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_xlabel("task memory in MiB")
@@ -147,9 +155,9 @@ def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
     """Price of one task per month, and what stays free on its instance: one row per type of `sizing.prices`."""
     with canvas(height=1.5 + 0.42 * max(1, len(table))) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
-        colours = [NEW if name == type_name else OLD for name in table.index]
-        _valued_bars(left, table["usd_task_month"], colours, "{:.2f}")
-        _valued_bars(right, table["left_mib"], colours, "{:.0f}")
+        filled = [MAIN if name == type_name else BESIDE for name in table.index]
+        _valued_bars(left, table["usd_task_month"], filled, "{:.2f}")
+        _valued_bars(right, table["left_mib"], filled, "{:.0f}")
         if len(table):
             right.axvline(task_mib, color=LINE, linewidth=1.2, linestyle="--", zorder=1)
             right.text(task_mib, -0.72, f" one more task: {task_mib}", ha="left", va="center", fontsize=9)
@@ -163,9 +171,9 @@ def prices(table: pd.DataFrame, task_mib: int, type_name: str = "") -> Figure:
     return figure
 
 
-def _valued_bars(axes: Axes, values: pd.Series[float], colours: Sequence[str], form: str) -> None:
-    bars = axes.barh(range(len(values)), values, color=colours, height=0.6)
-    axes.bar_label(bars, fmt=form, padding=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+def _valued_bars(axes: Axes, values: pd.Series[float], filled: Sequence[str], form: str) -> None:
+    bars = axes.barh(range(len(values)), values, color=filled, height=0.6)
+    axes.bar_label(bars, fmt=form, padding=5, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
     axes.set_xlim(0, 1.25 * max(values, default=1))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if not len(values):
@@ -179,7 +187,8 @@ def timeline(update: Rollout) -> Figure:
     names = [name for name, *_ in states]
     with canvas(height=3.2) as figure:
         axes = figure.subplots()
-        _bars(axes, dict(zip((OLD, NEW, ORANGE), zip(*(counts for _, *counts in states), strict=True), strict=True)))
+        stacks = zip(*(counts for _, *counts in states), strict=True)
+        _bars(axes, dict(zip((BESIDE, MAIN, STARTING), stacks, strict=True)))
         highest = max(update.most, *(sum(counts) + (name == "stuck") for name, *counts in states))
         if update.stuck:
             _missing(axes, update, len(states) - 1)
@@ -197,8 +206,8 @@ def timeline(update: Rollout) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("tasks")
         axes.set_title(f"A rolling update of {counted(update.desired, 'task')}")
-        colours = {"old": OLD, "new, healthy": NEW, "new, starting": ORANGE}
-        legend(figure, colours | ({"does not fit": TOO_MUCH} if update.stuck else {}))
+        meaning = {"old": BESIDE, "new, healthy": MAIN, "new, starting": STARTING}
+        legend(figure, meaning | ({"does not fit": TOO_MUCH} if update.stuck else {}))
     return figure
 
 
@@ -212,13 +221,13 @@ def _new(stage: Stage) -> tuple[int, int]:
     return stage.healthy - stage.old, stage.old + stage.new - stage.healthy
 
 
-def _bars(axes: Axes, colours: Mapping[str, Sequence[int]]) -> None:
+def _bars(axes: Axes, stacked: Mapping[str, Sequence[int]]) -> None:
     """Bars of one colour upon those of another, with their values."""
-    bottom = np.zeros(max(map(len, colours.values())), dtype=int)
-    for colour, values in colours.items():
+    bottom = np.zeros(max(map(len, stacked.values())), dtype=int)
+    for colour, values in stacked.items():
         bars = axes.bar(np.arange(len(values)), values, bottom=bottom, color=colour, width=0.6)
         if len(values) <= MOST_STAGES:
-            ink = "white" if colour == NEW else "black"
+            ink = PAPER if colour == MAIN else NUMBER
             axes.bar_label(bars, [str(value or "") for value in values], label_type="center", color=ink)
         bottom = bottom + np.array(values)
 
@@ -226,7 +235,7 @@ def _bars(axes: Axes, colours: Mapping[str, Sequence[int]]) -> None:
 def _missing(axes: Axes, update: Rollout, place: int) -> None:
     """The task that fits nowhere, on top of those that run."""
     last = update.stages[-1]
-    axes.bar(place, 1, bottom=last.old + last.new, width=0.6, color="white", edgecolor=TOO_MUCH, linewidth=1.5)
+    axes.bar(place, 1, bottom=last.old + last.new, width=0.6, color=WAITING, edgecolor=TOO_MUCH, linewidth=1.5)
     axes.text(place, last.old + last.new + 0.5, _lacking(update), ha="center", va="center", color=TOO_MUCH, fontsize=9)
 
 
