@@ -82,12 +82,18 @@ class World:
     folder: Path
     made: list[Any] = field(default_factory=list)
 
+    @property
+    def database_address(self) -> str:
+        """Not its name: Podman's DNS drops queries while other tests' containers come and go."""
+        self.database.reload()
+        return str(self.database.attrs["NetworkSettings"]["Networks"][self.network]["IPAddress"])
+
     def environment(self, **changes: str) -> dict[str, str]:
         """Every variable of the task definition, the database and salts filled in."""
         (container,) = definition(load("staging"))["containerDefinitions"]
         clear = {item["name"]: item["value"] for item in container["environment"]}
         secret = {item["name"]: SALT for item in container["secrets"]}
-        database = {"HOST": "database", "NAME": "wordpress", "USER": "wordpress", "PASSWORD": PASSWORD}
+        database = {"HOST": self.database_address, "NAME": "wordpress", "USER": "wordpress", "PASSWORD": PASSWORD}
         named = {f"WORDPRESS_DB_{name}": value for name, value in database.items()}
         return clear | secret | {"WORDPRESS_HOST": HOST, "CRON_SECONDS": "0"} | named | changes
 
@@ -164,7 +170,7 @@ def open_world(engine: Engine) -> Iterator[World]:
 
 def _database(engine: Engine, image: str, network: Any) -> Any:
     container = engine.client.containers.create(image, labels=LABELS)
-    network.connect(container, aliases=["database"])
+    network.connect(container)
     container.start()
     return container
 
