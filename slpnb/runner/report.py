@@ -43,6 +43,8 @@ class RunReport:
     def __init__(self, folder: Path, record: Record) -> None:
         self.folder, self.record = folder, record
         self._work = ThreadPoolExecutor(max_workers=1)
+        # Its thread starts now: an interruption in the middle of a later start would leave one that nobody waits for.
+        self._work.submit(int).result()
         self._charts: dict[Path, list[ReportChart]] = {}
         for entry in record.notebooks:  # of a run that this one resumes
             self.add(folder / f"{entry.notebook}.ipynb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,17 @@ def test_the_report_is_written_as_far_as_the_run_has_come(tmp_path):
     assert text.count("<svg") == 2
     assert "70_task" in text
     assert {path.name for path in folder.iterdir()} == {"60_sizing.html", "60_sizing.ipynb", "report.html", "run.json"}
+
+
+def test_an_interruption_while_a_notebook_is_handed_over_leaves_no_thread_that_writes_later(tmp_path, monkeypatch):
+    class Interrupted(threading.Thread):
+        def start(self):
+            super().start()
+            raise KeyboardInterrupt
+
+    running = record(exit_code=None, left=["60_sizing"])
+    nbformat.write(executed(tmp_path), tmp_path / "60_sizing.ipynb")
+    with report.RunReport(tmp_path, running) as writing:
+        monkeypatch.setattr(threading, "Thread", Interrupted)
+        writing.add(tmp_path / "60_sizing.ipynb")
+    assert (tmp_path / "60_sizing.html").exists()
