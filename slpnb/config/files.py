@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
+from slpnb.config import written
 from slpnb.config.consistency import RULES
 from slpnb.config.parameters import Parameters
 from slpnb.errors import ParameterError
@@ -78,6 +79,7 @@ def load(environment: str | None = None, given: Mapping[str, Any] | None = None,
     """
     # a notebook's own section is an empty dict until something is injected there: it sets nothing
     given = {key: value for key, value in (given or {}).items() if value != {} or key not in Parameters.model_fields}
+    given = written.meant(given, Parameters)
     environment = environment or given.get("environment") or "staging"
     if environment not in ENVIRONMENTS:
         raise ParameterError(f"{INJECTED}: environment is {environment!r}, must be one of {', '.join(ENVIRONMENTS)}")
@@ -124,17 +126,17 @@ def _assignment(text: str) -> dict[str, Any]:
     if not equals or not key:
         raise ParameterError(f"--set {text}: must be section.key=value, such as task.memory_mib=3584")
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = written.read(value)
     except yaml.YAMLError as error:
         raise ParameterError(f"--set {text}: the value is not YAML") from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
-    return dict(nested)
+    return dict(written.meant(nested, Parameters))
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = written.meant(written.read(path.read_text(encoding="utf-8")), Parameters) or {}
     except FileNotFoundError as error:
         raise ParameterError(f"{path}: no such file; there must be base.yaml and one for each environment") from error
     except yaml.YAMLError as error:

@@ -34,7 +34,7 @@ class AwsSection(Section):
     """Which account, and with which credentials."""
 
     account_id: Annotated[str, Field(pattern=r"^(\d{12})?$")] = ""
-    """twelve digits, in quotes; on backend aws it must be the caller's account"""
+    """twelve digits; on backend aws it must be the caller's account"""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-east-1"
     """region for everything in this environment"""
     profile: str = ""
