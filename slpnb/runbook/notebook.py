@@ -5,17 +5,17 @@ The only module, besides the runner, that knows that the embedded AWS exists.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from slpnb.aws import Aws, connect
-from slpnb.config import Config, lay_over, load
+from slpnb.config import Config, load
 from slpnb.errors import VerificationError
 from slpnb.plan import Applied, Plan
+from slpnb.runbook.cells import parse_cells
 from slpnb.runbook.steps import STEPS, step
 from slpnb.verdict import Verdicts
 
@@ -96,30 +96,6 @@ def notebook_parameters() -> dict[str, Any]:
 
     shell = get_ipython()
     return parse_cells(shell.user_ns["In"] if shell else ())
-
-
-def parse_cells(cells: Iterable[str]) -> dict[str, Any]:
-    """Merge the assignments of cells that hold nothing but literals; ``environment`` begins a new set."""
-    merged: dict[str, Any] = {}
-    for values in map(_literals, cells):
-        if "environment" in values and "backend" in values:
-            merged = {}
-        merged = lay_over(merged, values)
-    return merged
-
-
-def _literals(cell: str) -> dict[str, Any]:
-    """The assignments of a cell; none unless every statement assigns a literal to one name."""
-    try:
-        return dict(_assignment(node) for node in ast.parse(cell).body)
-    except (SyntaxError, ValueError):
-        return {}
-
-
-def _assignment(node: ast.stmt) -> tuple[str, Any]:
-    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id, ast.literal_eval(node.value)
-    raise ValueError("not a parameters cell")
 
 
 @dataclass(frozen=True)

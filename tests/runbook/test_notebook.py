@@ -10,33 +10,6 @@ from slpnb.plan import Applied
 from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 
-PARAMETERS = 'environment = "staging"\nbackend = "local"\napply = "local"\nefs = {}'
-INJECTED = '# Parameters\nenvironment = "production"\nefs = {"uid": 1000}\n'
-
-
-def test_parameters_come_from_the_cells_that_hold_only_literals():
-    cells = ["", PARAMETERS, INJECTED, "from slpnb import efs, runbook\nconfig, aws = runbook.open('30_efs')", "plan"]
-    assert runbook.parse_cells(cells) == {
-        "environment": "production",
-        "backend": "local",
-        "apply": "local",
-        "efs": {"uid": 1000},
-    }
-
-
-def test_running_the_parameters_cell_again_begins_anew():
-    cells = [PARAMETERS, INJECTED, "x = plan.apply()", PARAMETERS]
-    assert runbook.parse_cells(cells)["environment"] == "staging"
-    assert runbook.parse_cells(cells)["efs"] == {}
-
-
-@pytest.mark.parametrize(
-    "cell", ["a = b", "a, b = 1, 2", "print('environment')", "a = 1\nprint(a)", "def f(): pass", "!ls"]
-)
-def test_any_other_cell_is_no_parameters_cell(cell):
-    assert runbook.parse_cells([cell]) == {}
-
-
 def test_an_untouched_embedded_aws_is_prepared_so_that_a_notebook_runs_alone(embedded, monkeypatch, capsys):
     monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
     local.reset(embedded.endpoint_url)
