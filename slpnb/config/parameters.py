@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Mib = Annotated[int, Field(ge=6, le=25_165_824)]  # ECS accepts no less than 6 MiB
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
@@ -16,6 +16,15 @@ Count = Annotated[int, Field(ge=0, le=5000)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_.-]{0,126}$")]
 Architecture = Literal["arm64", "x86_64"]
+
+
+def _written_out(value: object) -> object:
+    """What ``papermill -p apply true`` means: papermill makes a boolean of True and False only, spelt so."""
+    words = {"true": True, "false": False, "local": "local"}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Apply = Annotated[bool | Literal["local"], BeforeValidator(_written_out)]
 
 
 class Section(BaseModel):
@@ -339,7 +348,7 @@ class Parameters(Section):
     """which params file overrides base.yaml"""
     backend: Literal["local", "aws"] = "local"
     """local: the embedded AWS; aws: the account in the aws section"""
-    apply: bool | Literal["local"] = "local"
+    apply: Apply = "local"
     """true: write; false: plan only; local: write on the embedded AWS only"""
     confirm: Literal["", "production"] = ""
     """production is applied only with confirm: production"""

@@ -25,6 +25,14 @@ def test_a_mistake_is_one_sentence_with_place_key_and_what_is_allowed(case):
         assert part in sentence
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("true", True), ("True", True), ("FALSE", False), ("false", False), ("Local", "local"), (True, True)],
+)
+def test_apply_may_be_a_word_since_papermill_passes_one(written, meant):
+    assert config.load(given={"apply": written}).apply is meant
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_shipped_parameters_load_and_each_value_names_its_source(environment):
     loaded = config.load(environment)
