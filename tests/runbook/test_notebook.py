@@ -10,6 +10,7 @@ from slpnb.plan import Applied
 from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 
+
 def test_an_untouched_embedded_aws_is_prepared_so_that_a_notebook_runs_alone(embedded, monkeypatch, capsys):
     monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
     local.reset(embedded.endpoint_url)
