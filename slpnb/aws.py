@@ -6,6 +6,7 @@ Steps read through `Aws.read` and `Aws.pages`, which send nothing that writes; o
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import boto3
 import jmespath
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
+from botocore.session import Session as BotoSession
 
 from slpnb.config import Config
 from slpnb.errors import AwsError, GuardError
@@ -144,16 +147,26 @@ def connect(config: Config, *, endpoint_url: str | None = None, **options: Any) 
     real ones are ever sent there. Raises `GuardError`.
     """
     if endpoint_url:
-        return Aws(config, _embedded_session(config.aws.region), endpoint_url, **options)
+        return Aws(config, sealed_session(config.aws.region), endpoint_url, **options)
     aws = Aws(config, boto3.Session(profile_name=config.aws.profile or None), None, **options)
     _guard(aws)
     return aws
 
 
 @cache
-def _embedded_session(region: str) -> boto3.Session:
-    """One per region: a session reads each service's model once, 0.2 s for EC2's alone."""
-    return boto3.Session("embedded", "embedded", region_name=region)
+def sealed_session(region: str) -> boto3.Session:
+    """A session for the embedded AWS, with placeholder credentials: no setting of the caller's reaches it.
+
+    Neither a profile, a file below ~/.aws nor a variable of the environment: they are meant for the caller's own
+    account, may be wrong where no account is needed, and an endpoint among them leads elsewhere. One per region: a
+    session reads each service's model once, 0.2 s for EC2's alone.
+    """
+    usual = {name: default for name, (_, _, default, _) in BotoSession.SESSION_VARIABLES.items()}
+    nowhere = {"config_file": os.devnull, "credentials_file": os.devnull, "ignore_configured_endpoint_urls": True}
+    fixed = {**usual, "s3": {}, "proxies_config": {}, **nowhere}
+    sealed = BotoSession(session_vars={name: (None, None, value, None) for name, value in fixed.items()})
+    sealed.register_component("data_loader", Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
+    return boto3.Session("embedded", "embedded", region_name=region, botocore_session=sealed)
 
 
 def _guard(aws: Aws) -> None:

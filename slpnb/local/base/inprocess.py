@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.model_instances import reset_model_data
+
+from slpnb.aws import sealed_session
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -18,19 +19,25 @@ REGION = "us-east-1"
 @cache
 def client(service: str) -> Any:
     """A client whose requests never leave the process."""
-    made = _session().client(
+    made = sealed_session(REGION).client(
         service,  # type: ignore[call-overload]
         config=Config(retries={"max_attempts": 0}, proxies={}),
     )
-    stubber = BotocoreStubber()
+    stubber = _Within()
     stubber.enabled = True
     made.meta.events.register("before-send", stubber)
     return made
 
 
-@cache
-def _session() -> boto3.Session:
-    return boto3.Session("embedded", "embedded", region_name=REGION)
+class _Within(BotocoreStubber):
+    """moto's answers; what moto has none for is an error here, since botocore would then send it."""
+
+    def process_request(self, request: Any) -> Any:
+        """Status, headers and body."""
+        answer = super().process_request(request)
+        if answer is None:
+            raise RuntimeError(f"{request.url} is not moto's to answer, and nothing leaves this process")
+        return answer
 
 
 def backend(service: str) -> Any:

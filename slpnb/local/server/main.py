@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 MOTO_VERSION = "5.2.5"
-SETTINGS = {  # moto reads these when it is imported
+SETTINGS = {  # moto reads its own when it is imported
     "MOTO_ACCOUNT_ID": "123456789012",
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # the seed's own AMIs suffice; moto's make each listing take 0.7 s
     "MOTO_ENABLE_AMI_VALIDATION": "true",
     "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
 }
 
 
@@ -58,7 +61,7 @@ def _embedded() -> Any:
             f"the embedded AWS corrects moto {MOTO_VERSION}, but {version('moto')} is installed: "
             f"pip install 'moto[server]=={MOTO_VERSION}'"
         )
-    os.environ.update(SETTINGS)
+    _seal()
     gc.disable()  # nothing loaded by now ever becomes garbage: collecting takes a fifth of the start
     from slpnb.local.base import read_once
 
@@ -75,6 +78,16 @@ def _embedded() -> Any:
     gc.freeze()
     gc.enable()
     return embedded
+
+
+def _seal() -> None:
+    """Take away what the caller has set for AWS and for moto, models of services included: moto would read it."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
+        del os.environ[name]
+    os.environ.update(SETTINGS)
+    from botocore.loaders import Loader
+
+    Loader.CUSTOMER_DATA_PATH = os.devnull
 
 
 def _run_containers(embedded: Any, pace: float) -> None:
