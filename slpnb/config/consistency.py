@@ -58,6 +58,12 @@ def _addresses(p: Parameters) -> Iterator[Contradiction]:
             yield f"network.{key}", f"is {value!r}, must be one address (a /32) or empty"
 
 
+def _ecs_exec(p: Parameters) -> Iterator[Contradiction]:
+    # Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec", considerations
+    if p.service.ecs_exec and p.task.read_only_root:
+        yield "service.ecs_exec", "is true, but task.read_only_root is true too: its agent must write in the container"
+
+
 def _domains(p: Parameters) -> Iterator[Contradiction]:
     if not p.service.host_name.endswith("." + p.service.hosted_zone):
         yield (
@@ -83,4 +89,4 @@ def _types(p: Parameters) -> Iterator[Contradiction]:
             yield key, f"is {name!r}: {error}"
 
 
-RULES: tuple[Rule, ...] = (_order, _throughput, _addresses, _domains, _zones, _types)
+RULES: tuple[Rule, ...] = (_order, _throughput, _addresses, _ecs_exec, _domains, _zones, _types)

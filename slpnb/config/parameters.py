@@ -16,6 +16,9 @@ Count = Annotated[int, Field(ge=0, le=5000)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_.-]{0,126}$")]
 Architecture = Literal["arm64", "x86_64"]
+ManagedPolicy = Annotated[
+    str, Field(pattern=r"^(arn:aws[a-z-]*:iam::(aws|\d{12}):policy/)?(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,128}$")
+]
 
 
 def _written_out(value: object) -> object:
@@ -137,6 +140,12 @@ class SecretsSection(Section):
     """MySQL user of the service; its password is generated, once"""
     recovery_days: Annotated[int, Field(ge=7, le=30)] = 7
     """days during which a deleted secret or key can be recovered"""
+    execution_policies: list[ManagedPolicy] = []
+    """further managed policies of the execution role: names of AWS's own, or ARNs; any other is detached"""
+    task_policies: list[ManagedPolicy] = []
+    """further managed policies of the task role, such as one for S3 or SES that a plugin needs"""
+    instance_policies: list[ManagedPolicy] = []
+    """further managed policies of the instance role, such as CloudWatchAgentServerPolicy"""
 
 
 class ClusterSection(Section):
@@ -166,6 +175,8 @@ class ClusterSection(Section):
     """instances get a public address, by which they reach ECR and ECS from public subnets without NAT"""
     container_insights: Literal["enabled", "enhanced", "disabled"] = "enabled"
     """CloudWatch Container Insights"""
+    session_manager: bool = True
+    """instances carry AmazonSSMManagedInstanceCore: a shell by Session Manager, without a key or an open port"""
     awsvpc_trunking: bool = False
     """the account has opted in to ENI trunking: more tasks per instance in network mode awsvpc"""
 
@@ -283,6 +294,8 @@ class ServiceSection(Section):
     """share of the desired tasks kept running during a deployment (rounded up)"""
     maximum_percent: Annotated[int, Field(ge=100, le=400)] = 200
     """share of the desired tasks allowed during a deployment (rounded down)"""
+    ecs_exec: bool = False
+    """ECS Exec: a shell in a container, which holds the secrets; needs task.read_only_root false"""
     circuit_breaker: bool = True
     """give up a deployment whose tasks keep failing, and roll back"""
     placement: Literal["az_balanced_spread", "az_balanced_binpack", "binpack", "one_per_instance"] = (
