@@ -16,6 +16,7 @@ import pandas as pd
 from slpnb import catalog, network
 from slpnb.aws import Aws, batches
 from slpnb.config import Config
+from slpnb.ecs.resources import ATTRIBUTE_TRUNK
 from slpnb.plan import Found, Observed
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
@@ -26,6 +27,14 @@ CAUSES = (
 # What an instance without a route to the internet needs: the agent's three, ECR's two, and the logs ("Amazon ECS
 # interface VPC endpoints"); image layers come from S3, through a gateway endpoint of the route table.
 ENDPOINTS = ("ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "s3")
+TRUNKING = "awsvpcTrunking"
+NOT_TOLD = ("AccessDeniedException", "ClientException")
+# An account-wide change, in this Region, of which every cluster hears: the company's to make, so the kit only says it.
+OPT_IN = (
+    "the caller's own setting does not count; to opt in for every role of the account in this Region: "
+    f"aws ecs put-account-setting-default --name {TRUNKING} --value enabled"
+)
+ASK = "50_cluster looks at the instances instead"
 BATCH = 100  # DescribeContainerInstances takes no more at once
 WAIT_SECONDS, LOOK_SECONDS = 300, 10
 
@@ -43,6 +52,7 @@ class Registered:
     connected: bool
     ec2_id: str
     arn: str
+    trunk: bool = False
 
 
 def find(aws: Aws) -> list[Registered]:
@@ -80,6 +90,7 @@ def _registered(item: Mapping[str, Any]) -> Registered:
         connected=bool(item.get("agentConnected")),
         ec2_id=item.get("ec2InstanceId", ""),
         arn=item["containerInstanceArn"],
+        trunk=ATTRIBUTE_TRUNK in attributes,
     )
 
 
@@ -202,6 +213,8 @@ def _judge_one(config: Config, number: int, one: Registered) -> Verdict:
         return ng(subject, f"{seen}, its type should register at least {least} MiB and {units}")
     if one.architecture != config.task.architecture:
         return ng(subject, f"is {one.architecture}, the task definition asks for {config.task.architecture}")
+    if config.cluster.awsvpc_trunking and not one.trunk:
+        return ng(subject, f"has no trunk interface: launched before its role opted in to {TRUNKING}; replace it")
     return ok(subject, f"ACTIVE, {one.architecture}, registers {one.memory_mib} MiB (at least {least} expected)")
 
 
@@ -260,12 +273,17 @@ def _serves(endpoint: Mapping[str, Any], route_table: str) -> bool:
     return bool(endpoint.get("PrivateDnsEnabled"))
 
 
-def find_trunking(aws: Aws) -> dict[str, Found]:
-    """Whether the account has opted in to ENI trunking, as its effective setting."""
-    settings = aws.pages("ecs", "list_account_settings", "settings", name="awsvpcTrunking", effectiveSettings=True)
-    value = next((item.get("value", "") for item in settings), "disabled")
-    key = "account-setting/awsvpcTrunking"
-    return {key: Found(key, "account setting", "awsvpcTrunking", key, {"value": value})}
+def find_trunking(aws: Aws, role: Found | None) -> dict[str, Found]:
+    """Whether the instance role may have trunks: its effective setting, whatever the caller's is.
+
+    A role that is not there yet will have the account's default, which is the root user's. ``value`` is None
+    where AWS does not tell: another principal's setting is the root user's to read (docs/ecs-facts.md).
+    """
+    principal = role.facts["arn"] if role else f"arn:{aws.caller['Arn'].split(':')[1]}:iam::{aws.account_id}:root"
+    question = {"name": TRUNKING, "effectiveSettings": True, "principalArn": principal}
+    settings = aws.pages("ecs", "list_account_settings", "settings", absent=NOT_TOLD, **question)
+    key, value = f"account-setting/{TRUNKING}", next((item["value"] for item in settings), None)
+    return {key: Found(key, "account setting", TRUNKING, key, {"value": value})}
 
 
 def reachable(config: Config, have: Observed) -> Verdicts:
@@ -324,9 +342,12 @@ def _starts(facts: catalog.InstanceType, architecture: str) -> Verdict:
 
 
 def _trunks(facts: catalog.InstanceType, have: Observed) -> Verdict:
-    subject, found = "ENI trunking", have.get("account-setting/awsvpcTrunking")
+    subject, found = "ENI trunking", have.get(f"account-setting/{TRUNKING}")
     if not facts.trunking_compatible:
         return ng(subject, f"{facts.name} does not support it")
-    if found is None or found.attributes["value"] not in ("enabled", "on"):
-        return ng(subject, "cluster.awsvpc_trunking is true, but the account has not opted in (awsvpcTrunking)")
-    return ok(subject, f"the account has opted in, {facts.branch_interfaces} branch interfaces per instance")
+    value = found.attributes["value"] if found else "disabled"
+    if value is None:
+        return skip(subject, f"AWS tells only the root user the setting of the instance role; {ASK}")
+    if value not in ("enabled", "on"):
+        return ng(subject, f"cluster.awsvpc_trunking is true, but {TRUNKING} is {value} for its role; {OPT_IN}")
+    return ok(subject, f"on for the instance role, {facts.branch_interfaces} branch interfaces per instance")

@@ -69,8 +69,9 @@ def agent(config: Config) -> dict[str, str]:
         "ECS_RESERVED_MEMORY": str(config.cluster.reserved_memory_mib),
         "ECS_AWSVPC_BLOCK_IMDS": "true",
         "ECS_CONTAINER_STOP_TIMEOUT": f"{config.task.stop_timeout_seconds}s",
-        # Images are named by digest: one that is on the instance is the right one, and needs no registry.
-        "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
+        # Images are named by digest: one that is on the instance is the right one, and needs no registry. With
+        # prefer-cached the agent would never clean up, and each release would leave its image on the disk.
+        "ECS_IMAGE_PULL_BEHAVIOR": "once",
         "ECS_ENABLE_SPOT_INSTANCE_DRAINING": "false",
     }
 
@@ -132,8 +133,9 @@ def provider_name(config: Config) -> str:
 def observe(aws: Aws) -> Observed:
     """What AWS holds of this step, in the order in which it is made, and what it refers to."""
     foreign = {**network.find_subnets(aws), **instances.find_routes(aws), **image.find_ami(aws)}
-    earlier = {**network.find_security_groups(aws), **secrets.find_account(aws), **secrets.find_roles(aws)}
-    setting = instances.find_trunking(aws) if aws.config.cluster.awsvpc_trunking else {}
+    roles = secrets.find_roles(aws)
+    earlier = {**network.find_security_groups(aws), **secrets.find_account(aws), **roles}
+    setting = instances.find_trunking(aws, roles.get("role/instance")) if aws.config.cluster.awsvpc_trunking else {}
     cluster = find_cluster(aws)
     joined = instances.as_found(aws, STEP) if cluster else {}
     own = {**cluster, **joined, **_find_launch_template(aws), **_find_group(aws), **_find_provider(aws, cluster)}

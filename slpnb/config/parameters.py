@@ -178,7 +178,7 @@ class ClusterSection(Section):
     session_manager: bool = True
     """instances carry AmazonSSMManagedInstanceCore: a shell by Session Manager, without a key or an open port"""
     awsvpc_trunking: bool = False
-    """the account has opted in to ENI trunking: more tasks per instance in network mode awsvpc"""
+    """the account, or the instance role, has opted in to ENI trunking: more awsvpc tasks per instance"""
 
 
 class SizingSection(Section):

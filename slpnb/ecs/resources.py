@@ -23,6 +23,7 @@ EPHEMERAL_PORTS = range(32_768, 61_000)  # Linux's ip_local_port_range, from whi
 MOST_STATIC_PORTS = 100  # an instance's reserved host ports, its own five among them (PortMapping, hostPort)
 MINIMUM_MEMORY_MIB = 6  # RegisterTaskDefinition: Docker reserves no less for a container
 ATTRIBUTE_ENI = "ecs.capability.task-eni"
+ATTRIBUTE_TRUNK = "ecs.awsvpc-trunk-id"  # only on an instance that has a trunk interface ("ENI trunking")
 ARCHITECTURE = "ecs.cpu-architecture"
 
 Resource = Literal["cpu", "memory", "gpus", "ports", "enis", "attribute"]
@@ -188,7 +189,7 @@ def instance(
 
     ``memory_mib`` is what the kernel reports (MemTotal); by default the catalogue's safe lower
     bound, which is what a plan may count on. ``reserved_memory_mib`` is ECS_RESERVED_MEMORY,
-    ``trunking`` whether the account opted in to ENI trunking before the instance was launched,
+    ``trunking`` whether its role had opted in to ENI trunking before the instance was launched,
     ``daemons`` are tasks that run on every instance of the cluster.
     """
     facts = catalog.instance_type(type_name)
@@ -199,7 +200,7 @@ def instance(
         "ecs.instance-type": type_name,
         "ecs.os-type": "linux",
         ATTRIBUTE_ENI: "",
-    }
+    } | ({ATTRIBUTE_TRUNK: ""} if trunking and facts.trunking_compatible else {})
     empty = Instance(
         id=id,
         type_name=type_name,

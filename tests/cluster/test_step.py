@@ -61,12 +61,17 @@ def test_a_type_starts_only_from_an_ami_of_its_architecture(instance_type, archi
 @pytest.mark.parametrize(
     ("instance_type", "value", "says"),
     [
-        ("c6g.xlarge", "enabled", "[OK]   ENI trunking: the account has opted in"),
-        ("c6g.xlarge", "disabled", "the account has not opted in (awsvpcTrunking)"),
+        ("c6g.xlarge", "enabled", "[OK]   ENI trunking: on for the instance role"),
+        (
+            "c6g.xlarge",
+            "disabled",
+            "[NG]   ENI trunking: cluster.awsvpc_trunking is true, but awsvpcTrunking is disabled",
+        ),
+        ("c6g.xlarge", None, "[SKIP] ENI trunking: AWS tells only the root user"),
         ("t4g.medium", "enabled", "t4g.medium does not support it"),
     ],
 )
-def test_trunking_needs_the_account_and_the_type(instance_type, value, says):
+def test_trunking_needs_the_role_and_the_type(instance_type, value, says):
     key = "account-setting/awsvpcTrunking"
     have = {key: Found(key, "account setting", "awsvpcTrunking", key, {"value": value})}
     config = load(given={"cluster": {"instance_type": instance_type, "awsvpc_trunking": True}})
@@ -178,6 +183,37 @@ def test_the_route_of_each_subnet_is_looked_up(earlier):
         "routes/slp-cluster-vpc-a": "internet gateway",
         "routes/slp-cluster-vpc-b": "internet gateway",
     }
+
+
+@pytest.mark.parametrize(
+    ("principal", "says"),
+    [
+        ("user/one-operator", "[NG]   ENI trunking: cluster.awsvpc_trunking is true, but"),
+        ("", "[NG]   ENI trunking: cluster.awsvpc_trunking is true, but"),  # the caller's own
+        ("role/slp-saas-test-instance", "[OK]   ENI trunking: on for the instance role"),
+        ("root", "[OK]   ENI trunking: on for the instance role"),
+    ],
+)
+def test_trunking_counts_for_the_role_of_the_instances_alone(earlier, principal, says):
+    aws = again(earlier, cluster={"awsvpc_trunking": True})
+    named = {"principalArn": f"arn:aws:iam::{aws.account_id}:{principal}"} if principal else {}
+    aws.client("ecs").put_account_setting(name="awsvpcTrunking", value="enabled", **named)
+    assert says in repr(cluster.preflight(aws.config, cluster.observe(aws)))
+    build(aws)
+    trunked = "has no trunk interface" not in repr(cluster.verify(aws, cluster.desired(aws.config)))
+    assert trunked is says.startswith("[OK]")
+
+
+def test_before_there_is_a_role_the_accounts_default_counts(aws):
+    aws = again(aws, cluster={"awsvpc_trunking": True})
+    assert "[NG]   ENI trunking" in repr(cluster.preflight(aws.config, cluster.observe(aws)))
+    aws.client("ecs").put_account_setting_default(name="awsvpcTrunking", value="enabled")
+    assert "[OK]   ENI trunking" in repr(cluster.preflight(aws.config, cluster.observe(aws)))
+
+
+def test_images_do_not_fill_the_disk():
+    # prefer-cached turns the agent's clean-up off (docs/ecs-facts.md, "Images and AMIs")
+    assert cluster.agent(load())["ECS_IMAGE_PULL_BEHAVIOR"] == "once"
 
 
 def test_a_subnet_without_a_way_out_is_refused_before_anything_is_made(earlier):

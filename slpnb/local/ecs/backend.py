@@ -23,7 +23,7 @@ class Backend(Corrected, EC2ContainerServiceBackend):
         super().__init__(region_name, account_id)
         region = Region(
             region_name, account_id, self.partition,
-            self.clusters, self.capacity_providers, self.task_definitions, self.account_settings,
+            self.clusters, self.capacity_providers, self.task_definitions,
         )  # fmt: skip
         self.services = region.services  # type: ignore[assignment]  # moto's tagging reads ARNs and tags only
         self.tasks = region.tasks  # type: ignore[assignment]

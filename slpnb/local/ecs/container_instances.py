@@ -59,9 +59,8 @@ class ContainerInstances:
         self.region.apply(scheduler.join_instance(self.region.state, joining))
 
     def _joining(self, one: Machine, cluster: str) -> ContainerInstance:
-        trunking = self.region.account_settings.get("awsvpcTrunking")
-        enabled = trunking is not None and trunking.value == "enabled"
-        return registration.joining(one, cluster, self.region.state.clock, trunking=enabled)
+        trunking = self.region.settings.trunks(one)
+        return registration.joining(one, cluster, self.region.state.clock, trunking=trunking)
 
     def register(self, cluster: str, ec2_id: str) -> ContainerInstance:
         """RegisterContainerInstance, as an agent calls it: at once."""

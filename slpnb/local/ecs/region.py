@@ -11,13 +11,14 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ecr.models import ECRBackend, ecr_backends
-from moto.ecs.models import AccountSetting, CapacityProvider, Cluster, TaskDefinition
+from moto.ecs.models import CapacityProvider, Cluster, TaskDefinition
 from moto.elbv2.models import elbv2_backends
 
 from slpnb.ecs.scheduler.state import State, Task
 from slpnb.local.corrections.autoscaling import AutoScaling
 from slpnb.local.corrections.elbv2 import Balancing
 from slpnb.local.ecs.records import ServiceRecord, TaskRecord
+from slpnb.local.ecs.settings import Settings
 
 Item = TypeVar("Item")
 
@@ -36,7 +37,7 @@ class ContainerRunner(Protocol):
 class Region:
     """What there is of ECS in one account and Region.
 
-    The first four tables are moto's own. ``services`` are by the scheduler's key, ``tasks`` by cluster and
+    The first three tables are moto's own. ``services`` are by the scheduler's key, ``tasks`` by cluster and
     ARN, as moto's tagging reads them. ``epoch`` is the state's second 0 in real time. ``followers`` carry out
     what a new state means outside the scheduler, in their order. ``containers`` is None where no container
     runs: then tasks fare as their outcome says. moto's other services are looked up each time: a reset makes
@@ -49,7 +50,7 @@ class Region:
     clusters: dict[str, Cluster]
     capacity_providers: dict[str, CapacityProvider]
     task_definitions: dict[str, dict[int, TaskDefinition]]
-    account_settings: dict[str, AccountSetting]
+    settings: Settings = field(default_factory=Settings)
     services: dict[str, ServiceRecord] = field(default_factory=dict)
     tasks: dict[str, dict[str, TaskRecord]] = field(default_factory=dict)
     state: State = field(default_factory=State)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from moto.core.responses import ActionResult
 from moto.ecs.models import Cluster
-from moto.ecs.responses import EC2ContainerServiceResponse
 
 from slpnb.ecs.scheduler.state import ContainerInstance, Deployment, Task
 from slpnb.local.base.refusal import Refusal
@@ -19,6 +18,7 @@ from slpnb.local.ecs.model import Ecs
 from slpnb.local.ecs.records import ServiceRecord
 from slpnb.local.ecs.refusals import check_constraints, invalid, unsupported
 from slpnb.local.ecs.region import Region
+from slpnb.local.ecs.settings import Settings, SettingsResponses
 
 MOST = 100  # ECS's own limit on maxResults of its list operations
 Params = dict[str, Any]
@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 Shape = Callable[[Region, ServiceRecord, Deployment], Answer]
 
 
-class Responses(Corrected, EC2ContainerServiceResponse):
+class Responses(Corrected, SettingsResponses):
     """The operations that need the scheduler, or that moto answers wrongly."""
 
     RESPONSE_KEY_PATH_TO_TRANSFORMER = {}  # noqa: RUF012  the shapes are the API's already
@@ -40,6 +40,11 @@ class Responses(Corrected, EC2ContainerServiceResponse):
     def held(self) -> Region:
         """What there is of ECS there. (``region`` is moto's word for the Region's name.)"""
         return self.ecs.region
+
+    @property
+    def settings(self) -> Settings:  # type: ignore[override]
+        """The account settings there."""
+        return self.held.settings
 
     def call_action(self) -> Any:
         """Pick up what the other services did since the last call, then answer."""
