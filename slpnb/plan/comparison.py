@@ -11,6 +11,7 @@ from typing import Any
 
 from slpnb.errors import Refusal
 from slpnb.plan.changes import Plan
+from slpnb.plan.meaning import apart, same
 from slpnb.plan.model import Change, Found, Kind, Observed, Resource
 from slpnb.plan.shown import brief, show
 from slpnb.plan.values import Ref, substitute
@@ -61,15 +62,24 @@ def _change(resource: Resource, found: Found | None, kind: Kind, have: Observed)
         details = tuple((name, "", brief(value, have)) for name, value in values.items())
         calls = tuple(kind.create(resource))
         return Change("+", resource.key, kind.title, resource.name, resource.reason, details, calls)
-    differing = {name: value for name, value in resource.attributes.items() if found.attributes.get(name) != value}
+    differing = _differing(resource, found)
     if not differing:
         return Change("=", resource.key, kind.title, resource.name, "as wanted")
     _refuse_fixed(resource, found, kind, differing)
-    details = tuple(
-        (name, show(found.attributes.get(name), have), show(value, have)) for name, value in differing.items()
-    )
+    details = tuple(_detail(name, found.attributes.get(name), value, have) for name, value in differing.items())
     calls = tuple(kind.update(resource, found, frozenset(differing)))
     return Change("~", resource.key, kind.title, resource.name, resource.reason, details, calls)
+
+
+def _differing(resource: Resource, found: Found) -> dict[str, Any]:
+    """The wanted attributes that AWS does not hold, by what they mean."""
+    attributes = resource.attributes.items()
+    return {name: value for name, value in attributes if not same(found.attributes.get(name), value)}
+
+
+def _detail(name: str, old: Any, new: Any, have: Observed) -> tuple[str, str, str]:
+    before, after = apart(old, new)
+    return name, show(before, have), show(after, have)
 
 
 def _refuse_fixed(resource: Resource, found: Found, kind: Kind, differing: Mapping[str, Any]) -> None:
@@ -95,7 +105,7 @@ def _holds(resource: Resource, have: Observed) -> Verdict:
     found = have.get(resource.key)
     if found is None:
         return ng(f"{resource.kind} {resource.name}", "absent")
-    wrong = [name for name, value in resource.attributes.items() if found.attributes.get(name) != value]
+    wrong = _differing(resource, found)
     if wrong:
         seen = ", ".join(f"{name} is {show(found.attributes.get(name), have)}" for name in wrong)
         return ng(f"{resource.kind} {resource.name}", f"{seen}, not as wanted")
