@@ -80,7 +80,7 @@ def _from_the_world(config: Config) -> Iterator[Rule]:
 def _to_the_instances(config: Config) -> Iterator[Rule]:
     task, balancer = config.task, Ref("security-group/load-balancer")
     if task.network_mode == "host":
-        yield _rule(task.container_port, task.container_port, balancer, "the container's port on the instance")
+        yield _rule(task.container_port, task.container_port, balancer, "container port on the instance")
     elif task.network_mode == "bridge":
         ports = [task.host_port] if task.host_port else EPHEMERAL_PORTS  # host port 0: where Docker maps it
         yield _rule(ports[0], ports[-1], balancer, "host ports of the tasks")
@@ -90,7 +90,7 @@ def _to_the_instances(config: Config) -> Iterator[Rule]:
 
 def _to_the_tasks(config: Config) -> Iterator[Rule]:
     port = config.task.container_port
-    yield _rule(port, port, Ref("security-group/load-balancer"), "the container's port")
+    yield _rule(port, port, Ref("security-group/load-balancer"), "container port")
 
 
 def _to_the_uploads(config: Config) -> Iterator[Rule]:
