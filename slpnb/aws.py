@@ -1,21 +1,25 @@
 """The boundary with AWS: one session, one place that knows the endpoint, and the guard before writes.
 
 Steps read through `Aws.read` and `Aws.pages`, which send nothing that writes; only
-`slpnb.plan.apply` does. No other module asks for a boto3 client.
+`slpnb.plan.apply` does. No other module asks for a boto3 client. What looks at AWS as a whole is an
+`observation`, within which nothing is asked twice: docs/decisions/observations.md.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any, TypeVar
+from functools import cache, cached_property, partial, wraps
+from threading import Lock
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import boto3
 import jmespath
+from botocore import xform_name
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
@@ -23,13 +27,17 @@ from botocore.session import Session as BotoSession
 
 from slpnb.config import Config
 from slpnb.errors import AwsError, GuardError
+from slpnb.observation import Observation, side_by_side
 
-RETRIES = BotoConfig(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
+RETRIES = BotoConfig(
+    retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60, max_pool_connections=50
+)
 TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
 # How a read's name begins
 READING = ("batch_get_", "describe_", "filter_", "get_", "head_", "list_", "lookup_", "simulate_")
 T = TypeVar("T")
+P = ParamSpec("P")
 Tags = Iterable[Mapping[str, str]] | Mapping[str, str]
 
 
@@ -50,17 +58,58 @@ class Aws:
     simulated: str = ""
     front_door: Callable[[], str] = str
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _making: Lock = field(default_factory=Lock, repr=False)  # a session makes one client at a time
+    _observation: Observation = field(default_factory=Observation, repr=False)
+    _observing: bool = field(default=False, repr=False)
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service, made once, with adaptive retries; no proxy sees the embedded AWS."""
-        if service not in self._clients:
-            self._clients[service] = self.session.client(
-                service,  # type: ignore[call-overload]
-                region_name=self.config.aws.region,
-                endpoint_url=self.endpoint_url,
-                config=RETRIES.merge(BotoConfig(proxies={})) if self.endpoint_url else RETRIES,
-            )
-        return self._clients[service]
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._new_client(service)
+            return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
+        client = self.session.client(
+            service,  # type: ignore[call-overload]
+            region_name=self.config.aws.region,
+            endpoint_url=self.endpoint_url,
+            config=RETRIES.merge(BotoConfig(proxies={})) if self.endpoint_url else RETRIES,
+        )
+        client.meta.events.register("before-call", self._forget_at_a_write)
+        return client
+
+    def _forget_at_a_write(self, model: Any, **_: Any) -> None:
+        if not xform_name(model.name).startswith(READING):
+            self._observation = Observation()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; afterwards nothing need be as it was read before."""
+        self.sleep(seconds)
+        self._observation = Observation()
+
+    def nothing_written(self) -> None:
+        """A plan was applied and wrote nothing: who goes on with what was observed for it need not ask again."""
+        self._observation.handed_on = True
+
+    @contextmanager
+    def observing(self, reader: Hashable = None) -> Iterator[None]:
+        """Within the block no read is sent twice, unless a write or a wait lies between; inner blocks belong to it.
+
+        With a ``reader`` it goes on with the last observation where that holds (`Observation.holds_for`).
+        """
+        outermost = not self._observing
+        if outermost and not (reader and self._observation.holds_for(reader)):
+            self._observation = Observation()
+        self._observing = True
+        try:
+            yield
+        finally:
+            self._observing = not outermost
+
+    def together(self, *questions: Callable[[Aws], T]) -> list[T]:
+        """What each of these finds, in their order; they are asked side by side, and must not need each other."""
+        return side_by_side([partial(question, self) for question in questions])
 
     def read(self, service: str, operation: str, *, absent: Iterable[str] = (), **params: Any) -> dict[str, Any]:
         """Call a reading operation; an empty answer when AWS answers one of the ``absent`` error codes.
@@ -69,8 +118,7 @@ class Aws:
         """
         _demand_reading(operation)
         with _errors_in_words(service, operation, absent):
-            answer: dict[str, Any] = getattr(self.client(service), operation)(**params)
-            return answer
+            return self._once(partial(getattr(self.client(service), operation), **params), service, operation, params)
         return {}
 
     def pages(self, service: str, operation: str, path: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
@@ -80,9 +128,16 @@ class Aws:
         if not client.can_paginate(operation):
             return jmespath.search(path, self.read(service, operation, absent=absent, **params)) or []
         with _errors_in_words(service, operation, absent):
-            pages = client.get_paginator(operation).paginate(**params)
+            paginator = client.get_paginator(operation)
+            pages = self._once(lambda: list(paginator.paginate(**params)), "pages", service, operation, params)
             return [item for page in pages for item in jmespath.search(path, page) or []]
         return []
+
+    def _once(self, ask: Callable[[], T], *question: Any) -> T:
+        """Ask, unless the observation has the answer; outside of one every question is sent."""
+        if not self._observing:
+            return ask()
+        return self._observation.once(json.dumps(question, sort_keys=True, default=str), ask)
 
     @cached_property
     def caller(self) -> Mapping[str, str]:
@@ -116,6 +171,28 @@ class Aws:
         if config.environment == "production" and "production" not in (confirm, config.confirm):
             return False, 'production is applied only with confirm = "production"'
         return True, "apply"
+
+
+def observation(ask: Callable[Concatenate[Aws, P], T]) -> Callable[Concatenate[Aws, P], T]:
+    """Mark what asks for the present state of things: it begins an observation (`Aws.observing`)."""
+
+    @wraps(ask)
+    def asked(aws: Aws, /, *args: P.args, **named: P.kwargs) -> T:
+        with aws.observing():
+            return ask(aws, *args, **named)
+
+    return asked
+
+
+def same_observation(ask: Callable[Concatenate[Aws, P], T]) -> Callable[Concatenate[Aws, P], T]:
+    """Mark what asks again after a plan was applied: where that wrote nothing, it goes on with what was observed."""
+
+    @wraps(ask)
+    def asked(aws: Aws, /, *args: P.args, **named: P.kwargs) -> T:
+        with aws.observing(reader=(ask.__module__, ask.__qualname__)):
+            return ask(aws, *args, **named)
+
+    return asked
 
 
 def _demand_reading(operation: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from slpnb.aws import Aws
+from slpnb.aws import Aws, observation, same_observation
 from slpnb.config import Config
 from slpnb.plan import Change, Found, Observed, Plan
 from slpnb.runbook.steps import STEPS, step
@@ -23,6 +23,7 @@ CONFIRMATION = "destroy production"
 EMPTY_FILE_SYSTEM_BYTES = 12_288
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """What the kit made for this environment, over all steps, in the order in which it was made."""
     found = {key: item for name in STEPS for key, item in step(name).observe(aws).items() if item.step == name}
@@ -40,6 +41,7 @@ def _made_in(name: str, have: Observed) -> tuple[int, str]:
     return len(made), ", ".join(dict.fromkeys(f"{found.kind} {found.name}" for found in made)) or "-"
 
 
+@observation
 def plan(aws: Aws) -> Plan:
     """One plan that deletes everything, the last step's resources first."""
     observed: dict[str, Found] = {}
@@ -76,6 +78,7 @@ def _data(config: Config, have: Observed) -> Iterator[Verdict]:
             yield ng("uploads", f"{held}: deleted only with destroy.delete_data true")
 
 
+@same_observation
 def absent(aws: Aws) -> Verdicts:
     """Read back, step by step: nothing that the kit made is left."""
     have = observe(aws)

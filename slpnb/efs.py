@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from slpnb import network
-from slpnb.aws import Aws, tag_list
+from slpnb.aws import Aws, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.network import NFS_PORT
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
@@ -102,6 +102,7 @@ POLICY: dict[str, Any] = {
 }
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """What AWS holds: file system, access point and mount targets of this environment, subnets and EFS group."""
     found = {**network.find_subnets(aws), **network.find_security_groups(aws)}
@@ -171,6 +172,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     return compare(STEP, KINDS, want, have)
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back from AWS, then check for each zone whether a task there could mount the uploads."""
     have = observe(aws)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from slpnb.aws import Aws, tag_list, tag_map
+from slpnb.aws import Aws, observation, same_observation, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs.resources import EPHEMERAL_PORTS
 from slpnb.errors import Refusal
@@ -112,6 +112,7 @@ def _sorted(rules: Iterator[Rule] | list[Rule]) -> list[Rule]:
     return sorted(rules, key=lambda rule: (rule["from_port"], rule["to_port"], str(rule["source"])))
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """The VPC and subnets in the parameters, and this environment's security groups."""
     return {**find_vpc(aws), **find_subnets(aws), **find_security_groups(aws)}
@@ -198,6 +199,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     return compare(STEP, KINDS, want, have)
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read the groups back, then look for any port that the world can reach and should not."""
     have = observe(aws)

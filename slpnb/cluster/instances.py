@@ -142,7 +142,7 @@ def settle(aws: Aws, group: str) -> list[Registered]:
     waited = 0
     registered = find(aws)
     while waited < WAIT_SECONDS and _missing(in_service(aws, group), registered):
-        aws.sleep(LOOK_SECONDS)
+        aws.wait(LOOK_SECONDS)
         waited += LOOK_SECONDS
         registered = find(aws)
     return registered

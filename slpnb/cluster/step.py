@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from slpnb import image, network, secrets
-from slpnb.aws import Aws
+from slpnb.aws import Aws, observation, same_observation
 from slpnb.cluster import instances
 from slpnb.cluster.calls import GROUP, KINDS, SCALING, template_attributes
 from slpnb.config import Config
@@ -130,6 +130,7 @@ def provider_name(config: Config) -> str:
     return f"{config.prefix}-capacity"
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """What AWS holds of this step, in the order in which it is made, and what it refers to."""
     foreign = {**network.find_subnets(aws), **instances.find_routes(aws), **image.find_ami(aws)}
@@ -263,6 +264,7 @@ def preflight(config: Config, have: Observed) -> Verdicts:
     return instances.suitable(config, have) + instances.reachable(config, have)
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then wait for the instances and compare each with what its type should register."""
     found = instances.settle(aws, group_name(aws.config))

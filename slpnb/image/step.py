@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from slpnb import catalog
-from slpnb.aws import Aws, tag_list
+from slpnb.aws import Aws, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.errors import AwsError
 from slpnb.image import architecture
@@ -79,6 +79,7 @@ def lifecycle_policy(keep: int) -> dict[str, Any]:
     return {"rules": [rule]}
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """The repository, and what 50_cluster and 70_task depend on: the AMI, the declared image and its platforms."""
     found = find_ami(aws) | find_repository(aws)
@@ -221,6 +222,7 @@ def agreement(config: Config, have: Observed) -> Verdicts:
     return architecture.agree(sides(config, have))
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read the repository back, then require that the four agree and that the tag is the declared digest.
 

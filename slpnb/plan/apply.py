@@ -39,10 +39,10 @@ class Applied:
 def apply(step: str, pending: Sequence[Change], observed: Observed, aws: Aws, confirm: str = "") -> Applied:
     """Send the ``pending`` changes of a step; see `slpnb.plan.Plan.apply`."""
     allowed, why = aws.may_write(confirm)
-    if not pending:
-        return Applied(step, allowed, (f"{step}: nothing to do",))
-    if not allowed:
-        return Applied(step, False, (f"{step}: plan only, nothing written: {why}",))
+    if not pending or not allowed:
+        aws.nothing_written()
+        said = f"plan only, nothing written: {why}" if pending else "nothing to do"
+        return Applied(step, allowed, (f"{step}: {said}",))
     _require_known(step, pending, observed)
     sender = _Sender(aws, pending, observed)
     lines = [sender.send(change) for change in pending]

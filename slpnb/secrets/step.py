@@ -14,7 +14,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from slpnb import efs, image
-from slpnb.aws import Aws, tag_list
+from slpnb.aws import Aws, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, compare, fields, read_back
 from slpnb.plan.values import Json, Ref, Secret
@@ -126,6 +126,7 @@ WHY = {
 }
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """Key, secrets and roles of this environment, and what their policies refer to."""
     uploads = {key: found for key, found in efs.observe(aws).items() if key in ("file-system", "access-point")}
@@ -248,6 +249,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
     return compare(STEP, KINDS, want, have)
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back but the values, then ask of each policy, as AWS holds it, whether it grants too much."""
     have = observe(aws)

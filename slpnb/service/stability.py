@@ -196,7 +196,7 @@ def watch(aws: Aws, task_definition: str = "", tell: Callable[[str], None] | Non
         if look.outcome == "failed" or waited >= limit:
             late = "" if look.outcome == "failed" else f"after {limit // 60} minutes "
             raise VerificationError(_why_not(aws, service, wanted, late + look.seen))
-        aws.sleep(POLL_SECONDS)
+        aws.wait(POLL_SECONDS)
         waited += POLL_SECONDS
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from slpnb import cluster, efs, network, task
-from slpnb.aws import Aws, batches, tag_list
+from slpnb.aws import Aws, batches, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.ecs.placement import SPREAD_ZONES, TEMPLATES
 from slpnb.errors import Refusal
@@ -111,6 +111,7 @@ def rebalances(config: Config) -> bool:
 # --- what AWS holds -----------------------------------------------------------------------------------------
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """What AWS holds of this step, in the order in which it is made, and what it refers to.
 
@@ -209,6 +210,7 @@ def part(plan: Plan, *keys: str) -> Plan:
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in keys))
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then ask what a visitor would: name, certificate, ports, healthy targets, the revision."""
     have = observe(aws)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from slpnb import catalog, cluster, efs, image, sizing
-from slpnb.aws import Aws
+from slpnb.aws import Aws, observation
 from slpnb.config import Config, given, lay_over, load
 from slpnb.errors import Refusal
 from slpnb.plan import Found, Observed
@@ -29,6 +29,7 @@ class Survey:
     missing: Verdicts
 
 
+@observation
 def survey(aws: Aws) -> Survey:
     """Let each step observe, and collect what it finds; a missing prerequisite is a verdict, not an abort."""
     found: dict[str, Found] = {}

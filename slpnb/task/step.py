@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from slpnb import efs, image, secrets
-from slpnb.aws import Aws, batches, tag_list
+from slpnb.aws import Aws, batches, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.ecs import placement, resources
 from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, read_back
@@ -40,6 +40,7 @@ def _definition(config: Config) -> Resource:
     return Resource("task-definition", "task definition", name, attributes, reason, config.tags(STEP, name))
 
 
+@observation
 def observe(aws: Aws) -> Observed:
     """The log group and the revisions of this environment, and what the task definition refers to."""
     uploads = {key: found for key, found in efs.observe(aws).items() if key in ("file-system", "access-point")}
@@ -124,6 +125,7 @@ def _with(nothing: Mapping[str, Any], resource: Resource) -> Resource:
     return replace(resource, attributes={**nothing, **resource.attributes})
 
 
+@same_observation
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back, then check the revision, as AWS holds it, for what its tasks need."""
     have = observe(aws)
