@@ -7,7 +7,9 @@ rules"), Amazon ECS Developer Guide ("Dynamic host port mapping"), docs/ecs-fact
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import collapse_addresses, ip_network
 from typing import Any
 
 import pandas as pd
@@ -15,10 +17,10 @@ import pandas as pd
 from slpnb.aws import Aws, observation, same_observation, tag_list, tag_map
 from slpnb.config import Config
 from slpnb.ecs.resources import EPHEMERAL_PORTS
-from slpnb.errors import Refusal
+from slpnb.errors import AwsError, Refusal
 from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, compare, read_back
 from slpnb.plan.values import Ref
-from slpnb.verdict import Verdict, Verdicts, ng, ok
+from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 STEP = "20_network"
 NFS_PORT = 2049
@@ -34,6 +36,7 @@ SOURCES = {
 }
 
 Rule = dict[str, Any]  # protocol, from_port, to_port, source (a group's or prefix list's id, an address range), why
+DIRECTIONS = ("ingress", "egress")
 
 
 def group_name(config: Config, role: str) -> str:
@@ -60,6 +63,7 @@ def _group(config: Config, role: str) -> Resource:
         "description": f"slpnb {config.environment} {role}",
         "vpc": Ref("vpc"),
         "ingress": _sorted(rules(config)),
+        "egress": [EVERYWHERE],
     }
     return Resource(f"security-group/{role}", "security group", name, attributes, WHY[role], config.tags(STEP, name))
 
@@ -103,13 +107,17 @@ def _rule(from_port: int, to_port: int, source: Any, why: str, protocol: str = "
     return {"protocol": protocol, "from_port": from_port, "to_port": to_port, "source": source, "why": why}
 
 
+# What EC2 gives each new group, and a second one where the VPC has IPv6: both are let be, and the first is needed.
+EVERYWHERE, EVERYWHERE_IPV6 = (_rule(-1, -1, world, "", EVERY_PROTOCOL) for world in WORLD)
+
+
 def carries_tcp(rule: Rule) -> bool:
     """Whether a rule admits TCP on its ports. Pure."""
     return rule["protocol"] in ("tcp", EVERY_PROTOCOL)
 
 
-def _sorted(rules: Iterator[Rule] | list[Rule]) -> list[Rule]:
-    return sorted(rules, key=lambda rule: (rule["from_port"], rule["to_port"], str(rule["source"])))
+def _sorted(rules: Iterable[Rule]) -> list[Rule]:
+    return sorted(rules, key=lambda rule: (rule["from_port"], rule["to_port"], rule["protocol"], str(rule["source"])))
 
 
 @observation
@@ -171,27 +179,63 @@ def find_security_groups(aws: Aws) -> dict[str, Found]:
     """This environment's security groups: by tag, or by name inside the VPC, where a foreign one stands in the way."""
     inside = [{"Name": "vpc-id", "Values": [find_vpc(aws)["vpc"].id]}]
     names = {group_name(aws.config, role): role for role in ROLES}
-    found = [
-        _found_group(aws, group, names.get(group["GroupName"], group["GroupName"]))
+    groups = [
+        group
         for group in aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=inside)
         if aws.step_of(group.get("Tags")) == STEP or group["GroupName"] in names
     ]
+    rules = _find_rules(aws, [group["GroupId"] for group in groups])
+    found = [_found_group(aws, group, names.get(group["GroupName"], group["GroupName"]), rules) for group in groups]
     order = [f"security-group/{role}" for role in ROLES]
     return {group.key: group for group in sorted(found, key=lambda g: order.index(g.key) if g.key in order else 99)}
 
 
-def _found_group(aws: Aws, group: Mapping[str, Any], role: str) -> Found:
-    rules = [rule for permission in group["IpPermissions"] for rule in _found_rules(permission)]
-    attributes = {"description": group["Description"], "vpc": group["VpcId"], "ingress": _sorted(rules)}
+@dataclass(frozen=True)
+class _FoundRule:
+    """A rule with the id by which it is taken back, whatever it says."""
+
+    group: str
+    id: str
+    direction: str
+    rule: Rule
+
+
+def _find_rules(aws: Aws, groups: list[str]) -> list[_FoundRule]:
+    inside = [{"Name": "group-id", "Values": groups}]
+    found = aws.pages("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=inside) if groups else []
+    return [_found_rule(rule) for rule in found]
+
+
+def _found_rule(found: Mapping[str, Any]) -> _FoundRule:
+    names = ("CidrIpv4", "CidrIpv6", "PrefixListId")
+    source = next((found[name] for name in names if found.get(name)), None) or found["ReferencedGroupInfo"]["GroupId"]
+    # A description of an outbound rule is not compared: EC2's own rule has none, and none can be put back.
+    why = "" if found["IsEgress"] else found.get("Description") or ""
+    rule = _rule(found["FromPort"], found["ToPort"], source, why, found["IpProtocol"])
+    return _FoundRule(
+        found["GroupId"], found["SecurityGroupRuleId"], "egress" if found["IsEgress"] else "ingress", rule
+    )
+
+
+def _found_group(aws: Aws, group: Mapping[str, Any], role: str, rules: Iterable[_FoundRule]) -> Found:
+    own = [found for found in rules if found.group == group["GroupId"] and found.rule != EVERYWHERE_IPV6]
+    attributes = {"description": group["Description"], "vpc": group["VpcId"]} | {
+        direction: _sorted(found.rule for found in own if found.direction == direction) for direction in DIRECTIONS
+    }
+    lists = sorted({found.rule["source"] for found in own if found.rule["source"].startswith("pl-")})
+    facts = {"rules": tuple(own), "prefix_lists": {name: _ranges(aws, name) for name in lists}}
     step = aws.step_of(group.get("Tags"))
-    return Found(f"security-group/{role}", "security group", group["GroupName"], group["GroupId"], attributes, step)
+    return Found(
+        f"security-group/{role}", "security group", group["GroupName"], group["GroupId"], attributes, step, facts
+    )
 
 
-def _found_rules(permission: Mapping[str, Any]) -> Iterator[Rule]:
-    ports = permission.get("FromPort", 0), permission.get("ToPort", 65535)
-    for sources, name in SOURCES.items():
-        for one in permission.get(sources, []):
-            yield _rule(*ports, one[name], one.get("Description", ""), permission["IpProtocol"])
+def _ranges(aws: Aws, prefix_list: str) -> list[str] | None:
+    """What a prefix list, which no group of the kit's needs, lets in; None where it may not be read."""
+    try:
+        return aws.pages("ec2", "get_managed_prefix_list_entries", "Entries[].Cidr", PrefixListId=prefix_list)
+    except AwsError:
+        return None
 
 
 def plan(want: Wanted, have: Observed) -> Plan:
@@ -210,12 +254,29 @@ def verify(aws: Aws, want: Wanted) -> Verdicts:
 
 def _exposure(group: Found) -> Verdict:
     allowed = {80, 443} if group.key == "security-group/load-balancer" else set()
-    open_rules = [rule for rule in group.attributes["ingress"] if rule["source"] in WORLD]
+    lists = group.facts["prefix_lists"]
+    open_rules = [
+        rule for rule in group.attributes["ingress"] if _is_world(lists.get(rule["source"], [rule["source"]]))
+    ]
     subject = f"open to the world: {group.name}"
     excess = [rule for rule in open_rules if not any(_is_only(rule, port) for port in allowed)]
     if excess:
         return ng(subject, ", ".join(dict.fromkeys(map(_ports, excess))))
+    if None in lists.values():
+        return skip(
+            subject, "a rule names a prefix list that may not be read: ec2:GetManagedPrefixListEntries is denied"
+        )
     return ok(subject, ", ".join(dict.fromkeys(str(rule["from_port"]) for rule in open_rules)) or "nothing")
+
+
+def _is_world(sources: Iterable[str] | None) -> bool:
+    """Whether these sources together are every address: a prefix list may hold the world in halves."""
+    ranges = [ip_network(source) for source in sources or () if "/" in source]
+    return any(
+        joined.prefixlen == 0
+        for version in (4, 6)
+        for joined in collapse_addresses(one for one in ranges if one.version == version)  # type: ignore[type-var]
+    )
 
 
 def _is_only(rule: Rule, port: int) -> bool:
@@ -231,7 +292,8 @@ def _ports(rule: Rule) -> str:
 # --- how each kind is written -------------------------------------------------------------------------------
 
 ABSENT = ("InvalidGroup.NotFound",)
-SEEN = ("InvalidPermission.Duplicate", "InvalidPermission.NotFound")
+THERE = ("InvalidPermission.Duplicate",)
+TAKEN_BACK = ("InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound")
 
 
 def _create_group(resource: Resource) -> list[Call]:
@@ -243,22 +305,21 @@ def _create_group(resource: Resource) -> list[Call]:
         "TagSpecifications": [{"ResourceType": "security-group", "Tags": tag_list(resource.tags)}],
     }
     create = Call("ec2", "create_security_group", params, {"id": "GroupId"})
-    return [create, *_authorize(own, attributes["ingress"])]
+    return [create, *_send("authorize_security_group_ingress", own, attributes["ingress"])]
 
 
-def _authorize(group: Id, rules: list[Rule]) -> list[Call]:
-    permissions = [_permission(rule) for rule in rules]
-    params = {"GroupId": group, "IpPermissions": permissions}
-    return [Call("ec2", "authorize_security_group_ingress", params, gone=SEEN)] if rules else []
+def _send(operation: str, group: Id, rules: list[Rule]) -> list[Call]:
+    params = {"GroupId": group, "IpPermissions": [_permission(rule) for rule in rules]}
+    return [Call("ec2", operation, params, gone=THERE)] if rules else []
 
 
 def _permission(rule: Rule) -> dict[str, Any]:
     sources = _sources(rule["source"])
     return {
         "IpProtocol": rule["protocol"],
-        "FromPort": rule["from_port"],  # EC2 ignores the ports where the protocol has none
+        "FromPort": rule["from_port"],
         "ToPort": rule["to_port"],
-        sources: [{SOURCES[sources]: rule["source"], "Description": rule["why"]}],
+        sources: [{SOURCES[sources]: rule["source"]} | ({"Description": rule["why"]} if rule["why"] else {})],
     }
 
 
@@ -271,13 +332,28 @@ def _sources(source: Id) -> str:
     return "Ipv6Ranges" if ":" in source else "IpRanges"
 
 
-def _update_group(resource: Resource, found: Found, _changed: frozenset[str]) -> list[Call]:
-    want, have = resource.attributes["ingress"], found.attributes["ingress"]
-    excess = [rule for rule in have if rule not in want]
-    # First remove what is too much: a rule whose description alone changed would be refused as a duplicate.
-    params = {"GroupId": found.id, "IpPermissions": [_permission(rule) for rule in excess]}
-    revoke = [Call("ec2", "revoke_security_group_ingress", params, gone=SEEN)] if excess else []
-    return revoke + _authorize(found.id, [rule for rule in want if rule not in have])
+def _update_group(resource: Resource, found: Found, _changed: frozenset[str]) -> Iterator[Call]:
+    for direction in DIRECTIONS:
+        have = [one for one in found.facts["rules"] if one.direction == direction]
+        yield from _set_rules(direction, found.id, resource.attributes[direction], have)
+
+
+def _set_rules(direction: str, group: Id, want: list[Rule], have: list[_FoundRule]) -> Iterator[Call]:
+    """First what is missing, last what is too much: what is wanted before and after is never cut off."""
+    admits, wanted = [_admits(one.rule) for one in have], [_admits(rule) for rule in want]
+    reworded = [rule for rule in want if _admits(rule) in admits and all(rule != one.rule for one in have)]
+    excess = [one.id for one in have if _admits(one.rule) not in wanted]
+    missing = [rule for rule in want if _admits(rule) not in admits]
+    yield from _send(f"authorize_security_group_{direction}", group, missing)
+    yield from _send(f"update_security_group_rule_descriptions_{direction}", group, reworded)
+    if excess:
+        params = {"GroupId": group, "SecurityGroupRuleIds": excess}
+        yield Call("ec2", f"revoke_security_group_{direction}", params, gone=TAKEN_BACK)
+
+
+def _admits(rule: Rule) -> Rule:
+    """A rule without its description, which EC2 does not tell rules apart by."""
+    return {name: value for name, value in rule.items() if name != "why"}
 
 
 def _delete_group(found: Found) -> list[Call]:

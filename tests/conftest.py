@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,6 +63,17 @@ def again(aws: Aws, environment: str = "", **given: Any) -> Aws:
     if environment or given:
         return opened(str(aws.endpoint_url), environment or aws.config.environment, given)
     return connect(aws.config, endpoint_url=aws.endpoint_url, sleep=aws.sleep, simulated="test")
+
+
+def deny(aws: Aws, service: str, *operations: str) -> None:
+    """Let these calls of one connection be answered as IAM answers whoever may not make them."""
+
+    def denied(model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        message = f"User is not authorized to perform: {service}:{model.name}"
+        return SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDeniedException", "Message": message}}
+
+    for operation in operations:
+        aws.client(service).meta.events.register(f"before-call.{service}.{operation}", denied)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -8,7 +9,7 @@ from slpnb import network
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.values import Ref
-from tests.conftest import cases
+from tests.conftest import cases, deny
 
 BALANCER = Ref("security-group/load-balancer")
 
@@ -26,45 +27,78 @@ def test_each_group_admits_exactly_what_the_parameters_need(case):
     assert {r.key.removeprefix("security-group/") for r in network.desired(config)} == set(case["admits"])
 
 
-EVERYONE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+def made(aws):
+    network.plan(network.desired(aws.config), network.observe(aws)).apply(aws)
+    return {key.partition("/")[2]: found.id for key, found in network.find_security_groups(aws).items()}
 
 
-@pytest.mark.parametrize(
-    ("by_hand", "seen"),
-    [
-        ({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **EVERYONE}, "ports 22-22"),
-        ({"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, **EVERYONE}, "udp 53-53"),
-        ({"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, **EVERYONE}, "icmp 8--1"),
-        ({"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}, "every protocol"),
-        ({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}, "ports 80-80"),
-    ],
-)
-def test_a_rule_that_someone_added_by_hand_is_taken_back(aws, by_hand, seen):
-    want = network.desired(aws.config)
-    network.plan(want, network.observe(aws)).apply(aws)
-    group = network.observe(aws)["security-group/instances"].id
-    aws.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[by_hand])
-    verdicts = network.verify(aws, want)
-    assert f"open to the world: MySLP-ECS-Services-instances: {seen}" in repr(verdicts)
+def prefix_list(aws):
+    halves = [{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}]
+    answer = aws.client("ec2").create_managed_prefix_list(
+        PrefixListName="partners", AddressFamily="IPv4", MaxEntries=2, Entries=halves
+    )
+    return answer["PrefixList"]["PrefixListId"]
+
+
+def with_ids(value, ids):
+    """A case's text with each $name as the id that it stands for."""
+    return json.loads(re.sub(r"\$([\w-]+)", lambda name: ids[name[1]], json.dumps(value)))
+
+
+@pytest.mark.parametrize("case", cases("network/drift"))
+def test_a_group_changed_by_hand_is_shown_and_repaired_by_one_apply(aws, case):
+    ids = made(aws)
+    ids["list"] = prefix_list(aws)
+    case, want = with_ids(case, ids), network.desired(aws.config)
+    getattr(aws.client("ec2"), case["operation"])(GroupId=ids[case["group"]], IpPermissions=case["permissions"])
+    planned, verdicts = network.plan(want, network.observe(aws)), network.verify(aws, want)
+    assert [change.key for change in planned.pending] == [f"security-group/{case['group']}"]
+    assert not [text for text in case["shows"] if text not in repr(planned)]
     assert not verdicts
-    network.plan(want, network.observe(aws)).apply(aws)
+    opened = [verdict.seen for verdict in verdicts.failed if verdict.subject.startswith("open to the world")]
+    assert opened == ([case["open"]] if "open" in case else [])
+    planned.apply(aws)
     assert network.verify(aws, want)
     assert not network.plan(want, network.observe(aws))
 
 
-@pytest.mark.parametrize(
-    ("sources", "source"),
-    [
-        ("UserIdGroupPairs", {"GroupId": "sg-1"}),
-        ("PrefixListIds", {"PrefixListId": "pl-1"}),
-        ("Ipv6Ranges", {"CidrIpv6": "2001:db8::/32"}),
-        ("IpRanges", {"CidrIp": "10.0.0.0/8"}),
-    ],
-)
-def test_what_is_taken_back_is_named_as_it_was_found(sources, source):
-    permission = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, sources: [{**source, "Description": "by hand"}]}
-    (rule,) = network._found_rules(permission)
-    assert network._permission(rule) == permission
+def test_what_is_wanted_is_never_cut_off_by_a_repair(aws):
+    ids = made(aws)
+    wider = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+    aws.client("ec2").authorize_security_group_ingress(GroupId=ids["load-balancer"], IpPermissions=[wider])
+    aws.client("ec2").update_security_group_rule_descriptions_ingress(
+        GroupId=ids["load-balancer"],
+        IpPermissions=[
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 80,
+                "ToPort": 80,
+                "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "x"}],
+            }
+        ],
+    )
+    (change,) = network.plan(network.desired(aws.config), network.observe(aws)).pending
+    assert [call.operation for call in change.calls] == [
+        "update_security_group_rule_descriptions_ingress",
+        "revoke_security_group_ingress",
+    ]
+    assert len(change.calls[1].params["SecurityGroupRuleIds"]) == 1
+
+
+def test_the_outbound_rule_that_ec2_adds_for_ipv6_is_no_change(aws):
+    vpc = network.find_vpc(aws)["vpc"].id
+    aws.client("ec2").associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    made(aws)
+    assert not network.plan(network.desired(aws.config), network.observe(aws))
+
+
+def test_a_prefix_list_that_may_not_be_read_is_said_so(aws):
+    ids = made(aws)
+    rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": prefix_list(aws)}]}
+    aws.client("ec2").authorize_security_group_ingress(GroupId=ids["efs"], IpPermissions=[rule])
+    deny(aws, "ec2", "GetManagedPrefixListEntries")
+    verdicts = {verdict.subject: verdict for verdict in network.verify(aws, network.desired(aws.config))}
+    assert verdicts["open to the world: MySLP-ECS-Services-efs"].status == "SKIP"
 
 
 def test_changing_the_network_mode_changes_the_groups_and_nothing_is_left(account):

@@ -1,7 +1,8 @@
 """EC2: what is in use is not deleted, and a launch template version can be based on another.
 
 moto deletes security groups and subnets whatever uses them, ignores SourceVersion, so that user data is
-lost, and leaves the interfaces of terminated instances behind. Messages as EC2's own (Amazon EC2 API
+lost, leaves the interfaces of terminated instances behind, and takes two rules that differ in nothing but the
+description of a group for two. Messages as EC2's own (Amazon EC2 API
 reference, "Error codes").
 """
 
@@ -12,9 +13,9 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import DependencyViolationError
-from moto.ec2.models import EC2Backend
+from moto.ec2.models import EC2Backend, security_groups
 from moto.ec2.models.instances import Reservation
-from moto.ec2.models.security_groups import SecurityGroup
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import parse_user_data
@@ -87,3 +88,25 @@ class ComputeResponse(Corrected, EC2Response):
 def _databases(group: str) -> bool:
     """moto gives its RDS instances no network interface, so they are asked themselves."""
     return any(group in database.vpc_security_group_ids for database in backend("rds").databases.values())
+
+
+class Rule(SecurityGroupRule):
+    """moto's rule of a security group; its description is shown for every source, and tells no rules apart."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecurityGroupRule) and _admitted(self) == _admitted(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as moto's, which is compared and never looked up
+
+    @property
+    def description(self) -> str | None:
+        """Of the address range or of the group; moto keeps none of a prefix list."""
+        return self.ip_range.get("Description") or self.source_group.get("Description")
+
+
+def _admitted(rule: SecurityGroupRule) -> tuple[object, ...]:
+    source = rule.cidr_ipv4, rule.cidr_ipv6, rule.prefix_list_id, rule.source_group.get("GroupId")
+    return (rule.ip_protocol, rule.from_port, rule.to_port, *source)
+
+
+security_groups.SecurityGroupRule = Rule  # type: ignore[misc]
