@@ -48,7 +48,8 @@ class Aws:
     ``sleep`` is how waiting passes time: the embedded AWS advances its own clock instead.
     ``simulated`` says in words what stands in for AWS; empty on real AWS. ``front_door`` gives
     the address, such as https://127.0.0.1:8443, that stands in for the load balancer; empty when
-    there is none: on the real AWS, and where tasks are simulated.
+    there is none: on the real AWS, and where tasks are simulated. ``preflight`` is asked before a
+    step's first write, with what the step observed, and raises `Refusal` if it must not begin.
     """
 
     config: Config
@@ -57,6 +58,7 @@ class Aws:
     sleep: Callable[[float], None] = time.sleep
     simulated: str = ""
     front_door: Callable[[], str] = str
+    preflight: Callable[[str, Mapping[str, Any]], object] = lambda _step, _observed: None
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
     _making: Lock = field(default_factory=Lock, repr=False)  # a session makes one client at a time
     _observation: Observation = field(default_factory=Observation, repr=False)

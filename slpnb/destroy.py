@@ -13,7 +13,7 @@ import pandas as pd
 from slpnb.aws import Aws, observation, same_observation
 from slpnb.config import Config
 from slpnb.plan import Change, Found, Observed, Plan
-from slpnb.runbook.steps import STEPS, step
+from slpnb.steps import STEPS, step
 from slpnb.verdict import Verdict, Verdicts, ng, ok
 
 STEP = "99_destroy"

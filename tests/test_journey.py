@@ -11,7 +11,7 @@ import pytest
 from slpnb import destroy, local
 from slpnb.aws import Aws
 from slpnb.plan.shown import show
-from slpnb.runbook.steps import STEPS, step
+from slpnb.steps import STEPS, step
 from tests.interruption import Interrupted, counting
 
 MOST_DEATHS = 100

@@ -20,8 +20,8 @@ from papermill.engines import NBClientEngine, papermill_engines
 
 from slpnb import local
 from slpnb.repository import ROOT
-from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner.kernels import Kernels
+from slpnb.steps import NOTEBOOKS
 
 FOLDER = ROOT / "notebooks"
 IDS = re.compile(r"\b(vpc|subnet|sg|fs|fsap|fsmt|lt|i|ami|eni|rtb|igw)-[0-9a-f]{8,17}\b|\b(?!123456789012\b)\d{12}\b")

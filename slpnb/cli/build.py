@@ -101,12 +101,13 @@ def _build(found: Engine, parameters: Config, asked: tuple[str, ...], version: s
 
 def _target(parameters: Config, registry: str, tag: str) -> tuple[Destination, Login | None] | None:
     """Where to push and how to log in there, resolved before anything is built; None when nothing may be pushed."""
-    from slpnb import runbook
+    from slpnb import runbook, start
     from slpnb.image import pushing
 
     if registry:
         to, login = pushing.target(registry, tag), None
     elif parameters.backend == "aws" and (aws := runbook.connect_backend(parameters)[0]).may_write()[0]:
+        start.predictable(parameters).demand()
         to, login = pushing.ecr(aws, tag)
     else:
         return None

@@ -23,8 +23,7 @@ def command(step: str, environment: str, **given: Any) -> None:
     slpnb commands efs staging
     slpnb commands 80_service production --backend aws
     """
-    from slpnb import runbook, runner
-    from slpnb.runbook import steps
+    from slpnb import runbook, runner, steps
 
     name = runner.find(step)
     if name not in steps.STEPS:

@@ -22,7 +22,7 @@ def command(environment: str, **given: Any) -> None:
     On backend local this is the embedded AWS that JupyterLab is using, if one is running.
     """
     from slpnb import runbook
-    from slpnb.runbook.steps import STEPS
+    from slpnb.steps import STEPS
 
     aws, _ = runbook.connect_backend(options.load(environment, given))
     print_table(("step", "exists", "plan", "resources"), [_row(name, aws) for name in STEPS])
@@ -30,7 +30,7 @@ def command(environment: str, **given: Any) -> None:
 
 def _row(name: str, aws: Aws) -> tuple[str, str, str, str]:
     from slpnb.errors import Refusal
-    from slpnb.runbook.steps import step
+    from slpnb.steps import step
 
     module = step(name)
     have = module.observe(aws)

@@ -7,17 +7,20 @@ refer to it. A crash in the middle loses nothing: the next plan starts from what
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jmespath
 from botocore.exceptions import BotoCoreError, ClientError
 
 from slpnb.aws import Aws, error_code, explain
-from slpnb.errors import AwsError, Refusal
+from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan.model import Call, Change, Observed, Wait, unmet
 from slpnb.plan.values import Json, Ref, Secret, nested, substitute
+
+if TYPE_CHECKING:
+    from slpnb.plan.changes import Plan
 
 RETRY_DELAY_SECONDS = 3
 RETRY_TIMEOUT_SECONDS = 120
@@ -32,6 +35,19 @@ class Applied:
     lines: tuple[str, ...]
     calls: int = 0
 
+    def demand_settled(self, again: Callable[[], Plan]) -> None:
+        """Once written, the same plan made ``again`` must be empty.
+
+        Raises `VerificationError` with each attribute as it was read and as it was wanted.
+        """
+        if not self.written:
+            return
+        try:
+            left = again()
+        except Refusal as refusal:  # what differs cannot be changed
+            raise VerificationError(str(refusal)) from refusal
+        left.demand_empty()
+
     def __repr__(self) -> str:
         return "\n".join(self.lines)
 
@@ -43,6 +59,8 @@ def apply(step: str, pending: Sequence[Change], observed: Observed, aws: Aws, co
         aws.nothing_written()
         said = f"plan only, nothing written: {why}" if pending else "nothing to do"
         return Applied(step, allowed, (f"{step}: {said}",))
+    if any(change.action != "-" for change in pending):
+        aws.preflight(step, observed)
     _require_known(step, pending, observed)
     sender = _Sender(aws, pending, observed)
     lines = [sender.send(change) for change in pending]

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from slpnb.errors import VerificationError
 from slpnb.plan import awscli
 from slpnb.plan.apply import Applied, apply
 from slpnb.plan.model import Change, Observed
+from slpnb.verdict import Verdicts, ng
 
 if TYPE_CHECKING:
     from slpnb.aws import Aws
@@ -52,6 +54,11 @@ class Plan:
         head = "<tr><th></th><th>resource</th><th>name</th><th>why</th><th>values</th></tr>"
         return f"<p><b>Plan {escape(self.step)}</b>: {escape(self.summary())}</p><table>{head}{rows}</table>"
 
+    def demand_empty(self) -> None:
+        """Raise `VerificationError` with each attribute as it was read and as it was wanted, if anything is left."""
+        left = (ng(f"{change.title} {change.name}", _left(change)) for change in self.pending)
+        Verdicts.of(left).demand(VerificationError)
+
     def commands(self, ids: bool = False) -> Script:
         """The same changes as AWS CLI commands, one shell script in the order of the plan."""
         return Script(awscli.script(self.pending, self.observed, ids))
@@ -59,10 +66,18 @@ class Plan:
     def apply(self, aws: Aws, confirm: str = "") -> Applied:
         """Write what this plan shows, and nothing else; if `aws` may not write, say so.
 
-        Raises `Refusal` when an earlier step's resource is missing, `AwsError` when AWS
-        fails a call: its sentence says what was done and what was not.
+        Raises `Refusal` before the first write when 00_start would refuse the parameters, or an
+        earlier step's resource is missing; `AwsError` when AWS fails a call: its sentence says
+        what was done and what was not.
         """
         return apply(self.step, self.pending, self.observed, aws, confirm)
+
+
+def _left(change: Change) -> str:
+    """What a change that was applied has left undone, in words."""
+    if change.action == "~":
+        return "; ".join(f"{name} is {old}, wanted {new}" for name, old, new in change.details)
+    return "absent, wanted" if change.action == "+" else "there, not wanted"
 
 
 def _html_row(change: Change) -> str:

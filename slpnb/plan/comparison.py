@@ -107,6 +107,9 @@ def _holds(resource: Resource, have: Observed) -> Verdict:
         return ng(f"{resource.kind} {resource.name}", "absent")
     wrong = _differing(resource, found)
     if wrong:
-        seen = ", ".join(f"{name} is {show(found.attributes.get(name), have)}" for name in wrong)
-        return ng(f"{resource.kind} {resource.name}", f"{seen}, not as wanted")
+        seen = (
+            f"{name} is {show(found.attributes.get(name), have)}, wanted {show(resource.attributes[name], have)}"
+            for name in wrong
+        )
+        return ng(f"{resource.kind} {resource.name}", "; ".join(seen))
     return ok(f"{resource.kind} {resource.name}", f"present, {len(resource.attributes)} attributes as wanted")

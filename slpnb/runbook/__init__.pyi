@@ -10,4 +10,3 @@ from .notebook import (
     prepare as prepare,
     tell as tell,
 )
-from .steps import STEPS as STEPS, step as step

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from slpnb import start
 from slpnb.aws import Aws, connect
 from slpnb.config import Config, load
 from slpnb.errors import VerificationError
 from slpnb.plan import Applied, Plan
 from slpnb.runbook.cells import parse_cells
-from slpnb.runbook.steps import STEPS, step
+from slpnb.steps import STEPS, WRITING, step
 from slpnb.verdict import Verdicts
 
 if TYPE_CHECKING:
@@ -35,12 +37,18 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
     _show_tables_whole()
     config = load(given=notebook_parameters() if parameters is None else parameters)
     aws, fresh = connect_backend(config)
-    allowed, why = aws.may_write()
     print(f"{notebook}, {config.environment}, {aws.region}: {aws.simulated or f'AWS account {config.aws.account_id}'}")
-    print("Plans are applied." if allowed else f"Plans are shown, not applied: {why}.")
-    if fresh and allowed:
+    print(_writes(notebook, aws))
+    if fresh and notebook in WRITING and aws.may_write()[0]:
         prepare(notebook, aws)
     return config, aws
+
+
+def _writes(notebook: str, aws: Aws) -> str:
+    if notebook not in WRITING:
+        return "This notebook writes nothing."
+    allowed, why = aws.may_write()
+    return f"Plans are {'applied, but for what 00_start would refuse' if allowed else f'shown, not applied: {why}'}."
 
 
 def tell(notebook: str) -> None:
@@ -58,7 +66,7 @@ def _show_tables_whole() -> None:
 def connect_backend(config: Config) -> tuple[Aws, bool]:
     """The AWS in the parameters, and whether it is an embedded one that nothing has written to yet."""
     if config.backend == "aws":
-        return connect(config), False
+        return connect(config, preflight=partial(start.demand, config)), False
     from slpnb import local
 
     embedded = local.ensure()
@@ -76,11 +84,12 @@ def connect_embedded(config: Config, embedded: Embedded) -> Aws:
         sleep=lambda seconds: local.advance(url, seconds),
         simulated=embedded.describe,
         front_door=lambda: str(local.real(url).get("front_door", "")),
+        preflight=partial(start.demand, config),
     )
 
 
 def prepare(notebook: str, aws: Aws) -> None:
-    """Apply the steps before ``notebook``."""
+    """Apply the steps before ``notebook``. Raises `Refusal` when 00_start would refuse the parameters."""
     for name in (name for name in STEPS if name < notebook):
         module = step(name)
         module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)

@@ -168,7 +168,7 @@ class _Process(psutil.Process):  # type: ignore[misc]
 def preload() -> None:
     """Import what notebooks import; a module that cannot be imported is left for the notebook to report."""
     os.environ.setdefault("MPLBACKEND", INLINE)  # matplotlib reads it once; ipykernel sets the same, but later
-    from slpnb.runbook.steps import NOTEBOOKS
+    from slpnb.steps import NOTEBOOKS
 
     for module in (*PRELOADED, *(f"slpnb.{name.partition('_')[2]}" for name in NOTEBOOKS)):
         with contextlib.suppress(ImportError):

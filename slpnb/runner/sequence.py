@@ -29,12 +29,12 @@ from slpnb.errors import EXIT_CODES, ParameterError, SlpnbError
 from slpnb.local import ENDPOINT_VARIABLE
 from slpnb.repository import NOTEBOOKS_DIR, RUNS
 from slpnb.runbook import RECORD_TYPE, connect_embedded
-from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner import live, records
 from slpnb.runner.kernels import Kernels
 from slpnb.runner.records import Entry, Record
 from slpnb.runner.report import RunReport, read
 from slpnb.sizing import measurements
+from slpnb.steps import NOTEBOOKS
 from slpnb.verdict import Verdicts, ng
 
 if TYPE_CHECKING:

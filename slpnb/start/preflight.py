@@ -16,8 +16,8 @@ from slpnb.aws import Aws, observation
 from slpnb.config import Config, given, lay_over, load
 from slpnb.errors import Refusal
 from slpnb.plan import Found, Observed
-from slpnb.runbook.steps import STEPS, step
 from slpnb.start import contradictions
+from slpnb.steps import STEPS, step
 from slpnb.verdict import Verdict, Verdicts, ng, ok, skip, warn
 
 
@@ -139,22 +139,38 @@ def what_if(config: Config, *assignments: str) -> Config:
     return load(config.environment, lay_over(config.model_dump(), given(assignments)))
 
 
-# Subjects that two rooms check. The verdict of the room listed here is dropped: sizing has the numbers, 10_image
-# all four sides, 30_efs each zone.
-SAID_BETTER = {contradictions: ("memory", "architecture", "port 2049"), sizing: ("architecture", "GPU")}
+# What the account shows, in what a step observes before it has made anything.
+OBSERVED = {image.STEP: image.agreement, cluster.STEP: cluster.preflight}
+
+# Subjects that two rooms check. The verdict of the room listed here is dropped: sizing has the numbers, 30_efs each
+# zone, and 10_image, where the account can be asked, all four sides.
+SAID_BETTER = {contradictions: ("memory", "architecture", "port 2049"), sizing: ("GPU",)}
+ASKED_BETTER = ("architecture",)
 
 
 def refusals(config: Config, survey: Survey) -> Verdicts:
     """Every reason not to begin that the parameters and the account already show, each given once. Pure."""
+    if survey.missing.failed:
+        return survey.missing + predictable(config)
+    asked = sum((check(config, survey.found) for check in OBSERVED.values()), survey.missing)
+    return asked + _without(predictable(config), ASKED_BETTER)
+
+
+def predictable(config: Config) -> Verdicts:
+    """Every reason not to begin that the parameters alone show, each given once. Pure."""
     checks = (
-        survey.missing,
-        image.agreement(config, survey.found) if not survey.missing.failed else Verdicts(),
-        cluster.preflight(config, survey.found) if not survey.missing.failed else Verdicts(),
         _without(sizing.refusals(config), SAID_BETTER[sizing]),
         _without(contradictions.check(config), SAID_BETTER[contradictions]),
         efs.preflight(config),
     )
     return sum(checks, Verdicts())
+
+
+def demand(config: Config, step: str, have: Observed) -> None:
+    """Before a step writes, with what it observed: raise the `Refusal` that `refusals` would give. Pure."""
+    if step in OBSERVED:
+        OBSERVED[step](config, have).demand()
+    predictable(config).demand()
 
 
 def _without(verdicts: Verdicts, subjects: tuple[str, ...]) -> Verdicts:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from slpnb import efs, local, network
-from slpnb.errors import AwsError, GuardError, Refusal
-from slpnb.plan import Call, Change, Plan
+from slpnb.errors import AwsError, GuardError, Refusal, VerificationError
+from slpnb.plan import Applied, Call, Change, Plan
 
 
 def _apply(module, aws):
@@ -61,6 +61,50 @@ def test_a_second_run_writes_nothing(aws, module):
     before = local.writes(aws.endpoint_url)
     assert _apply(module, aws).calls == 0
     assert local.writes(aws.endpoint_url) == before
+
+
+def left(*changes):
+    return lambda: Plan("30_efs", changes)
+
+
+DONE = Applied("30_efs", True, (), 3)
+DIFFERS = Change("~", "a", "Box", "one", "", (("lid", "absent", "true"), ("size", "1", "2")))
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        (left(DIFFERS), "Box one: lid is absent, wanted true; size is 1, wanted 2"),
+        (left(Change("=", "b", "Box", "two", ""), Change("+", "c", "Box", "three", "")), "Box three: absent, wanted"),
+        (left(Change("-", "d", "Box", "four", "")), "Box four: there, not wanted"),
+        (left(DIFFERS, Change("-", "d", "Box", "four", "")), "2 problems"),
+    ],
+)
+def test_what_was_applied_and_reads_back_otherwise_is_named_as_wanted_and_as_read(again, said):
+    with pytest.raises(VerificationError, match=said):
+        DONE.demand_settled(again)
+
+
+def test_what_reads_back_as_wanted_or_was_never_written_is_settled():
+    DONE.demand_settled(left(Change("=", "b", "Box", "two", "")))
+    Applied("30_efs", False, ()).demand_settled(left(DIFFERS))
+
+
+def test_what_aws_cannot_change_and_reads_back_otherwise_fails_the_verification_too():
+    def again():
+        raise Refusal("Box one has colour red, the parameters ask for blue, and AWS cannot change it")
+
+    with pytest.raises(VerificationError, match="colour red, the parameters ask for blue"):
+        DONE.demand_settled(again)
+
+
+def test_what_another_hand_changes_between_apply_and_reading_back_is_named(aws):
+    applied = _apply(network, aws)
+    ec2, group = aws.client("ec2"), network.observe(aws)["security-group/efs"].id
+    (found,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=found["IpPermissions"])
+    with pytest.raises(VerificationError, match=r"security group \S+: ingress is .*, wanted .*2049"):
+        applied.demand_settled(lambda: network.plan(network.desired(aws.config), network.observe(aws)))
 
 
 def test_the_account_and_the_region_must_be_the_callers(embedded, monkeypatch):

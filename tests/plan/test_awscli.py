@@ -12,7 +12,7 @@ from slpnb.plan import Call
 from slpnb.plan.awscli import command, script, variable
 from slpnb.plan.model import unmet
 from slpnb.plan.values import Ref, Secret
-from slpnb.runbook.steps import STEPS, step
+from slpnb.steps import STEPS, step
 
 
 def run_script(script: str, aws) -> None:

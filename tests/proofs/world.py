@@ -16,7 +16,7 @@ import psutil
 import pytest
 from papermill.execute import execute_notebook
 
-from slpnb import local, runbook, service, task
+from slpnb import local, runbook, service, steps, task
 from slpnb.aws import Aws
 from slpnb.config import Config, load
 from slpnb.engine import LABEL, Engine
@@ -82,11 +82,11 @@ class World:
 
     def prepare(self) -> None:
         """Every step of the runbook, two of them as notebooks, and WordPress installed."""
-        for notebook in runbook.STEPS:
+        for notebook in steps.STEPS:
             if notebook in TOLD:
                 self.execute(notebook)
             else:
-                self.apply(runbook.step(notebook))
+                self.apply(steps.step(notebook))
             if notebook == "10_image":
                 self.push(NEW)
                 self.push(BROKEN)

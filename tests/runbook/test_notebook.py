@@ -5,9 +5,10 @@ import json
 import pytest
 
 from slpnb import local, network, runbook
-from slpnb.errors import ParameterError, VerificationError
+from slpnb.config import load
+from slpnb.errors import ParameterError, Refusal, VerificationError
 from slpnb.plan import Applied
-from slpnb.runbook.steps import NOTEBOOKS, STEPS, step
+from slpnb.steps import NOTEBOOKS, STEPS, step
 from slpnb.verdict import Verdicts, ng, ok
 
 
@@ -28,6 +29,53 @@ def test_where_nothing_may_be_written_nothing_is_prepared(embedded, monkeypatch,
     local.reset(embedded.endpoint_url)
     runbook.open("30_efs", given)
     assert "Plans are shown, not applied" in capsys.readouterr().out
+    assert local.writes(embedded.endpoint_url) == 0
+
+
+IMPOSSIBLE = {
+    "8192": {"task": {"memory_mib": 8192}},
+    "2049": {"network": {"nfs_from": "nobody"}},
+    "arm64": {"task": {"architecture": "x86_64"}},
+}
+
+
+@pytest.mark.parametrize("number", IMPOSSIBLE)
+@pytest.mark.parametrize("notebook", STEPS)
+def test_a_step_alone_refuses_what_00_start_would_before_its_first_write(embedded, monkeypatch, notebook, number):
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+    local.reset(embedded.endpoint_url)
+    aws, _ = runbook.connect_backend(load(given=IMPOSSIBLE[number]))
+    module = step(notebook)
+    planned = module.plan(module.desired(aws.config), module.observe(aws))
+    with pytest.raises(Refusal, match=number):
+        planned.apply(aws)
+    assert local.writes(embedded.endpoint_url) == 0
+
+
+@pytest.mark.parametrize(
+    ("notebook", "given", "says"),
+    [
+        ("10_image", {"cluster": {"ami_parameter": "/company/ami"}}, "/company/ami"),
+        ("50_cluster", {"cluster": {"public_ip": False}}, "no address to use it with"),
+    ],
+)
+def test_and_what_its_own_look_at_the_account_shows(embedded, monkeypatch, notebook, given, says):
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+    local.reset(embedded.endpoint_url)
+    aws, _ = runbook.connect_backend(load(given=given))
+    module = step(notebook)
+    with pytest.raises(Refusal, match=says):
+        module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
+
+
+def test_a_notebook_that_writes_nothing_is_not_prepared_and_can_show_what_does_not_fit(embedded, monkeypatch, capsys):
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
+    local.reset(embedded.endpoint_url)
+    runbook.open("60_sizing", IMPOSSIBLE["8192"])
+    assert "This notebook writes nothing." in capsys.readouterr().out
+    assert local.writes(embedded.endpoint_url) == 0
+    with pytest.raises(Refusal, match="8192"):
+        runbook.open("70_task", IMPOSSIBLE["8192"])
     assert local.writes(embedded.endpoint_url) == 0
 
 

@@ -19,9 +19,9 @@ from papermill.execute import execute_notebook
 from slpnb import local, runner
 from slpnb.errors import ParameterError
 from slpnb.repository import ROOT
-from slpnb.runbook.steps import NOTEBOOKS
 from slpnb.runner import RunOptions, choose, find, kernels, records, sequence
 from slpnb.runner.records import Entry, Record
+from slpnb.steps import NOTEBOOKS
 from tests import generated
 
 

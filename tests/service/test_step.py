@@ -12,9 +12,9 @@ from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan import Found
 from slpnb.plan.shown import show
 from slpnb.plan.values import Ref, substitute
-from slpnb.runbook.steps import STEPS, step
 from slpnb.service import health, scaling, stability
 from slpnb.service.alarms import ALARMS
+from slpnb.steps import STEPS, step
 from tests.conftest import again, cases, opened
 from tests.interruption import counting, dying
 from tests.plan.test_awscli import run_script

@@ -23,6 +23,7 @@ NOTEBOOKS = (
     "99_destroy",
 )
 STEPS = ("10_image", "20_network", "30_efs", "40_secrets", "50_cluster", "70_task", "80_service")
+WRITING = (*STEPS, "99_destroy")  # the other notebooks read at most
 
 
 class StepModule(Protocol):
