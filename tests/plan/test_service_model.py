@@ -10,7 +10,7 @@ from slpnb.plan import Call
 from slpnb.plan.service_model import problems
 from slpnb.plan.values import Join, Json, Ref, Secret
 from slpnb.repository import ENVIRONMENTS
-from slpnb.runbook.steps import STEPS, step
+from slpnb.steps import STEPS, step
 from tests.conftest import CASES
 
 REFUSED = json.loads((CASES / "plan" / "service_model.json").read_text(encoding="utf-8"))
