@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pkgutil
 import re
+import subprocess
+import sys
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from slpnb.repository import ROOT
 
@@ -42,3 +46,14 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*
 @pytest.mark.parametrize("name", sorted({name for page in PAGES for name in NAMED.findall(page.read_text("utf-8"))}))
 def test_what_a_text_names_can_be_imported(name):
     assert pkgutil.resolve_name(name)
+
+
+def test_what_the_examples_of_the_readme_write_is_neither_linted_nor_tracked(tmp_path):
+    written = set(re.findall(r"^papermill \S+ (\S+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert written
+    assert {f"/{name}" for name in written} <= set((ROOT / ".gitignore").read_text(encoding="utf-8").splitlines())
+    for name in written:
+        nbformat.write(new_notebook(cells=[new_code_cell("import os\nx =   1;")]), tmp_path / name)
+    for check in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *check, "--no-cache", "--config", ROOT / "pyproject.toml", tmp_path]
+        assert subprocess.run(command, capture_output=True, text=True).returncode == 0

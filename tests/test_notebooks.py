@@ -17,8 +17,10 @@ import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
 from papermill.engines import NBClientEngine, papermill_engines
+from papermill.inspection import inspect_notebook
 
 from slpnb import local
+from slpnb.config.parameters import Parameters
 from slpnb.repository import ROOT
 from slpnb.runner.kernels import Kernels
 from slpnb.steps import NOTEBOOKS
@@ -53,13 +55,17 @@ class TestHowItIsWritten:
     def test_the_parameters_cell_holds_literals_only(self, name):
         (cell,) = (cell for cell in code_cells(name) if "parameters" in cell.metadata.get("tags", []))
         values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
-        section = name.partition("_")[2]
-        assert list(values) == ["environment", "backend", "apply", "confirm", section]
-        assert values == {"environment": "staging", "backend": "local", "apply": "local", "confirm": "", section: {}}
+        sections: dict[str, Any] = {key: {} for key in list(Parameters.model_fields)[4:]}
+        assert values == {"environment": "staging", "backend": "local", "apply": "local", "confirm": "", **sections}
+        assert list(values) == list(Parameters.model_fields)
+
+    def test_papermill_knows_every_parameter_so_that_it_warns_of_misspelt_ones_only(self, name):
+        assert list(inspect_notebook(str(FOLDER / f"{name}.ipynb"))) == list(Parameters.model_fields)
 
     def test_cells_are_short_and_define_nothing(self, name):
         for cell in code_cells(name):
-            assert len(cell.source.splitlines()) <= 10, cell.source
+            parameters = "parameters" in cell.metadata.get("tags", [])
+            assert parameters or len(cell.source.splitlines()) <= 10, cell.source
             assert not re.search(r"^\s*(def|class|import boto3)\b", cell.source, re.MULTILINE)
 
     def test_prose_comes_before_code(self, name):
@@ -152,13 +158,14 @@ def run_papermill(name: str, arguments: list[str], folder: Path) -> tuple[int, s
 @pytest.mark.usefixtures("session")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_every_way_of_passing_parameters_works_on_every_notebook(name, way, tmp_path):
+def test_every_way_of_passing_parameters_works_on_every_notebook(name, way, tmp_path, caplog):
     arguments, env, _ = WAYS[way]
     confirm = ["-p", "apply", "False"] if env == "production" else []
     if name == "99_destroy" and env == "production":
         confirm += ["-y", "{destroy: {confirm: destroy production}}"]
     code, seen = run_papermill(name, [*arguments, *confirm], tmp_path)
     assert code == 0, seen
+    assert "unknown parameter" not in caplog.text
     assert f"{name}, {env}, us-east-1" in seen
 
 
