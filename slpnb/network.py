@@ -122,8 +122,8 @@ def _sorted(rules: Iterable[Rule]) -> list[Rule]:
 
 @observation
 def observe(aws: Aws) -> Observed:
-    """The VPC and subnets in the parameters, and this environment's security groups."""
-    return {**find_vpc(aws), **find_subnets(aws), **find_security_groups(aws)}
+    """The VPC and subnets in the parameters, the VPC's DNS, and this environment's security groups."""
+    return {**find_vpc(aws), **find_dns(aws), **find_subnets(aws), **find_security_groups(aws)}
 
 
 def existing(have: Observed) -> pd.DataFrame:
@@ -152,6 +152,22 @@ def find_vpc(aws: Aws) -> dict[str, Found]:
         )
     attributes = {"cidr": vpc["CidrBlock"], "tenancy": vpc.get("InstanceTenancy", "default")}
     return {"vpc": Found("vpc", "VPC", wanted.vpc_name, vpc["VpcId"], attributes)}
+
+
+def find_dns(aws: Aws) -> dict[str, Found]:
+    """Whether the VPC resolves names at all (``support``), and those of AWS's own resources in it (``hostnames``)."""
+    vpc = find_vpc(aws)["vpc"]
+    attributes = {
+        name: aws.read("ec2", "describe_vpc_attribute", VpcId=vpc.id, Attribute=attribute)[key]["Value"]
+        for name, (attribute, key) in DNS.items()
+    }
+    return {"dns": Found("dns", "DNS of the VPC", vpc.name, f"{vpc.id}/dns", attributes)}
+
+
+DNS = {
+    "support": ("enableDnsSupport", "EnableDnsSupport"),
+    "hostnames": ("enableDnsHostnames", "EnableDnsHostnames"),
+}
 
 
 def find_subnets(aws: Aws) -> dict[str, Found]:

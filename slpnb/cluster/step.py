@@ -17,7 +17,7 @@ from slpnb.aws import Aws, observation, same_observation
 from slpnb.cluster import instances
 from slpnb.cluster.calls import GROUP, KINDS, SCALING, template_attributes
 from slpnb.config import Config
-from slpnb.plan import Found, Observed, Plan, Resource, Wanted, compare, fields, read_back
+from slpnb.plan import Found, Observed, Plan, Resource, Wanted, compare, fields, find_account, read_back
 from slpnb.plan.values import Ref
 from slpnb.verdict import Verdicts
 
@@ -135,7 +135,7 @@ def observe(aws: Aws) -> Observed:
     """What AWS holds of this step, in the order in which it is made, and what it refers to."""
     foreign = {**network.find_subnets(aws), **instances.find_routes(aws), **image.find_ami(aws)}
     roles = secrets.find_roles(aws)
-    earlier = {**network.find_security_groups(aws), **secrets.find_account(aws), **roles}
+    earlier = {**network.find_security_groups(aws), **find_account(aws), **roles}
     setting = instances.find_trunking(aws, roles.get("role/instance")) if aws.config.cluster.awsvpc_trunking else {}
     cluster = find_cluster(aws)
     joined = instances.as_found(aws, STEP) if cluster else {}

@@ -147,6 +147,10 @@ class SecretsSection(Section):
     instance_policies: list[ManagedPolicy] = []
     """further managed policies of the instance role, such as CloudWatchAgentServerPolicy"""
 
+    def role_name(self, role: str) -> str:
+        """The name of a role, and of the instance role's profile: ``<prefix>-execution`` and so on."""
+        return f"{self.prefix}-{role}"
+
 
 class ClusterSection(Section):
     """50_cluster: the instances."""

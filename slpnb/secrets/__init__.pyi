@@ -5,7 +5,6 @@ from .step import (
     SALTS as SALTS,
     STEP as STEP,
     desired as desired,
-    find_account as find_account,
     find_roles as find_roles,
     find_secrets as find_secrets,
     observe as observe,

@@ -15,9 +15,9 @@ import pandas as pd
 
 from slpnb import efs, image
 from slpnb.config import Config
-from slpnb.plan import Observed, Resource, resolve
+from slpnb.plan import Observed, Resource, arn, resolve
 from slpnb.plan.shown import show
-from slpnb.plan.values import Join, Ref
+from slpnb.plan.values import Ref
 from slpnb.verdict import Verdict, ng, ok
 from slpnb.words import counted
 
@@ -33,11 +33,6 @@ ANY_RESOURCE = {
 def log_group(config: Config) -> str:
     """The name of the log group of the task's container, which 70_task makes."""
     return f"/ecs/{config.task.family}"
-
-
-def arn(service: str, resource: str, region: str = "") -> Join:
-    """The ARN of something of this account that may not exist yet; IAM's have no region."""
-    return Join(("arn:", Ref("account", "partition"), f":{service}:{region}:", Ref("account"), f":{resource}"))
 
 
 def execution(config: Config) -> Policy:
@@ -60,9 +55,8 @@ WRITE_LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 def task(_config: Config) -> Policy:
     """What the container itself may do: mount and write the uploads, only through their access point."""
-    actions = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
     through = {"StringEquals": {"elasticfilesystem:AccessPointArn": Ref("access-point", "arn", efs.STEP)}}
-    return _policy(_allow("MountTheUploads", actions, Ref("file-system", "arn", efs.STEP), through))
+    return _policy(_allow("MountTheUploads", efs.MOUNTING, Ref("file-system", "arn", efs.STEP), through))
 
 
 def instance(config: Config) -> Policy:

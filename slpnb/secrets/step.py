@@ -16,7 +16,20 @@ from typing import Any
 from slpnb import efs, image
 from slpnb.aws import Aws, observation, same_observation, tag_list
 from slpnb.config import Config
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wanted, compare, fields, read_back
+from slpnb.plan import (
+    Call,
+    Found,
+    Id,
+    Kind,
+    Observed,
+    Plan,
+    Resource,
+    Wanted,
+    compare,
+    fields,
+    find_account,
+    read_back,
+)
 from slpnb.plan.values import Json, Ref, Secret
 from slpnb.secrets import policies, roles
 from slpnb.verdict import Verdict, Verdicts, ng, ok
@@ -47,11 +60,6 @@ AVAILABLE, ENABLED, PENDING = "available", "Enabled", "PendingDeletion"
 def secret_name(config: Config, role: str) -> str:
     """The name of a secret: ``<prefix>/database``, ``<prefix>/salts``."""
     return f"{config.prefix}/{role}"
-
-
-def role_name(config: Config, role: str) -> str:
-    """The name of a role, and of the instance role's profile: ``<prefix>-execution`` and so on."""
-    return f"{config.prefix}-{role}"
 
 
 def desired(config: Config) -> Wanted:
@@ -114,7 +122,7 @@ def _roles(config: Config) -> Iterator[Resource]:
         "instance": {"trust": policies.trust_instances(), "policy": policies.instance(config), **on_ec2},
     }
     for role, attributes in documents.items():
-        name = role_name(config, role)
+        name = config.secrets.role_name(role)
         attributes = {**attributes, "other_policies": []}
         yield Resource(f"role/{role}", "role", name, attributes, WHY[role], config.tags(STEP, name))
 
@@ -132,12 +140,6 @@ def observe(aws: Aws) -> Observed:
     uploads = {key: found for key, found in efs.observe(aws).items() if key in ("file-system", "access-point")}
     foreign = find_account(aws) | find_database(aws) | image.find_repository(aws) | uploads
     return foreign | find_key(aws) | find_secrets(aws, pending=True) | find_roles(aws)
-
-
-def find_account(aws: Aws) -> dict[str, Found]:
-    """The caller's account, which ARNs are made of. Fact: ``partition``, such as aws or aws-cn."""
-    partition = aws.caller["Arn"].split(":")[1]
-    return {"account": Found("account", "account", "account", aws.account_id, {}, facts={"partition": partition})}
 
 
 def find_database(aws: Aws) -> dict[str, Found]:
@@ -237,7 +239,7 @@ def find_roles(aws: Aws) -> dict[str, Found]:
     """This environment's roles by name; see `roles.find_role` for their facts."""
     found: dict[str, Found] = {}
     for role in ROLES:
-        found |= roles.find_role(aws, f"role/{role}", role_name(aws.config, role))
+        found |= roles.find_role(aws, f"role/{role}", aws.config.secrets.role_name(role))
     return found
 
 

@@ -140,7 +140,7 @@ def what_if(config: Config, *assignments: str) -> Config:
 
 
 # What the account shows, in what a step observes before it has made anything.
-OBSERVED = {image.STEP: image.agreement, cluster.STEP: cluster.preflight}
+OBSERVED = {image.STEP: image.agreement, efs.STEP: efs.resolvable, cluster.STEP: cluster.preflight}
 
 # Subjects that two rooms check. The verdict of the room listed here is dropped: sizing has the numbers, 30_efs each
 # zone, and 10_image, where the account can be asked, all four sides.

@@ -15,7 +15,7 @@ from slpnb import efs, image, secrets
 from slpnb.aws import Aws, batches, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.ecs import placement, resources
-from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, read_back
+from slpnb.plan import Call, Found, Kind, Observed, Plan, Resource, Wanted, compare, find_account, read_back
 from slpnb.secrets.policies import log_group
 from slpnb.task.task_definition import definition, parts, whole
 from slpnb.verdict import Verdict, Verdicts, ng, ok
@@ -44,7 +44,7 @@ def _definition(config: Config) -> Resource:
 def observe(aws: Aws) -> Observed:
     """The log group and the revisions of this environment, and what the task definition refers to."""
     uploads = {key: found for key, found in efs.observe(aws).items() if key in ("file-system", "access-point")}
-    foreign = {**secrets.find_account(aws), **image.find_repository(aws), **uploads}
+    foreign = {**find_account(aws), **image.find_repository(aws), **uploads}
     roles = {**secrets.find_secrets(aws), **secrets.find_roles(aws)}
     return {**foreign, **roles, **_find_log_group(aws), **find_definitions(aws)}
 

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+import re
+from functools import partial
+
 import pytest
 
-from slpnb import efs, network
+from slpnb import efs, network, start
 from slpnb.aws import connect
 from slpnb.config import INJECTED, load
+from slpnb.efs.mount import policy
 from slpnb.errors import Refusal
-from tests.conftest import again
+from tests.conftest import again, cases
 
 
 @pytest.fixture
@@ -28,11 +33,81 @@ def test_the_file_system_is_encrypted_and_its_throughput_set_explicitly(uploads)
     )
 
 
-def test_the_policy_denies_clear_text_and_grants_no_root():
-    statements = {statement["Sid"]: statement for statement in efs.POLICY["Statement"]}
-    assert statements["DenyClearText"]["Effect"] == "Deny"
-    assert statements["DenyClearText"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert "elasticfilesystem:ClientRootAccess" not in statements["MountThroughMountTargets"]["Action"]
+def drifted(aws, case):
+    """Change the file system of this account by hand as a case says; its $names are ids."""
+    have = efs.observe(aws)
+    ids = {key: found.id for key, found in have.items()} | {"account": aws.account_id}
+    params = json.loads(re.sub(r"\$([a-z-]+(?:/[\w-]+)?)", lambda name: ids[name[1]], json.dumps(case["params"])))
+    if "Policy" in params:
+        params["Policy"] = json.dumps(params["Policy"])
+    getattr(aws.client("efs"), case["operation"])(**params)
+    aws.sleep(120)
+
+
+@pytest.mark.parametrize("case", cases("efs/drift"))
+def test_a_file_system_changed_by_hand_is_shown_and_repaired_by_one_apply(uploads, case):
+    drifted(uploads, case)
+    want = efs.desired(uploads.config)
+    planned = efs.plan(want, efs.observe(uploads))
+    assert [f"{change.action} {change.key}" for change in planned.pending] == case["plan"]
+    assert not [text for text in case["shows"] if text not in repr(planned)]
+    planned.apply(uploads)
+    assert efs.verify(uploads, want)
+    assert not efs.plan(want, efs.observe(uploads))
+
+
+def test_a_policy_that_reads_back_in_another_order_is_as_wanted(uploads):
+    client, system = uploads.client("efs"), efs.observe(uploads)["file-system"].id
+    policy = json.loads(client.describe_file_system_policy(FileSystemId=system)["Policy"])
+    for statement in policy["Statement"]:
+        if isinstance(statement["Action"], list):
+            statement["Action"].reverse()
+        if statement["Effect"] == "Allow":
+            statement["Principal"] = {"AWS": uploads.account_id}
+    policy["Statement"].reverse()
+    client.put_file_system_policy(FileSystemId=system, Policy=json.dumps(policy))
+    assert not efs.plan(efs.desired(uploads.config), efs.observe(uploads))
+
+
+def test_a_mount_target_in_another_subnet_is_refused(uploads):
+    ec2, client = uploads.client("ec2"), uploads.client("efs")
+    have = efs.observe(uploads)
+    other = ec2.create_subnet(
+        VpcId=network.find_vpc(uploads)["vpc"].id, CidrBlock="172.30.128.0/24", AvailabilityZone="us-east-1a"
+    )["Subnet"]["SubnetId"]
+    client.delete_mount_target(MountTargetId=have["mount-target/us-east-1a"].id)
+    uploads.sleep(60)
+    client.create_mount_target(FileSystemId=have["file-system"].id, SubnetId=other)
+    with pytest.raises(Refusal, match=r"EFS mount target us-east-1a has subnet subnet-.* AWS cannot change it"):
+        efs.plan(efs.desired(uploads.config), efs.observe(uploads))
+
+
+@pytest.mark.parametrize(
+    ("off", "says"),
+    [
+        (["EnableDnsHostnames"], "enableDnsHostnames is off"),
+        (["EnableDnsHostnames", "EnableDnsSupport"], "enableDnsSupport and enableDnsHostnames are off"),
+    ],
+)
+def test_a_vpc_that_does_not_resolve_the_name_is_refused_before_anything_is_written(aws, off, says):
+    aws.preflight = partial(start.demand, aws.config)
+    for attribute in off:
+        vpc = network.find_vpc(aws)["vpc"].id
+        aws.client("ec2").modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": False}})
+    seen = repr(start.refusals(aws.config, start.survey(aws)).failed)
+    assert f"{says} in VPC slp-cluster-vpc" in seen
+    assert 'VolumeDriver.Create: mounting volume failed: Failed to resolve "fs-..."' in seen
+    network.plan(network.desired(aws.config), network.observe(aws)).apply(aws)
+    with pytest.raises(Refusal, match=says):
+        efs.plan(efs.desired(aws.config), efs.observe(aws)).apply(aws)
+    assert "file-system" not in efs.observe(aws)
+
+
+def test_the_policy_names_nobody_who_may_not_exist_and_grants_no_root():
+    (allow,) = (one for one in policy(load())["Statement"] if one["Effect"] == "Allow")
+    assert str(allow["Principal"]["AWS"]).endswith(":root")
+    assert set(allow["Condition"]["StringEquals"]) == {"aws:PrincipalArn", "elasticfilesystem:AccessPointArn"}
+    assert "elasticfilesystem:ClientRootAccess" not in allow["Action"]
 
 
 @pytest.mark.parametrize(

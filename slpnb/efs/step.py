@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from slpnb import network
 from slpnb.aws import Aws, observation, same_observation, tag_list
 from slpnb.config import Config
-from slpnb.network import NFS_PORT
-from slpnb.plan import Call, Found, Id, Kind, Observed, Plan, Resource, Wait, Wanted, compare, fields, read_back
-from slpnb.plan.values import Ref, substitute
-from slpnb.verdict import Verdict, Verdicts, ng, ok
+from slpnb.efs.mount import mountable, policy, resolvable
+from slpnb.plan import (
+    Call,
+    Found,
+    Id,
+    Kind,
+    Observed,
+    Plan,
+    Resource,
+    Wait,
+    Wanted,
+    compare,
+    fields,
+    find_account,
+    read_back,
+)
+from slpnb.plan.values import Json, Ref, substitute
+from slpnb.verdict import Verdicts
 
 STEP = "30_efs"
 FILE_SYSTEM = {"encrypted": "Encrypted", "performance_mode": "PerformanceMode"}
@@ -34,8 +47,8 @@ MISSING = ("FileSystemNotFound", "AccessPointNotFound", "MountTargetNotFound", "
 
 
 def desired(config: Config) -> Wanted:
-    """The file system, its access point, and one mount target in each zone. Pure."""
-    return (_file_system(config), _access_point(config), *_mount_targets(config))
+    """The file system, its access point, its policy, and one mount target in each zone. Pure."""
+    return (_file_system(config), _access_point(config), _policy(config), *_mount_targets(config))
 
 
 def _file_system(config: Config) -> Resource:
@@ -47,7 +60,6 @@ def _file_system(config: Config) -> Resource:
         "provisioned_mibps": efs.provisioned_mibps,
         "transition_to_ia_days": efs.transition_to_ia_days,
         "backups": efs.backups,
-        "policy": POLICY,
     }
     reason = "every task sees the same uploads; throughput set explicitly, since the API's default is bursting"
     return Resource("file-system", "file system", efs.name, attributes, reason, config.tags(STEP, efs.name))
@@ -78,37 +90,21 @@ def _mount_targets(config: Config) -> Iterator[Resource]:
         )
 
 
-# Anyone who can reach a mount target may mount, but only with TLS: the security group says who can reach it.
-POLICY: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "MountThroughMountTargets",
-            "Effect": "Allow",
-            "Principal": {"AWS": "*"},
-            "Action": ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
-            "Resource": "*",
-            "Condition": {"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}},
-        },
-        {
-            "Sid": "DenyClearText",
-            "Effect": "Deny",
-            "Principal": {"AWS": "*"},
-            "Action": "*",
-            "Resource": "*",
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        },
-    ],
-}
+def _policy(config: Config) -> Resource:
+    """Of a kind of its own, since it names the access point, and is there before any mount target is."""
+    attributes = {"file_system": Ref("file-system"), "policy": policy(config)}
+    name = config.efs.name
+    return Resource("file-system-policy", "file system policy", name, attributes, "without one, anyone there may mount")
 
 
 @observation
 def observe(aws: Aws) -> Observed:
-    """What AWS holds: file system, access point and mount targets of this environment, subnets and EFS group."""
-    found = {**network.find_subnets(aws), **network.find_security_groups(aws)}
+    """What AWS holds: this environment's file system with all that belongs to it, its group, subnets and DNS."""
+    found = find_account(aws) | network.find_dns(aws) | network.find_subnets(aws) | network.find_security_groups(aws)
     for system in aws.pages("efs", "describe_file_systems", "FileSystems"):
         if aws.step_of(system.get("Tags")) == STEP:
             found["file-system"] = _found_file_system(aws, system)
+            found |= _found_policy(aws, system)
             found |= _found_access_points(aws, system["FileSystemId"])
             found |= _found_mount_targets(aws, system["FileSystemId"])
     return found
@@ -120,7 +116,6 @@ def _found_file_system(aws: Aws, system: Mapping[str, Any]) -> Found:
         **fields.read(FILE_SYSTEM | THROUGHPUT, system),
         "transition_to_ia_days": _transition_to_ia_days(aws, identifier),
         "backups": _backups(aws, identifier),
-        "policy": _policy(aws, identifier),
     }
     facts = {"arn": system["FileSystemArn"], "bytes": system["SizeInBytes"]["Value"], "state": system["LifeCycleState"]}
     return Found("file-system", "file system", system.get("Name", ""), identifier, attributes, STEP, facts)
@@ -137,9 +132,13 @@ def _backups(aws: Aws, identifier: str) -> bool:
     return answer.get("BackupPolicy", {}).get("Status") in ("ENABLED", "ENABLING")
 
 
-def _policy(aws: Aws, identifier: str) -> Any:
+def _found_policy(aws: Aws, system: Mapping[str, Any]) -> dict[str, Found]:
+    identifier, key, name = system["FileSystemId"], "file-system-policy", system.get("Name", "")
     answer = aws.read("efs", "describe_file_system_policy", FileSystemId=identifier, absent=MISSING)
-    return json.loads(answer["Policy"]) if answer else None
+    if not answer:
+        return {}
+    attributes = {"file_system": identifier, "policy": json.loads(answer["Policy"])}
+    return {key: Found(key, "file system policy", name, f"{identifier}/policy", attributes, STEP)}
 
 
 def _found_access_points(aws: Aws, file_system: str) -> dict[str, Found]:
@@ -176,12 +175,7 @@ def plan(want: Wanted, have: Observed) -> Plan:
 def verify(aws: Aws, want: Wanted) -> Verdicts:
     """Read everything back from AWS, then check for each zone whether a task there could mount the uploads."""
     have = observe(aws)
-    return read_back(want, have) + mountable(aws.config, have)
-
-
-def mountable(config: Config, have: Observed) -> Verdicts:
-    """The preflight of the mount: a mount target, its network and port 2049, zone by zone. Pure."""
-    return Verdicts.of(_mountable_from(zone, config, have) for zone in config.zones)
+    return read_back(want, have) + resolvable(aws.config, have) + mountable(aws.config, have)
 
 
 def preflight(config: Config) -> Verdicts:
@@ -193,48 +187,6 @@ def preflight(config: Config) -> Verdicts:
 def _as_if_made(resource: Resource) -> Found:
     attributes = substitute(resource.attributes, lambda ref: ref.key)
     return Found(resource.key, resource.kind, resource.name, resource.key, attributes, STEP, {"state": "available"})
-
-
-def _mountable_from(zone: str, config: Config, have: Observed) -> Verdict:
-    subject = f"mount from {zone}"
-    target, group = have.get(f"mount-target/{zone}"), have.get("security-group/efs")
-    if target is None:
-        return ng(subject, "no mount target in this zone: a task there would wait for its volume and time out")
-    if target.facts["state"] != "available":
-        return ng(subject, f"the mount target is {target.facts['state']}, not available")
-    if group is None or group.id not in target.attributes["security_groups"]:
-        return ng(subject, "the mount target does not carry the EFS security group")
-    if not admits_nfs(config, have):
-        return ng(subject, _closed(config))
-    return ok(subject, f"mount target available, port {NFS_PORT} open to the group of the {config.mounts_from}")
-
-
-def _closed(config: Config) -> str:
-    """To whom port 2049 is closed, and what opens it: the parameter, or the step that has yet to do so."""
-    asked, who = config.network.nfs_from, config.mounts_from
-    closed = f"port {NFS_PORT} is closed to the {who}, which mount in {config.task.network_mode} mode"
-    if asked in ("auto", who):
-        return f"{closed}; run {network.STEP}, which opens it"
-    return f"{closed}; {config.source('network.nfs_from')}: network.nfs_from is {asked}, must be auto or {who}"
-
-
-def without_nfs(have: Observed) -> Observed:
-    """The same facts with port 2049 closed, to show what the preflight then says. Pure."""
-    group = have.get("security-group/efs")
-    if group is None:
-        return have
-    return {**have, group.key: replace(group, attributes={**group.attributes, "ingress": []})}
-
-
-def admits_nfs(config: Config, have: Observed) -> bool:
-    """Whether the EFS group admits TCP 2049 from the group that mounts."""
-    group, source = have.get("security-group/efs"), have.get(f"security-group/{config.mounts_from}")
-    if group is None or source is None:
-        return False
-    return any(
-        network.carries_tcp(rule) and rule["from_port"] <= NFS_PORT <= rule["to_port"] and rule["source"] == source.id
-        for rule in group.attributes["ingress"]
-    )
 
 
 # --- how each kind is written -------------------------------------------------------------------------------
@@ -251,7 +203,7 @@ def _create_file_system(resource: Resource) -> Iterator[Call]:
     binds = {"id": "FileSystemId", "arn": "FileSystemArn"}
     ready = _available("describe_file_systems", "FileSystems", {"FileSystemId": own})
     yield Call("efs", "create_file_system", params, binds, ready)
-    yield from _set_file_system(resource, own, frozenset({"transition_to_ia_days", "policy"}))
+    yield from _set_file_system(resource, own, frozenset({"transition_to_ia_days"}))
 
 
 def _available(operation: str, path: str, own: Mapping[str, Any]) -> Wait:
@@ -273,8 +225,6 @@ def _set_file_system(resource: Resource, own: Id, changed: frozenset[str]) -> It
     if "backups" in changed:
         status = "ENABLED" if attributes["backups"] else "DISABLED"
         yield Call("efs", "put_backup_policy", system | {"BackupPolicy": {"Status": status}})
-    if "policy" in changed:
-        yield Call("efs", "put_file_system_policy", system | {"Policy": json.dumps(attributes["policy"])})
 
 
 def _delete_file_system(found: Found) -> list[Call]:
@@ -299,6 +249,17 @@ def _create_access_point(resource: Resource) -> list[Call]:
 
 def _delete_access_point(found: Found) -> list[Call]:
     return [Call("efs", "delete_access_point", {"AccessPointId": found.id}, gone=MISSING)]
+
+
+def _put_policy(resource: Resource, *_: Any) -> list[Call]:
+    attributes = resource.attributes
+    params = {"FileSystemId": attributes["file_system"], "Policy": Json(attributes["policy"])}
+    return [Call("efs", "put_file_system_policy", params)]
+
+
+def _delete_policy(found: Found) -> list[Call]:
+    # After the mount targets: without it, whoever reaches one may mount.
+    return [Call("efs", "delete_file_system_policy", {"FileSystemId": found.attributes["file_system"]}, gone=MISSING)]
 
 
 def _create_mount_target(resource: Resource) -> list[Call]:
@@ -334,6 +295,7 @@ KINDS: dict[str, Kind] = {
         _delete_access_point,
         fixed=frozenset({"file_system", "uid", "gid", "directory", "permissions"}),
     ),
+    "file system policy": Kind("EFS file system policy", _put_policy, _delete_policy, _put_policy),
     "mount target": Kind(
         "EFS mount target",
         _create_mount_target,
