@@ -27,7 +27,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from slpnb.aws import Aws
 from slpnb.config import Config
 from slpnb.engine import Engine
-from slpnb.errors import Refusal, SlpnbError
+from slpnb.errors import Refusal, SlpnbError, VerificationError
 from slpnb.image import architecture, step
 
 REFERENCE = re.compile(
@@ -41,7 +41,7 @@ UNAUTHORIZED = (401, 403)
 
 
 class PushError(SlpnbError):
-    """The image could not be pushed, or does not read back as it was pushed."""
+    """The image could not be pushed, or not be read back."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def demand_answer(to: Destination) -> None:
 def push(engine: Engine, to: Destination, built: Mapping[str, str], login: Login | None = None) -> Pushed:
     """Push the images in ``built`` (names by architecture) as one index, and read it back.
 
-    Raises `PushError` when a command fails, or the registry holds something else afterwards.
+    Raises `PushError` when a command fails, `VerificationError` when the registry holds something else afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="slpnb-push-") as name:
         folder, said = Path(name), ""
@@ -234,7 +234,7 @@ def push(engine: Engine, to: Destination, built: Mapping[str, str], login: Login
 def read_back(to: Destination, said: str, platforms: tuple[str, ...], login: Login | None) -> Pushed:
     """What the registry holds under the digest that the client ``said``, or else under the tag.
 
-    A registry whose login only the client knows is trusted. Raises `PushError` when it is not an index over
+    A registry whose login only the client knows is trusted. Raises `VerificationError` when it is not an index over
     ``platforms`` or not what its digest says.
     """
     digest = found[0] if (found := DIGEST.findall(said)[-1:]) else ""
@@ -247,7 +247,7 @@ def read_back(to: Destination, said: str, platforms: tuple[str, ...], login: Log
     is_now = "sha256:" + hashlib.sha256(content).hexdigest()
     listed = architecture.platforms(json.loads(content))
     if is_now != (digest or is_now) or listed not in (platforms, None):
-        raise PushError(
+        raise VerificationError(
             f"{to.name} holds {is_now} over {', '.join(listed or ())}; "
             f"{digest or 'an index'} over {', '.join(platforms)} should have been pushed"
         )

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from slpnb import engine, image
 from slpnb.cli.main import main
 from slpnb.config import load
-from slpnb.errors import Refusal
+from slpnb.errors import Refusal, VerificationError
 from slpnb.image import pushing
 from slpnb.local.base import registry
 from tests.engines import needs_engine
@@ -225,7 +225,7 @@ def test_two_architectures_are_pushed_as_one_index_and_read_back_by_digest(here,
         listed = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
         assert sorted(listed) == ["amd64", "arm64"]
         assert all(manifest(to, digest)["layers"] for digest in listed.values())
-        with pytest.raises(pushing.PushError, match=r"over linux/amd64; .* over linux/arm64 should have been pushed"):
+        with pytest.raises(VerificationError, match=r"over linux/amd64; .* over linux/arm64 should have been pushed"):
             pushing.push(here, to, {"arm64": built["amd64"]})
     assert not [one for one in here.client.images.list() if any("slpnb-push:" in tag for tag in one.tags)]
 

@@ -17,7 +17,7 @@ import pytest
 from papermill.execute import execute_notebook
 
 from slpnb import local, runner
-from slpnb.errors import ParameterError
+from slpnb.errors import EXIT_CODES, ParameterError
 from slpnb.repository import ROOT
 from slpnb.runner import RunOptions, choose, find, kernels, records, sequence
 from slpnb.runner.records import Entry, Record
@@ -126,6 +126,15 @@ class TestARun:
         assert done.stopped.error == {"type": "Refusal", "sentence": "short by 28 MiB"}
         assert done.left == ["01_refuses", "02_two"]
         assert not (folder / "02_two.ipynb").exists()
+
+    @pytest.mark.parametrize("name", EXIT_CODES)
+    def test_an_error_of_the_kit_is_its_sentence_and_its_own_exit_code(self, here, name):
+        raising = f"from slpnb import errors\nraise errors.{name}('one sentence')"
+        generated.write(here / "notebooks", "01_raises", raising)
+        _, done = runner.run(order(here, "01_raises"), Watch())
+        assert done.exit_code == EXIT_CODES[name]
+        assert done.stopped
+        assert done.stopped.error == {"type": name, "sentence": "one sentence"}
 
     def test_a_crash_is_exit_code_1_with_the_line_that_raised(self, here):
         generated.crashing(here / "notebooks", "01_crashes")
