@@ -18,6 +18,7 @@ from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan.model import Call, Change, Observed, Wait, unmet
 from slpnb.plan.values import Json, Ref, Secret, nested, substitute
+from slpnb.verdict import Verdicts, ok, skip
 
 if TYPE_CHECKING:
     from slpnb.plan.changes import Plan
@@ -35,18 +36,20 @@ class Applied:
     lines: tuple[str, ...]
     calls: int = 0
 
-    def demand_settled(self, again: Callable[[], Plan]) -> None:
+    def demand_settled(self, again: Callable[[], Plan]) -> Verdicts:
         """Once written, the same plan made ``again`` must be empty.
 
         Raises `VerificationError` with each attribute as it was read and as it was wanted.
         """
+        subject = "the same plan again"
         if not self.written:
-            return
+            return Verdicts((skip(subject, "nothing was applied"),))
         try:
             left = again()
         except Refusal as refusal:  # what differs cannot be changed
             raise VerificationError(str(refusal)) from refusal
         left.demand_empty()
+        return Verdicts((ok(subject, "nothing left to do"),))
 
     def __repr__(self) -> str:
         return "\n".join(self.lines)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from slpnb import efs, local, network
+from slpnb.efs.step import MISSING
 from slpnb.errors import AwsError, GuardError, Refusal, VerificationError
 from slpnb.plan import Applied, Call, Change, Plan
 
@@ -86,8 +87,10 @@ def test_what_was_applied_and_reads_back_otherwise_is_named_as_wanted_and_as_rea
 
 
 def test_what_reads_back_as_wanted_or_was_never_written_is_settled():
-    DONE.demand_settled(left(Change("=", "b", "Box", "two", "")))
-    Applied("30_efs", False, ()).demand_settled(left(DIFFERS))
+    settled = DONE.demand_settled(left(Change("=", "b", "Box", "two", "")))
+    assert repr(settled) == "[OK]   the same plan again: nothing left to do"
+    shown = Applied("30_efs", False, ()).demand_settled(left(DIFFERS))
+    assert repr(shown) == "[SKIP] the same plan again: nothing was applied"
 
 
 def test_what_aws_cannot_change_and_reads_back_otherwise_fails_the_verification_too():
@@ -137,4 +140,4 @@ def test_a_denied_call_is_not_taken_for_absent(aws, monkeypatch):
 
     monkeypatch.setattr(aws.client("efs"), "describe_backup_policy", denied)
     with pytest.raises(AwsError, match="efs describe_backup_policy: AccessDeniedException"):
-        aws.read("efs", "describe_backup_policy", absent=efs.MISSING, FileSystemId="fs-1")
+        aws.read("efs", "describe_backup_policy", absent=MISSING, FileSystemId="fs-1")
