@@ -7,5 +7,7 @@ from .client import (
     SOCKETS as SOCKETS,
     Engine as Engine,
     find as find,
+    opted_out as opted_out,
     why_none as why_none,
 )
+from .trial import find_working as find_working

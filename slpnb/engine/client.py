@@ -120,9 +120,14 @@ def find(choice: str | None = None) -> Engine | None:
 
 def why_none() -> str:
     """Why `find` found no engine, in one sentence."""
-    if _chosen() == "none":
+    if opted_out():
         return f"{CHOICE_VARIABLE} is none"
     return "no container engine responds: not Docker, Podman or Finch"
+
+
+def opted_out() -> bool:
+    """Whether ``SLPNB_ENGINE`` says that no engine is to be used."""
+    return _chosen() == "none"
 
 
 def _chosen() -> str:

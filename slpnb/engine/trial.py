@@ -15,12 +15,24 @@ import tarfile
 from pathlib import Path
 
 from slpnb.engine import leftovers
-from slpnb.engine.client import LABEL, Engine
+from slpnb.engine.client import LABEL, Engine, find, why_none
 
 PROGRAM = "/bin/true"
 IMAGE = "localhost/slpnb-trial"
 PATIENCE_SECONDS = 30
 MEMORY = "64m"
+
+
+def find_working() -> tuple[Engine | None, str]:
+    """The engine of this machine if containers start on it, else why there are none: the one rule for whether
+    tasks are containers. Raises `ParameterError` as `find` does."""
+    engine = find()
+    if engine is None:
+        return None, why_none()
+    why = why_not(engine)
+    if why:
+        engine.close()
+    return (None, why) if why else (engine, "")
 
 
 def why_not(engine: Engine) -> str:

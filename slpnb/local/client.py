@@ -1,8 +1,9 @@
 """The client's side of the embedded AWS: find a running one, or start one, and control its clock.
 
 Found in this order: ``SLPNB_LOCAL_ENDPOINT`` (the runner sets it for the kernels that it starts), then
-the state file ``server.json`` in ``SLPNB_STATE`` (by default runs/embedded/ of the repository). The
-server exits by itself when none of the processes attached to it is alive any more, however they died.
+the state file in ``SLPNB_STATE`` (by default runs/embedded/ of the repository): ``server.json``, or ``simulated.json``
+for those who opt out of containers. The server exits by itself when none of the processes attached to it is alive any
+more, however they died.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
+from slpnb import engine
 from slpnb.errors import SlpnbError
+from slpnb.progress import Tell
 from slpnb.repository import RUNS
 
 ENDPOINT_VARIABLE = "SLPNB_LOCAL_ENDPOINT"
 STATE_VARIABLE = "SLPNB_STATE"
-CONTAINERS_VARIABLE = "SLPNB_CONTAINERS"
 DEFAULT_STATE = RUNS / "embedded"
 TIMEOUT_SECONDS = 60
 PACE = 6.0  # embedded seconds for a real one: two health checks 30 s apart take ten real seconds
@@ -54,13 +56,14 @@ class Embedded:
     pid: int
 
 
-def ensure() -> Embedded:
+def ensure(tell: Tell = lambda _line: None) -> Embedded:
     """The embedded AWS of this session: the one that runs, or a new one that outlives this call.
 
     It lives as long as the process that opened the notebook: the Jupyter server, papermill or nbval
-    where the kernel names it (``JPY_PARENT_PID``), else this process. Its tasks are containers where
-    ``SLPNB_CONTAINERS`` is set. Raises `EmbeddedError` when ``SLPNB_LOCAL_ENDPOINT`` names one that
-    does not answer: going on with another one would lose what earlier steps made.
+    where the kernel names it (``JPY_PARENT_PID``), else this process. Its tasks are containers where the
+    machine has an engine, unless ``SLPNB_ENGINE`` is none. ``tell`` is told what takes long. Raises
+    `EmbeddedError` when ``SLPNB_LOCAL_ENDPOINT`` names one that does not answer: going on with another
+    one would lose what earlier steps made.
     """
     named = os.environ.get(ENDPOINT_VARIABLE)
     if named:
@@ -68,8 +71,11 @@ def ensure() -> Embedded:
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
-        pace = PACE if os.environ.get(CONTAINERS_VARIABLE) else 0
-        endpoint = _running(folder) or _launch(folder, _owner(), pace, "--state", str(folder / "server.json"))[0]
+        state = folder / ("simulated.json" if engine.opted_out() else "server.json")
+        endpoint = _running(state)
+        if not endpoint:
+            tell("starting the embedded AWS")
+            endpoint, _ = _launch(state.with_suffix(".log"), _owner(), PACE, "--state", str(state))
         return _embedded(endpoint, health(endpoint))
 
 
@@ -82,7 +88,7 @@ def start(pace: float = 0) -> Iterator[Embedded]:
     start, are first checked, or stop.
     """
     with tempfile.TemporaryDirectory(prefix="slpnb-embedded-") as folder:
-        endpoint, process = _launch(Path(folder), os.getpid(), pace)
+        endpoint, process = _launch(Path(folder) / "server.log", os.getpid(), pace)
         try:
             yield _embedded(endpoint, health(endpoint))
         finally:
@@ -144,19 +150,18 @@ def _owner() -> int:
     return int(named) if named.isdigit() else os.getpid()
 
 
-def _running(folder: Path) -> str | None:
+def _running(state: Path) -> str | None:
     """The endpoint that the state file names, if it is ours and alive; attaches to it."""
     try:
-        endpoint = str(json.loads((folder / "server.json").read_text(encoding="utf-8"))["endpoint"])
+        endpoint = str(json.loads(state.read_text(encoding="utf-8"))["endpoint"])
         attached = _call(endpoint, "attach", "POST", pid=_owner())["attached"]
     except (OSError, ValueError, KeyError, EmbeddedError):
         return None  # none was started, it is gone, or something else has its port
     return endpoint if attached else None
 
 
-def _launch(folder: Path, owner: int, pace: float, *more: str) -> tuple[str, subprocess.Popen[str]]:
+def _launch(log: Path, owner: int, pace: float, *more: str) -> tuple[str, subprocess.Popen[str]]:
     """Start the server; return when its seed is in and it listens."""
-    log = folder / "server.log"
     options = ["--attach", str(owner), "--log", str(log), "--pace", str(pace), *more]
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "slpnb.local.server.main", *options],

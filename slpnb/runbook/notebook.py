@@ -17,6 +17,7 @@ from slpnb.aws import Aws, connect
 from slpnb.config import Config, load
 from slpnb.errors import VerificationError
 from slpnb.plan import Applied, Plan
+from slpnb.progress import Tell, told
 from slpnb.runbook.cells import parse_cells
 from slpnb.steps import STEPS, WRITING, step
 from slpnb.verdict import Verdicts
@@ -36,11 +37,13 @@ def open(notebook: str, parameters: Mapping[str, Any] | None = None) -> tuple[Co
     """
     _show_tables_whole()
     config = load(given=notebook_parameters() if parameters is None else parameters)
-    aws, fresh = connect_backend(config)
+    with told() as tell:
+        aws, fresh = connect_backend(config, tell)
+        if fresh and notebook in WRITING and aws.may_write()[0]:
+            prepare(notebook, aws, tell)
+            _bring_image(notebook, aws, tell)
     print(f"{notebook}, {config.environment}, {aws.region}: {aws.simulated or f'AWS account {config.aws.account_id}'}")
     print(_writes(notebook, aws))
-    if fresh and notebook in WRITING and aws.may_write()[0]:
-        prepare(notebook, aws)
     return config, aws
 
 
@@ -63,13 +66,13 @@ def _show_tables_whole() -> None:
     pd.set_option("display.max_columns", 20, "display.width", 80)
 
 
-def connect_backend(config: Config) -> tuple[Aws, bool]:
+def connect_backend(config: Config, tell: Tell = lambda _line: None) -> tuple[Aws, bool]:
     """The AWS in the parameters, and whether it is an embedded one that nothing has written to yet."""
     if config.backend == "aws":
         return connect(config, preflight=partial(start.demand, config)), False
     from slpnb import local
 
-    embedded = local.ensure()
+    embedded = local.ensure(tell)
     return connect_embedded(config, embedded), embedded.fresh
 
 
@@ -88,11 +91,27 @@ def connect_embedded(config: Config, embedded: Embedded) -> Aws:
     )
 
 
-def prepare(notebook: str, aws: Aws) -> None:
+def prepare(notebook: str, aws: Aws, tell: Tell = lambda _line: None) -> None:
     """Apply the steps before ``notebook``. Raises `Refusal` when 00_start would refuse the parameters."""
     for name in (name for name in STEPS if name < notebook):
+        tell(f"first {name}")
         module = step(name)
         module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
+
+
+def _bring_image(notebook: str, aws: Aws, tell: Tell) -> None:
+    """Build what 10_image builds, for a notebook whose tasks are containers and that is run alone."""
+    from slpnb import local
+
+    if notebook != STEPS[-1] or not local.real(str(aws.endpoint_url)):
+        return
+    from slpnb import engine
+    from slpnb.image import building
+
+    found = engine.find()
+    assert found  # noqa: S101 - the embedded AWS found it too
+    with found:
+        building.build(found, aws.config, found.architecture, report=tell)
 
 
 def notebook_parameters() -> dict[str, Any]:

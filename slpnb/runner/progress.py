@@ -5,9 +5,14 @@ Where standard output is not a terminal there is no bar, only the lines.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
+from slpnb.progress import MARK
 from slpnb.runner.records import Entry
 
 STYLES = {"finished": "green", "refused": "bold red", "failed": "bold red", "interrupted": "yellow"}
@@ -23,11 +28,12 @@ class Progressing:
             *columns,
             TextColumn("cells"),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("starting", total=None)
+        self._task = self._progress.add_task("starting", total=None, told="")
 
     def __enter__(self) -> Progressing:
         self._progress.start()
@@ -43,7 +49,11 @@ class Progressing:
 
     def cell(self) -> None:
         """One of its cells has ended."""
-        self._progress.advance(self._task)
+        self._progress.update(self._task, advance=1, told="")
+
+    def tell(self, line: str) -> None:
+        """What the running cell says of something that takes long."""
+        self._progress.update(self._task, told=line)
 
     def end(self, entry: Entry) -> None:
         """The notebook has ended: its line stays."""
@@ -58,3 +68,24 @@ class Progressing:
             markup=False,
             soft_wrap=True,
         )
+
+
+def hear(tell: Callable[[str], None]) -> None:
+    """Hand on to ``tell`` what running notebooks say. The rest of papermill's log is for no one."""
+    log = logging.getLogger("papermill")
+    log.handlers, log.propagate = [_Hearing(tell)], False
+    log.setLevel(logging.INFO)
+
+
+class _Hearing(logging.Handler):
+    """Of all that papermill logs, only what a running cell says by `slpnb.progress`."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Only the last line: the others are over."""
+        said = [line for line in record.getMessage().splitlines() if line.startswith(MARK)]
+        for line in said[-1:]:
+            self._tell(line.removeprefix(MARK))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -165,6 +164,9 @@ class _Run:
     def go(self) -> None:
         """Run everything; an interruption between two notebooks is handled like one within."""
         record, options = self.record, self.options
+        from slpnb.runner.progress import hear
+
+        hear(self.watcher.tell)
         with RunReport(self.folder, record) as report:
             try:
                 # papermill takes 2 s to import: they pass while the embedded AWS and the first kernels start
@@ -236,9 +238,8 @@ class _Run:
     def _papermill(self, source: Path, output: Path, **options: Any) -> Any:
         from papermill.execute import execute_notebook
 
-        logging.getLogger("papermill").setLevel(logging.ERROR)  # every notebook gets every section: no need to warn
         call: Any = execute_notebook
-        done = {"progress_bar": False, "on_cell_complete": lambda **_: self.watcher.cell()}
+        done = {"progress_bar": False, "log_output": True, "on_cell_complete": lambda **_: self.watcher.cell()}
         return call(source, output, self._parameters(), **done, **options)
 
     def _parameters(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,10 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from slpnb.config import Config
-from slpnb.engine import Engine, container_arguments, find, leftovers, why_none
+from slpnb.engine import Engine, container_arguments, find_working, leftovers
 from slpnb.image import building
 from slpnb.image.building import BuildError
+from slpnb.progress import told
 from slpnb.task import task_definition
 from slpnb.verdict import Verdict, Verdicts, ok, skip
 
@@ -35,13 +35,14 @@ def build_and_start(config: Config) -> Verdicts:
 
     Raises as `slpnb.image.building.build` and `smoke` do.
     """
-    with contextlib.ExitStack() as closing:
-        engine = find()
+    with told() as tell:
+        engine, why_none = find_working()
         if engine is None:
-            return Verdicts((skip("image built", f"{why_none()}: nothing was built, and tasks are simulated"),))
-        closing.enter_context(engine)
-        image = building.build(engine, config, engine.architecture)
-        return Verdicts((building.built(config, image), _started(smoke(engine, config, image.name))))
+            return Verdicts((skip("image built", f"{why_none}: nothing was built, and tasks are simulated"),))
+        with engine:
+            image = building.build(engine, config, engine.architecture, report=tell)
+            tell(f"starting {image.name} once")
+            return Verdicts((building.built(config, image), _started(smoke(engine, config, image.name))))
 
 
 def _started(seen: Smoke) -> Verdict:

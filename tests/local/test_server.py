@@ -84,7 +84,7 @@ def test_two_kernels_that_start_at_once_share_one_and_it_ends_with_the_last(clie
     assert local.health(endpoint)["untouched"]
     late.end(signal.SIGKILL)
     assert gone(server)
-    assert not (tmp_path / "server.json").exists()
+    assert not (tmp_path / "simulated.json").exists()
 
 
 def test_it_lives_as_long_as_whoever_started_the_kernel(clients):
@@ -100,9 +100,26 @@ def test_it_lives_as_long_as_whoever_started_the_kernel(clients):
 
 def test_a_state_file_that_names_nothing_alive_is_no_obstacle(clients, tmp_path):
     stale = {"endpoint": "http://127.0.0.1:9", "pid": 1}
-    (tmp_path / "server.json").write_text(json.dumps(stale))
+    (tmp_path / "simulated.json").write_text(json.dumps(stale))
     server, endpoint, _ = clients().answer()
-    assert json.loads((tmp_path / "server.json").read_text()) == {"endpoint": endpoint, "pid": server.pid}
+    assert json.loads((tmp_path / "simulated.json").read_text()) == {"endpoint": endpoint, "pid": server.pid}
+
+
+def test_who_opts_out_of_containers_shares_none_with_who_does_not(clients, tmp_path):
+    (tmp_path / "path").mkdir()  # no engine is found there
+    without, with_engine = clients(), clients(SLPNB_ENGINE="", PATH=str(tmp_path / "path"), DOCKER_HOST="unix:///none")
+    (_, simulated, _), (_, other, _) = without.answer(), with_engine.answer()
+    assert simulated != other
+    assert "tasks are simulated (SLPNB_ENGINE is none)" in local.health(simulated)["describe"]
+    assert "(no container engine responds: not Docker, Podman or Finch)" in local.health(other)["describe"]
+
+
+def test_an_engine_that_is_none_is_refused_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", "")
+    monkeypatch.setenv("SLPNB_STATE", str(tmp_path))
+    monkeypatch.setenv("SLPNB_ENGINE", "rkt")
+    with pytest.raises(local.EmbeddedError, match=r"did not start: SLPNB_ENGINE is rkt; it must be docker"):
+        local.ensure()
 
 
 def test_start_stops_what_it_started(embedded):

@@ -16,7 +16,9 @@ def test_an_untouched_embedded_aws_is_prepared_so_that_a_notebook_runs_alone(emb
     monkeypatch.setenv("SLPNB_LOCAL_ENDPOINT", embedded.endpoint_url)
     local.reset(embedded.endpoint_url)
     _, aws = runbook.open("30_efs", {})
-    assert "30_efs, staging, us-east-1: embedded AWS" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert said.out.startswith("30_efs, staging, us-east-1: embedded AWS")
+    assert said.err == "… first 10_image\n… first 20_network\n"
     assert not network.plan(network.desired(aws.config), network.observe(aws))
     before = local.writes(embedded.endpoint_url)
     runbook.open("40_secrets", {})

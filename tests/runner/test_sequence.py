@@ -31,12 +31,16 @@ class Watch:
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.cells = 0
+        self.told: list[str] = []
 
     def begin(self, notebook: str, cells: int) -> None:
         self.seen.append(f"{notebook} of {cells}")
 
     def cell(self) -> None:
         self.cells += 1
+
+    def tell(self, line: str) -> None:
+        self.told.append(line)
 
     def end(self, entry: Entry) -> None:
         self.seen.append(entry.status)
@@ -95,6 +99,19 @@ class TestChoosing:
 
 
 class TestARun:
+    def test_shows_what_takes_long_as_it_goes_and_keeps_none_of_it(self, here):
+        say = "from slpnb import progress\nwith progress.told() as tell:\n    tell('half-way')\nprint('there')"
+        generated.fine(here / "notebooks", "30_efs", say)
+        watch = Watch()
+        folder, _ = runner.run(order(here, "30_efs"), watch)
+        assert next(line for line in watch.told if line.startswith("first ")) == "first 10_image"
+        assert watch.told[-1] == "half-way"
+        kept = outputs(folder, "30_efs")
+        assert kept.startswith("30_efs, staging, us-east-1: embedded AWS")
+        assert kept.endswith("there\n")
+        assert "half-way" not in kept
+        assert "first" not in kept
+
     def test_leaves_notebooks_record_report_and_latest(self, here):
         for name in ("01_one", "02_two"):
             generated.fine(here / "notebooks", name)

@@ -93,15 +93,13 @@ def _seal() -> None:
 def _run_containers(embedded: Any, pace: float) -> None:
     """Tasks as containers from here on, if this machine has an engine; else they stay simulated, and it says so."""
     from slpnb import engine
-    from slpnb.engine import trial
+    from slpnb.errors import ParameterError
 
-    found = engine.find()
+    try:
+        found, embedded.without = engine.find_working()
+    except ParameterError as error:
+        raise SystemExit(str(error)) from error
     if found is None:
-        embedded.without = engine.why_none()
-        return
-    embedded.without = trial.why_not(found)
-    if embedded.without:
-        found.close()
         return
     from slpnb.local.containers.edge import Edge
     from slpnb.local.ecs.region import Region
