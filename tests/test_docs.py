@@ -34,6 +34,12 @@ def test_a_cited_fact_has_its_heading(heading, file):
     assert re.search(rf"^## {re.escape(heading)}$", FACTS, re.MULTILINE), f"{file} cites {heading}"
 
 
+def test_every_variable_that_the_code_reads_is_named_in_the_readme():
+    code = [path.read_text(encoding="utf-8") for path in CITING if path.suffix == ".py"]
+    read = {name for text in code for name in re.findall(r"\bSLPNB_[A-Z_]+\b", text)}
+    assert read == set(re.findall(r"^\| `(SLPNB_[A-Z_]+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.M))
+
+
 def test_nothing_is_cited_that_is_not_in_the_repository():
     texts = {path: path.read_text(encoding="utf-8") for path in CITING if path.suffix in (".py", ".json")}
     assert not [path for path, text in texts.items() if "field-notes" in text or "design.md" in text]

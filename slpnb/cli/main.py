@@ -52,7 +52,16 @@ class Verbs(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+ENVIRONMENT = """\b
+Environment variables (README.md has all)
+  SLPNB_ENGINE          docker, podman, finch, or none to simulate tasks
+  SLPNB_LOCAL_ENDPOINT  the embedded AWS to use; without it one is started
+  SLPNB_PARAMS          folder of the parameters
+
+"""
+
+
+@click.group(cls=Verbs, epilog=ENVIRONMENT + EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="slpnb")
 def main() -> None:
     """Move a WordPress multisite SaaS to Amazon ECS, notebook by notebook, proving each step first.
