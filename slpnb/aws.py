@@ -209,9 +209,10 @@ def _errors_in_words(service: str, operation: str, absent: Iterable[str]) -> Ite
         yield
     except ClientError as error:
         if error_code(error) not in absent:
-            raise AwsError(f"{service} {operation}: {explain(error)}") from error
+            brief = f"{service} {operation}: {error_code(error)}"
+            raise AwsError(f"{service} {operation}: {explain(error)}", brief) from error
     except BotoCoreError as error:
-        raise AwsError(f"{service} {operation}: {error}") from error
+        raise AwsError(f"{service} {operation}: {error}", f"{service} {operation}: {type(error).__name__}") from error
 
 
 def batches(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:

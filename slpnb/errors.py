@@ -37,9 +37,16 @@ class GuardError(SlpnbError):
 
 
 class AwsError(SlpnbError):
-    """AWS denied, throttled or failed a call; says what was done and what was not."""
+    """AWS denied, throttled or failed a call; says what was done and what was not.
+
+    ``brief`` names the call and AWS's code alone, without ids: what a check that goes on without the answer shows.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, brief: str = "") -> None:
+        super().__init__(message)
+        self.brief = brief or message
 
 
 class VerificationError(SlpnbError):

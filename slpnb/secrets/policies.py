@@ -23,11 +23,16 @@ from slpnb.words import counted
 
 Policy = dict[str, Any]
 
+SHELL = [
+    f"ssmmessages:{action}"
+    for action in ("CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel")
+]
+
 # Actions that AWS can grant only on all resources, and why.
 ANY_RESOURCE = {
     "ecr:GetAuthorizationToken": "the token is the registry's, not a repository's",
     "ecs:DiscoverPollEndpoint": "the agent calls it before it belongs to a cluster",
-}
+} | dict.fromkeys(SHELL, "a channel of Session Manager is no resource")
 
 
 def log_group(config: Config) -> str:
@@ -53,10 +58,14 @@ PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 WRITE_LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
-def task(_config: Config) -> Policy:
-    """What the container itself may do: mount and write the uploads, only through their access point."""
+def task(config: Config) -> Policy:
+    """What the container itself may do: mount and write the uploads, only through their access point.
+
+    With ECS Exec, which the agent in the container answers with this role, a shell as well.
+    """
     through = {"StringEquals": {"elasticfilesystem:AccessPointArn": Ref("access-point", "arn", efs.STEP)}}
-    return _policy(_allow("MountTheUploads", efs.MOUNTING, Ref("file-system", "arn", efs.STEP), through))
+    mount = _allow("MountTheUploads", efs.MOUNTING, Ref("file-system", "arn", efs.STEP), through)
+    return _policy(mount, *([_allow("ShellByEcsExec", SHELL, "*")] if config.service.ecs_exec else []))
 
 
 def instance(config: Config) -> Policy:

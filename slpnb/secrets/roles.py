@@ -1,16 +1,21 @@
 """IAM roles with one inline policy each, and the instance profile of the one that EC2 uses: part of 40_secrets.
 
-Inline, not managed: the policy lives and dies with its role, and nothing else can come to depend on it.
+Inline, not managed: the policy lives and dies with its role, and nothing else can come to depend on it. Managed
+policies are those that the parameters name; whatever else was attached by hand is shown and detached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from slpnb.aws import Aws, tag_list
-from slpnb.plan import Call, Found, Kind, Resource
-from slpnb.plan.values import Json
+from slpnb.config import Config
+from slpnb.errors import AwsError
+from slpnb.plan import Call, Found, Kind, Observed, Resource
+from slpnb.plan.values import Join, Json, Ref
+from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 
 POLICY_NAME = "slpnb"
 ABSENT = ("NoSuchEntity",)
@@ -18,6 +23,67 @@ HELD = "holds the role"
 
 # IAM answers from replicas, which a new role reaches a little later.
 SPREADING = ABSENT
+OF_AWS = re.compile(r"arn:aws[a-z-]*:iam::aws:policy/")
+SESSION_MANAGER = "AmazonSSMManagedInstanceCore"
+
+
+def managed(config: Config, role: str) -> list[str | Join]:
+    """The managed policies that the parameters give a role: AWS's own first, then the others, each by its ARN. Pure."""
+    names = named(config, role)
+    return [name if name.startswith("arn:") else _of_aws(name) for name in sorted(names, key=_order)]
+
+
+def named(config: Config, role: str) -> set[str]:
+    """The same as the parameters name them: one of AWS's own by its name alone. Pure."""
+    section = config.secrets
+    lists = {
+        "execution": section.execution_policies,
+        "task": section.task_policies,
+        "instance": section.instance_policies + [SESSION_MANAGER] * config.cluster.session_manager,
+    }
+    return {OF_AWS.sub("", name) for name in lists[role]}
+
+
+def _of_aws(name: str) -> Join:
+    return Join(("arn:", Ref("account", "partition"), f":iam::aws:policy/{name}"))
+
+
+def _order(policy: str) -> tuple[bool, str]:
+    """AWS's own before the account's, whether by name or by ARN."""
+    name = OF_AWS.sub("", policy)
+    return name.startswith("arn:"), name
+
+
+def find_policies(aws: Aws, names: Iterable[str]) -> dict[str, Found]:
+    """Those of the named managed policies that there are. Fact: ``untold``, why AWS did not say."""
+    found = (_find_policy(aws, name) for name in names)
+    return {policy.key: policy for policy in found if policy}
+
+
+def _find_policy(aws: Aws, name: str) -> Found | None:
+    arn = name if name.startswith("arn:") else f"arn:{aws.caller['Arn'].split(':')[1]}:iam::aws:policy/{name}"
+    try:
+        there, untold = bool(aws.read("iam", "get_policy", PolicyArn=arn, absent=ABSENT)), ""
+    except AwsError as error:
+        there, untold = True, error.brief
+    key = f"managed-policy/{name}"
+    return Found(key, "managed policy", name.rpartition("/")[2], key, {}, facts={"untold": untold}) if there else None
+
+
+def attachable(config: Config, have: Observed) -> Verdicts:
+    """Whether there is each managed policy that the parameters name. Pure."""
+    asked = {name: role for role in ("execution", "task", "instance") for name in named(config, role)}
+    return Verdicts.of(_attachable(name, asked[name], have) for name in sorted(asked))
+
+
+def _attachable(name: str, role: str, have: Observed) -> Verdict:
+    shown, subject = name.rpartition("/")[2], f"managed policy of the {role} role"
+    found = have.get(f"managed-policy/{name}")
+    if found:
+        untold = found.facts["untold"]
+        return skip(subject, f"whether {shown} exists: {untold}") if untold else ok(subject, f"{shown} exists")
+    key = "cluster.session_manager" if name == SESSION_MANAGER else f"secrets.{role}_policies"
+    return ng(subject, f"{key} asks for {shown}, which does not exist: an ARN, or a name of AWS's own, is allowed")
 
 
 def find_role(aws: Aws, key: str, name: str) -> dict[str, Found]:
@@ -32,7 +98,8 @@ def _found_role(aws: Aws, key: str, role: Mapping[str, Any]) -> Found:
     attributes = {
         "trust": role["AssumeRolePolicyDocument"],
         "policy": own["PolicyDocument"] if own else None,
-        "other_policies": _other_policies(aws, name),
+        "managed_policies": sorted(_attached(aws, name), key=_order),
+        "other_inline_policies": sorted({*_inline(aws, name)} - {POLICY_NAME}),
     }
     profile = aws.read("iam", "get_instance_profile", InstanceProfileName=name, absent=ABSENT)
     facts = {"arn": role["Arn"]}
@@ -44,11 +111,12 @@ def _found_role(aws: Aws, key: str, role: Mapping[str, Any]) -> Found:
     return Found(key, "role", name, role["RoleId"], attributes, step, facts)
 
 
-def _other_policies(aws: Aws, name: str) -> list[str]:
-    """Whatever else was attached to the role by hand: names of inline policies, ARNs of managed ones."""
-    inline = aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=name)
-    managed = aws.pages("iam", "list_attached_role_policies", "AttachedPolicies[].PolicyArn", RoleName=name)
-    return sorted({*inline, *managed} - {POLICY_NAME})
+def _inline(aws: Aws, name: str) -> list[str]:
+    return aws.pages("iam", "list_role_policies", "PolicyNames", RoleName=name)
+
+
+def _attached(aws: Aws, name: str) -> list[str]:
+    return aws.pages("iam", "list_attached_role_policies", "AttachedPolicies[].PolicyArn", RoleName=name)
 
 
 def managed_policy(aws: Aws, name: str) -> dict[str, Any]:
@@ -68,6 +136,7 @@ def _create_role(resource: Resource) -> Iterator[Call]:
     }
     yield Call("iam", "create_role", params, {"id": "Role.RoleId"})
     yield _put_policy(resource)
+    yield from (_attach(resource.name, policy) for policy in resource.attributes["managed_policies"])
     if "profile" in resource.attributes:
         yield _create_profile(resource)
         yield _fill_profile(resource)
@@ -95,17 +164,25 @@ def _update_role(resource: Resource, found: Found, changed: frozenset[str]) -> I
         yield Call("iam", "update_assume_role_policy", params)
     if "policy" in changed:
         yield _put_policy(resource)
-    if "other_policies" in changed:
-        yield from (_remove_policy(found.name, policy) for policy in found.attributes["other_policies"])
+    want, have = resource.attributes["managed_policies"], found.attributes["managed_policies"]
+    yield from (_attach(found.name, policy) for policy in want if policy not in have)
+    yield from (_detach(found.name, policy) for policy in have if policy not in want)
+    yield from (_delete_inline(found.name, policy) for policy in found.attributes["other_inline_policies"])
     if "profile" in changed:
         if "profile" not in found.attributes:
             yield _create_profile(resource)
         yield _fill_profile(resource)
 
 
-def _remove_policy(role: str, policy: str) -> Call:
-    if policy.startswith("arn:"):
-        return Call("iam", "detach_role_policy", {"RoleName": role, "PolicyArn": policy}, gone=ABSENT)
+def _attach(role: str, policy: str | Join) -> Call:
+    return Call("iam", "attach_role_policy", {"RoleName": role, "PolicyArn": policy}, retry=SPREADING)
+
+
+def _detach(role: str, policy: str) -> Call:
+    return Call("iam", "detach_role_policy", {"RoleName": role, "PolicyArn": policy}, gone=ABSENT)
+
+
+def _delete_inline(role: str, policy: str) -> Call:
     return Call("iam", "delete_role_policy", {"RoleName": role, "PolicyName": policy}, gone=ABSENT)
 
 
@@ -118,7 +195,8 @@ def _delete_role(found: Found) -> Iterator[Call]:
     if "profile" in attributes:
         yield Call("iam", "delete_instance_profile", profile, gone=ABSENT, retry=("DeleteConflict",))
     own = [POLICY_NAME] if attributes["policy"] is not None else []
-    yield from (_remove_policy(name, policy) for policy in own + attributes["other_policies"])
+    yield from (_delete_inline(name, policy) for policy in own + attributes["other_inline_policies"])
+    yield from (_detach(name, policy) for policy in attributes["managed_policies"])
     yield Call("iam", "delete_role", {"RoleName": name}, gone=ABSENT, retry=("DeleteConflict",))
 
 

@@ -14,7 +14,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from slpnb import efs, image
-from slpnb.aws import Aws, observation, same_observation, tag_list
+from slpnb.aws import TAG_ENVIRONMENT, TAG_STEP, Aws, observation, same_observation, tag_list
 from slpnb.config import Config
 from slpnb.plan import (
     Call,
@@ -123,7 +123,7 @@ def _roles(config: Config) -> Iterator[Resource]:
     }
     for role, attributes in documents.items():
         name = config.secrets.role_name(role)
-        attributes = {**attributes, "other_policies": []}
+        attributes = {**attributes, "managed_policies": roles.managed(config, role), "other_inline_policies": []}
         yield Resource(f"role/{role}", "role", name, attributes, WHY[role], config.tags(STEP, name))
 
 
@@ -139,6 +139,8 @@ def observe(aws: Aws) -> Observed:
     """Key, secrets and roles of this environment, and what their policies refer to."""
     uploads = {key: found for key, found in efs.observe(aws).items() if key in ("file-system", "access-point")}
     foreign = find_account(aws) | find_database(aws) | image.find_repository(aws) | uploads
+    named = {name for role in ROLES for name in roles.named(aws.config, role)}
+    foreign |= roles.find_policies(aws, sorted(named))
     return foreign | find_key(aws) | find_secrets(aws, pending=True) | find_roles(aws)
 
 
@@ -166,16 +168,21 @@ def find_key(aws: Aws) -> dict[str, Found]:
     aliased = answer["KeyMetadata"] if answer else None
     if aliased and _key_step(aws, aliased) == STEP:
         return _found_key(aws, aliased, aliased)
-    ours = [key for key in _keys(aws) if _key_step(aws, key) == STEP]
+    ours = list(_tagged_keys(aws))
     ours.sort(key=lambda key: key["KeyState"] == PENDING)
     chosen = ours[0] if ours else aliased
     return _found_key(aws, chosen, aliased) if chosen else {}
 
 
-def _keys(aws: Aws) -> Iterator[dict[str, Any]]:
-    for identifier in aws.pages("kms", "list_keys", "Keys[].KeyId"):
-        answer = aws.read("kms", "describe_key", KeyId=identifier, absent=ABSENT["kms"])
-        if answer and answer["KeyMetadata"]["KeyManager"] == "CUSTOMER":
+def _tagged_keys(aws: Aws) -> Iterator[dict[str, Any]]:
+    """By the tagging API: other people's keys, which may deny everyone, are not asked."""
+    tags = {TAG_ENVIRONMENT: aws.config.environment, TAG_STEP: STEP}
+    asked: dict[str, Any] = {
+        "ResourceTypeFilters": ["kms:key"],
+        "TagFilters": [{"Key": name, "Values": [value]} for name, value in tags.items()],
+    }
+    for arn in aws.pages("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList[].ResourceARN", **asked):
+        if answer := aws.read("kms", "describe_key", KeyId=arn, absent=ABSENT["kms"]):
             yield answer["KeyMetadata"]
 
 
@@ -185,7 +192,9 @@ def _key_step(aws: Aws, key: Mapping[str, Any]) -> str:
 
 
 def _found_key(aws: Aws, key: Mapping[str, Any], aliased: Mapping[str, Any] | None) -> dict[str, Found]:
-    identifier, alias = key["KeyId"], aws.config.secrets.kms_alias
+    identifier, alias, step = key["KeyId"], aws.config.secrets.kms_alias, _key_step(aws, key)
+    if step != STEP:
+        return {"kms-key": Found("kms-key", "key", alias, identifier, {})}  # its policy may deny us, and is not needed
     policy = aws.read("kms", "get_key_policy", KeyId=identifier, PolicyName="default")
     rotation = aws.read("kms", "get_key_rotation_status", KeyId=identifier)
     attributes = {
@@ -195,8 +204,8 @@ def _found_key(aws: Aws, key: Mapping[str, Any], aliased: Mapping[str, Any] | No
         "alias": alias if aliased and aliased["KeyId"] == identifier else None,
         "policy": json.loads(policy["Policy"]),
     }
-    step, pending = _key_step(aws, key), key["KeyState"] == PENDING
-    facts = {"arn": key["Arn"], "taken_back": pending and step == STEP, **_recovery(aws)}
+    pending = key["KeyState"] == PENDING
+    facts = {"arn": key["Arn"], "taken_back": pending, **_recovery(aws)}
     return {"kms-key": Found("kms-key", "key", alias, identifier, attributes, "" if pending else step, facts)}
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from slpnb import catalog, cluster, efs, image, sizing
+from slpnb import catalog, cluster, efs, image, secrets, sizing
 from slpnb.aws import Aws, observation
 from slpnb.config import Config, given, lay_over, load
-from slpnb.errors import Refusal
+from slpnb.errors import AwsError, Refusal
 from slpnb.plan import Found, Observed
 from slpnb.start import contradictions
 from slpnb.steps import STEPS, step
@@ -122,11 +122,14 @@ def quota_verdicts(aws: Aws) -> Verdicts:
 
 def _quota(aws: Aws, quota: Quota) -> Verdict:
     params = {"ServiceCode": quota.service, "QuotaCode": quota.code}
-    absent = ("NoSuchResourceException", "AccessDeniedException")
-    answer = aws.read("service-quotas", "get_service_quota", absent=absent, **params)
-    answer = answer or aws.read("service-quotas", "get_aws_default_service_quota", absent=absent, **params)
+    absent = ("NoSuchResourceException",)
+    try:
+        answer = aws.read("service-quotas", "get_service_quota", absent=absent, **params)
+        answer = answer or aws.read("service-quotas", "get_aws_default_service_quota", absent=absent, **params)
+    except AwsError as error:
+        return skip(quota.meaning, f"{quota.needed} needed at most; how many are allowed: {error.brief}")
     if not answer:
-        return skip(quota.meaning, f"not readable; needed {quota.needed}")
+        return skip(quota.meaning, f"{quota.needed} needed at most; AWS does not say how many are allowed")
     allowed = int(answer["Quota"]["Value"])
     seen = f"{quota.needed} needed at most, {allowed} allowed"
     if allowed < quota.needed:
@@ -140,7 +143,12 @@ def what_if(config: Config, *assignments: str) -> Config:
 
 
 # What the account shows, in what a step observes before it has made anything.
-OBSERVED = {image.STEP: image.agreement, efs.STEP: efs.resolvable, cluster.STEP: cluster.preflight}
+OBSERVED = {
+    image.STEP: image.agreement,
+    efs.STEP: efs.resolvable,
+    secrets.STEP: secrets.roles.attachable,
+    cluster.STEP: cluster.preflight,
+}
 
 # Subjects that two rooms check. The verdict of the room listed here is dropped: sizing has the numbers, 30_efs each
 # zone, and 10_image, where the account can be asked, all four sides.

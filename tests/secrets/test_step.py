@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 
 import pytest
 
-from slpnb import efs, image, network, secrets
+from slpnb import efs, image, network, secrets, start
 from slpnb.config import load
 from slpnb.errors import Refusal
 from slpnb.plan.shown import show
-from slpnb.secrets import policies, step
+from slpnb.secrets import policies, roles, step
 from slpnb.task import task_definition
-from tests.conftest import again, cases
+from tests.conftest import again, cases, deny
 from tests.interruption import counting, dying
 
 EARLIER = (image, network, efs)
 NAMES = ("slp-saas-test/database", "slp-saas-test/salts")
+ALLOWED = {"Effect": "Allow", "Action": "ses:SendRawEmail", "Resource": "*"}
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
@@ -168,55 +171,96 @@ def test_the_key_serves_secrets_manager_alone(made):
     ]
 
 
-def test_rights_that_someone_added_by_hand_are_seen_and_taken_back(made):
-    iam, want = made.client("iam"), secrets.desired(made.config)
-    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-    iam.attach_role_policy(RoleName="slp-saas-test-task", PolicyArn=ADMINISTRATOR)
-    iam.put_role_policy(RoleName="slp-saas-test-task", PolicyName="mine", PolicyDocument=json.dumps(everything))
-    iam.put_role_policy(RoleName="slp-saas-test-execution", PolicyName="slpnb", PolicyDocument=json.dumps(everything))
-    verdicts = secrets.verify(made, want)
-    assert f'other_policies is ["{ADMINISTRATOR}", "mine"], wanted []' in repr(verdicts)
-    assert "grants of slp-saas-test-execution: * is not one action" in repr(verdicts)
-    planned(made).apply(made)
+def by_hand(aws, case):
+    """Send the call of a case; its $names are ids, its documents become texts."""
+    ids = {"kms-key": secrets.observe(aws)["kms-key"].id, "account": aws.account_id}
+    text = re.sub(r"\$(kms-key|account)", lambda name: ids[name[1]], json.dumps(case["params"]))
+    params = {name: json.dumps(it) if isinstance(it, dict) else it for name, it in json.loads(text).items()}
+    getattr(aws.client(case["service"]), case["operation"])(**params)
+
+
+@pytest.mark.parametrize("case", cases("secrets/drift"))
+def test_what_was_changed_by_hand_is_shown_and_repaired_by_one_apply(made, case):
+    want = secrets.desired(made.config)
+    by_hand(made, case)
+    plan = planned(again(made))
+    assert [f"{change.action} {change.key}" for change in plan.pending] == case["plan"]
+    assert not [text for text in case["shows"] if text not in repr(plan)]
+    assert not secrets.verify(made, want)
+    plan.apply(made)
     assert secrets.verify(made, want)
-    assert not planned(made)
+    assert not planned(again(made))
 
 
-@pytest.mark.parametrize(
-    ("service", "operation", "params", "line"),
-    [
-        ("kms", "disable_key_rotation", {}, "rotation: false -> true"),
-        ("kms", "disable_key", {}, "state: Disabled -> Enabled"),
-        ("kms", "update_key_description", {"Description": "mine"}, "description: mine -> secrets of slp-saas-test"),
-        ("kms", "delete_alias", {"AliasName": "alias/slp-saas-test"}, "alias: absent -> alias/slp-saas-test"),
-        (
-            "iam",
-            "remove_role_from_instance_profile",
-            {"InstanceProfileName": "slp-saas-test-instance", "RoleName": "slp-saas-test-instance"},
-            "profile: empty -> holds the role",
-        ),
-        (
-            "iam",
-            "update_assume_role_policy",
-            {"RoleName": "slp-saas-test-task", "PolicyDocument": json.dumps(policies.trust_instances())},
-            "trust: ",
-        ),
-        (
-            "secretsmanager",
-            "update_secret",
-            {"SecretId": "slp-saas-test/salts", "Description": "mine"},
-            "description: mine -> WordPress keys and salts",
-        ),
-    ],
-)
-def test_what_changed_by_hand_is_put_back(made, service, operation, params, line):
-    if service == "kms" and "AliasName" not in params:
-        params = {"KeyId": secrets.observe(made)["kms-key"].id, **params}
-    getattr(made.client(service), operation)(**params)
-    assert line in repr(planned(made))
-    planned(made).apply(made)
-    assert secrets.verify(made, secrets.desired(made.config))
-    assert not planned(made)
+def test_rights_that_someone_added_by_hand_are_named(made):
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    made.client("iam").put_role_policy(
+        RoleName="slp-saas-test-execution", PolicyName="slpnb", PolicyDocument=json.dumps(everything)
+    )
+    assert "grants of slp-saas-test-execution: * is not one action" in repr(
+        secrets.verify(made, secrets.desired(made.config))
+    )
+
+
+def test_a_managed_policy_is_kept_where_the_parameters_name_it(made):
+    iam, own = made.client("iam"), {"Version": "2012-10-17", "Statement": [ALLOWED]}
+    theirs = iam.create_policy(PolicyName="mail", PolicyDocument=json.dumps(own))["Policy"]["Arn"]
+    for policy in (ADMINISTRATOR, theirs):
+        iam.attach_role_policy(RoleName="slp-saas-test-task", PolicyArn=policy)
+    kept = again(made, secrets={"task_policies": [theirs, "AdministratorAccess"]})
+    assert not planned(kept)
+    assert [change.key for change in planned(made).pending] == ["role/task"]
+    secrets.plan((), secrets.observe(kept)).apply(kept)
+    assert not secrets.find_roles(kept)
+
+
+def test_a_managed_policy_that_does_not_exist_is_refused_before_anything_is_written(ready):
+    aws = again(ready, secrets={"task_policies": ["AmazonSSMManagedInstanceCor"]})
+    aws.preflight = partial(start.demand, aws.config)
+    with pytest.raises(Refusal, match=r"secrets.task_policies asks for AmazonSSMManagedInstanceCor, which does not"):
+        planned(aws).apply(aws)
+    assert not secrets.find_roles(aws)
+
+
+def test_whether_a_managed_policy_exists_only_advises(ready):
+    deny(ready, "iam", "GetPolicy")
+    (verdict,) = roles.attachable(ready.config, secrets.observe(ready))
+    assert (verdict.status, verdict.seen) == (
+        "SKIP",
+        "whether AmazonSSMManagedInstanceCore exists: iam get_policy: AccessDeniedException",
+    )
+    planned(ready).apply(ready)
+
+
+def test_a_shell_in_the_container_and_one_on_the_instance_are_switches():
+    open_, shut = ({"ecs_exec": on, "session_manager": on} for on in (True, False))
+    for asked, actions in ((open_, set(policies.SHELL)), (shut, set())):
+        given = {
+            "service": {"ecs_exec": asked["ecs_exec"]},
+            "cluster": {"session_manager": asked["session_manager"]},
+            "task": {"read_only_root": False},
+        }
+        config = load(given=given)
+        granted = {action for statement in policies.task(config)["Statement"] for action in statement["Action"]}
+        assert granted & set(policies.SHELL) == actions
+        assert bool(roles.managed(config, "instance")) is asked["session_manager"]
+        assert policies.least_privilege("role", policies.task(config)).status == "OK"
+
+
+def test_other_peoples_keys_are_never_asked(ready):
+    ready.client("kms").create_key(Description="denies us")
+    asked = []
+    ready.client("kms").meta.events.register("before-call.kms", lambda model, **_: asked.append(model.name))
+    deny(ready, "kms", "ListKeys")
+    assert "kms-key" not in secrets.observe(ready)
+    assert asked == ["DescribeKey"]  # the alias of the parameters
+
+
+def test_a_foreign_key_under_the_alias_is_refused_without_its_policy(ready):
+    aws = again(ready, secrets={"kms_alias": "alias/legacy"})
+    deny(aws, "kms", "GetKeyPolicy", "GetKeyRotationStatus")
+    with pytest.raises(Refusal, match="key alias/legacy exists already"):
+        planned(aws)
 
 
 # --- what is someone else's ---
@@ -242,7 +286,7 @@ def test_what_is_someone_elses_is_left_alone(ready, given, sentence):
 
 def end_state(aws):
     have = secrets.observe(aws)
-    keys = [key for key in step._keys(aws) if step._key_step(aws, key) == secrets.STEP]
+    keys = list(step._tagged_keys(aws))
     return len(keys), {key: show(found.attributes, have) for key, found in have.items()}
 
 
@@ -251,7 +295,7 @@ def test_a_run_killed_after_any_write_is_finished_by_the_next(ready, account):
         planned(counted).apply(counted)
     wanted = end_state(ready)
     assert wanted[0] == 1
-    assert len(writes) == 13
+    assert len(writes) == 14
     for number in range(1, len(writes)):
         fresh = account()
         for module in EARLIER:

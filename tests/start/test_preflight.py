@@ -5,6 +5,7 @@ import pytest
 from slpnb import start
 from slpnb.config import load
 from slpnb.errors import Refusal
+from tests.conftest import deny
 
 FIRST = ("cluster.instance_type=c6i.large", "task.architecture=x86_64", "task.memory_mib=8192")
 
@@ -67,6 +68,14 @@ def test_the_survey_tells_apart_what_exists_and_what_was_made(aws):
     assert start.made(found).loc["20_network", "resources"] == 3
     assert {"vpc", "database", "certificate", "hosted-zone"} <= set(start.existing(found).index)
     assert not [key for key in start.existing(found).index if key.startswith("security-group")]
+
+
+@pytest.mark.parametrize("denied", [["GetServiceQuota"], ["GetServiceQuota", "GetAWSDefaultServiceQuota"]])
+def test_a_quota_that_may_not_be_read_is_said_so_and_stops_nothing(aws, denied):
+    deny(aws, "service-quotas", *denied)
+    verdicts = start.quota_verdicts(aws)
+    assert {verdict.status for verdict in verdicts} == {"SKIP"}
+    assert "12 needed at most; how many are allowed: service-quotas get_service_quota: AccessDenied" in repr(verdicts)
 
 
 def test_a_quota_below_the_need_is_refused_before_anything_is_created(account):
