@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,15 @@ TAG_ENVIRONMENT = "slpnb:environment"
 TAG_STEP = "slpnb:step"
 # How a read's name begins
 READING = ("batch_get_", "describe_", "filter_", "get_", "head_", "list_", "lookup_", "simulate_")
+# What IAM calls a service, where that is not boto3's name (Service Authorization Reference)
+IAM_PREFIXES = {
+    "efs": "elasticfilesystem",
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
+}
+DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+PERFORM = re.compile(r"not authorized to perform: ([\w-]+:\w+)")  # it may be another one than the call's: iam:PassRole
 T = TypeVar("T")
 P = ParamSpec("P")
 Tags = Iterable[Mapping[str, str]] | Mapping[str, str]
@@ -210,7 +220,7 @@ def _errors_in_words(service: str, operation: str, absent: Iterable[str]) -> Ite
     except ClientError as error:
         if error_code(error) not in absent:
             brief = f"{service} {operation}: {error_code(error)}"
-            raise AwsError(f"{service} {operation}: {explain(error)}", brief) from error
+            raise AwsError(f"{service} {operation}: {explain(service, error)}", brief) from error
     except BotoCoreError as error:
         raise AwsError(f"{service} {operation}: {error}", f"{service} {operation}: {type(error).__name__}") from error
 
@@ -266,9 +276,19 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def explain(error: ClientError) -> str:
-    """AWS's code and message, in one line."""
-    return " ".join(f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}".split())
+def explain(service: str, error: ClientError) -> str:
+    """AWS's code and message, in one line; where it denied the call, also the permission that is missing."""
+    said = " ".join(f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}".split())
+    if error_code(error) not in DENIED:
+        return said
+    named = PERFORM.search(said)
+    missing = named[1] if named else permission(service, error.operation_name)
+    return f"{said}; missing permission: {missing} (`slpnb policy operator` prints what the kit needs)"
+
+
+def permission(service: str, operation: str) -> str:
+    """The IAM action that an operation takes: "elasticfilesystem:CreateFileSystem" for efs and CreateFileSystem."""
+    return f"{IAM_PREFIXES.get(service, service)}:{operation}"
 
 
 def tag_map(tags: Tags | None) -> dict[str, str]:

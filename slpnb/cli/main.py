@@ -18,6 +18,7 @@ VERBS = (
     "destroy",
     "install",
     "params",
+    "policy",
     "refresh",
     "run",
     "schema",

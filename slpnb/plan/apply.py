@@ -149,7 +149,7 @@ class _Sender:
         return ref.of(self.observed[ref.key].value(ref.attribute))  # _require_known saw that it is there
 
     def _failed(self, change: Change, call: Call, error: Exception) -> AwsError:
-        reason = explain(error) if isinstance(error, ClientError) else str(error)
+        reason = explain(call.service, error) if isinstance(error, ClientError) else str(error)
         names = [f"{c.title} {c.name}" for c in self.pending]
         left = [name for name in names if name not in self.done]
         return AwsError(
