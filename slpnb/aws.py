@@ -276,9 +276,14 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def error_message(error: ClientError) -> str:
+    """What AWS says beside the code."""
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
 def explain(service: str, error: ClientError) -> str:
     """AWS's code and message, in one line; where it denied the call, also the permission that is missing."""
-    said = " ".join(f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}".split())
+    said = " ".join(f"{error_code(error)}: {error_message(error)}".split())
     if error_code(error) not in DENIED:
         return said
     named = PERFORM.search(said)

@@ -374,7 +374,7 @@ def _admits(rule: Rule) -> Rule:
 
 def _delete_group(found: Found) -> list[Call]:
     # Network interfaces of a load balancer or an instance linger for minutes after it is gone.
-    return [Call("ec2", "delete_security_group", {"GroupId": found.id}, gone=ABSENT, retry=("DependencyViolation",))]
+    return [Call("ec2", "delete_security_group", {"GroupId": found.id}, gone=ABSENT)]
 
 
 KINDS: dict[str, Kind] = {

@@ -16,7 +16,6 @@ from slpnb.cluster.instances import CAUSES
 from slpnb.plan import Call, Found, Id, Kind, Resource, Wait, fields
 from slpnb.plan.values import Ref
 
-BUSY = ("UpdateInProgressException",)  # the cluster or the provider is still being changed by an earlier call
 PROTECTED_AT_ONCE = 50  # SetInstanceProtection takes no more instances in one call
 BOOT_SECONDS = 900
 HEADER, FOOTER = "#!/bin/bash\ncat >> /etc/ecs/ecs.config <<'EOF'\n", "EOF\n"
@@ -43,9 +42,8 @@ def _settings(resource: Resource) -> list[dict[str, str]]:
 
 
 def _delete_cluster(found: Found) -> list[Call]:
-    last = ("ClusterContainsContainerInstancesException", "ClusterContainsTasksException", *BUSY)
     gone = ("ClusterNotFoundException",)
-    return [Call("ecs", "delete_cluster", {"cluster": found.name}, gone=gone, retry=last)]
+    return [Call("ecs", "delete_cluster", {"cluster": found.name}, gone=gone)]
 
 
 def _deregister(found: Found) -> list[Call]:
@@ -177,8 +175,7 @@ def _create_group(resource: Resource) -> Iterator[Call]:
     enough = f"{in_service} >= `{resource.attributes['min']}`"
     hint = "the group's scaling activities say why an instance did not start (describe-scaling-activities)"
     started = Wait("describe_auto_scaling_groups", ask, enough, True, timeout_seconds=BOOT_SECONDS, hint=hint)
-    # A role that 40_secrets has only just made may not have reached Auto Scaling: it then says ValidationError.
-    yield Call("autoscaling", "create_auto_scaling_group", params, wait=started, retry=("ValidationError",))
+    yield Call("autoscaling", "create_auto_scaling_group", params, wait=started)
     # Creating a group returns nothing: its ARN has to be looked up.
     yield Call("autoscaling", "describe_auto_scaling_groups", ask, {"id": "AutoScalingGroups[0].AutoScalingGroupARN"})
 
@@ -231,12 +228,11 @@ def _delete_group(found: Found) -> Iterator[Call]:
     """Lift the protection, scale to zero, then force the deletion: terminating instances are not waited for twice."""
     yield from _unprotect(found)
     name = {"AutoScalingGroupName": found.name}
-    busy = ("ScalingActivityInProgress", "ResourceContention", "ResourceInUse")
     none = name | {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0, "NewInstancesProtectedFromScaleIn": False}
-    yield Call("autoscaling", "update_auto_scaling_group", none, retry=busy)
+    yield Call("autoscaling", "update_auto_scaling_group", none)
     ask, hint = {"AutoScalingGroupNames": [found.name]}, "instances are terminating; run again"
     gone = Wait("describe_auto_scaling_groups", ask, "length(AutoScalingGroups)", 0, hint=hint)
-    yield Call("autoscaling", "delete_auto_scaling_group", name | {"ForceDelete": True}, wait=gone, retry=busy)
+    yield Call("autoscaling", "delete_auto_scaling_group", name | {"ForceDelete": True}, wait=gone)
 
 
 # --- capacity provider --------------------------------------------------------------------------------------
@@ -272,13 +268,13 @@ def _tie(resource: Resource, others: Sequence[str]) -> Call:
     ask = {"clusters": [cluster]}
     hint = f"an instance that runs without registering has {CAUSES}"
     wait = Wait("describe_clusters", ask, enough, True, timeout_seconds=BOOT_SECONDS, hint=hint)
-    return Call("ecs", "put_cluster_capacity_providers", params, wait=wait, retry=BUSY)
+    return Call("ecs", "put_cluster_capacity_providers", params, wait=wait)
 
 
 def _update_provider(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
     if changed & SCALING.keys():
         params = {"name": resource.name, "autoScalingGroupProvider": fields.write(SCALING, resource.attributes)}
-        yield Call("ecs", "update_capacity_provider", params, retry=BUSY)
+        yield Call("ecs", "update_capacity_provider", params)
     if changed & {"cluster", "default_strategy"}:
         yield _tie(resource, found.facts["others"])
 
@@ -288,13 +284,13 @@ def _delete_provider(found: Found) -> Iterator[Call]:
     if found.attributes["termination_protection"] == "ENABLED":
         lifted = {"managedTerminationProtection": "DISABLED"}
         params = {"name": found.name, "autoScalingGroupProvider": lifted}
-        yield Call("ecs", "update_capacity_provider", params, retry=BUSY)
+        yield Call("ecs", "update_capacity_provider", params)
     if found.facts["cluster"]:
         yield _untie(found)
     left = "length(capacityProviders[?status!='INACTIVE'])"
     hint = "a service still uses the capacity provider: destroy 80_service first"
     gone = Wait("describe_capacity_providers", {"capacityProviders": [found.name]}, left, 0, hint=hint)
-    yield Call("ecs", "delete_capacity_provider", {"capacityProvider": found.name}, wait=gone, retry=BUSY)
+    yield Call("ecs", "delete_capacity_provider", {"capacityProvider": found.name}, wait=gone)
 
 
 def _untie(found: Found) -> Call:
@@ -306,7 +302,7 @@ def _untie(found: Found) -> Call:
     }
     ask = {"clusters": [cluster], "include": ["ATTACHMENTS"]}
     done = Wait("describe_clusters", ask, "clusters[0].attachmentsStatus == 'UPDATE_IN_PROGRESS'", False)
-    return Call("ecs", "put_cluster_capacity_providers", params, wait=done, retry=BUSY)
+    return Call("ecs", "put_cluster_capacity_providers", params, wait=done)
 
 
 KINDS: dict[str, Kind] = {

@@ -231,7 +231,7 @@ def _delete_file_system(found: Found) -> list[Call]:
     # AWS returns while the file system is still being deleted: wait until it is gone, so that absent means absent.
     gone = Wait("describe_file_systems", {"MaxItems": 1000}, f"FileSystems[?FileSystemId=='{found.id}'] | length(@)", 0)
     params = {"FileSystemId": found.id}
-    return [Call("efs", "delete_file_system", params, wait=gone, gone=MISSING, retry=("FileSystemInUse",))]
+    return [Call("efs", "delete_file_system", params, wait=gone, gone=MISSING)]
 
 
 def _create_access_point(resource: Resource) -> list[Call]:

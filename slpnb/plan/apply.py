@@ -1,7 +1,8 @@
 """Applying a plan: the only code in the kit that writes to AWS.
 
-Each call is sent once, in the plan's order; what an answer binds is handed to the calls that
-refer to it. A crash in the middle loses nothing: the next plan starts from what AWS holds.
+Each call is sent once, in the plan's order, and again only after an error that passes by itself
+(`slpnb.plan.retries`); what an answer binds is handed to the calls that refer to it. A crash in the
+middle loses nothing: the next plan starts from what AWS holds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from slpnb.aws import Aws, error_code, explain
 from slpnb.errors import AwsError, Refusal, VerificationError
 from slpnb.plan.model import Call, Change, Observed, Wait, unmet
+from slpnb.plan.retries import passes
 from slpnb.plan.values import Json, Ref, Secret, nested, substitute
 from slpnb.verdict import Verdicts, ok, skip
 
@@ -112,7 +114,7 @@ class _Sender:
             except ClientError as error:
                 if error_code(error) in call.gone:
                     return {}
-                if error_code(error) not in call.retry or waited >= RETRY_TIMEOUT_SECONDS:
+                if waited >= RETRY_TIMEOUT_SECONDS or not passes(call.service, error):
                     raise
             self.aws.sleep(RETRY_DELAY_SECONDS)
             waited += RETRY_DELAY_SECONDS

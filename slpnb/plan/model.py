@@ -40,8 +40,7 @@ class Call:
     ``params`` may hold `Ref` and `Secret` values at any depth. ``binds`` names what later
     calls need of the answer (JMESPath by name; ``id`` is the resource's own). ``gone`` are
     error codes that mean the work was done already (deleting what is absent, creating what a
-    crashed run created); ``retry`` are codes of AWS not having caught up yet with an earlier
-    call, such as a role that IAM has not spread.
+    crashed run created). Errors that pass by themselves are no call's own: `slpnb.plan.retries`.
     """
 
     service: str
@@ -50,7 +49,6 @@ class Call:
     binds: Mapping[str, str] = field(default_factory=dict)
     wait: Wait | None = None
     gone: tuple[str, ...] = ()
-    retry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,6 @@ from slpnb.verdict import Verdict, Verdicts, ng, ok, skip
 POLICY_NAME = "slpnb"
 ABSENT = ("NoSuchEntity",)
 HELD = "holds the role"
-
-# IAM answers from replicas, which a new role reaches a little later.
-SPREADING = ABSENT
 OF_AWS = re.compile(r"arn:aws[a-z-]*:iam::aws:policy/")
 SESSION_MANAGER = "AmazonSSMManagedInstanceCore"
 
@@ -145,7 +142,7 @@ def _create_role(resource: Resource) -> Iterator[Call]:
 def _put_policy(resource: Resource) -> Call:
     document = Json(resource.attributes["policy"])
     params = {"RoleName": resource.name, "PolicyName": POLICY_NAME, "PolicyDocument": document}
-    return Call("iam", "put_role_policy", params, retry=SPREADING)
+    return Call("iam", "put_role_policy", params)
 
 
 def _create_profile(resource: Resource) -> Call:
@@ -155,7 +152,7 @@ def _create_profile(resource: Resource) -> Call:
 
 def _fill_profile(resource: Resource) -> Call:
     params = {"InstanceProfileName": resource.name, "RoleName": resource.name}
-    return Call("iam", "add_role_to_instance_profile", params, retry=SPREADING)
+    return Call("iam", "add_role_to_instance_profile", params)
 
 
 def _update_role(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:
@@ -175,7 +172,7 @@ def _update_role(resource: Resource, found: Found, changed: frozenset[str]) -> I
 
 
 def _attach(role: str, policy: str | Join) -> Call:
-    return Call("iam", "attach_role_policy", {"RoleName": role, "PolicyArn": policy}, retry=SPREADING)
+    return Call("iam", "attach_role_policy", {"RoleName": role, "PolicyArn": policy})
 
 
 def _detach(role: str, policy: str) -> Call:
@@ -193,11 +190,11 @@ def _delete_role(found: Found) -> Iterator[Call]:
     if attributes.get("profile") == HELD:
         yield Call("iam", "remove_role_from_instance_profile", profile | {"RoleName": name}, gone=ABSENT)
     if "profile" in attributes:
-        yield Call("iam", "delete_instance_profile", profile, gone=ABSENT, retry=("DeleteConflict",))
+        yield Call("iam", "delete_instance_profile", profile, gone=ABSENT)
     own = [POLICY_NAME] if attributes["policy"] is not None else []
     yield from (_delete_inline(name, policy) for policy in own + attributes["other_inline_policies"])
     yield from (_detach(name, policy) for policy in attributes["managed_policies"])
-    yield Call("iam", "delete_role", {"RoleName": name}, gone=ABSENT, retry=("DeleteConflict",))
+    yield Call("iam", "delete_role", {"RoleName": name}, gone=ABSENT)
 
 
 KIND = Kind("IAM role", _create_role, _delete_role, _update_role)

@@ -286,9 +286,6 @@ def _grants(have: Observed) -> Iterator[Verdict]:
 
 # --- how each kind is written -------------------------------------------------------------------------------
 
-# KMS answers from replicas, which a new key, or one just enabled, reaches a little later.
-SPREADING = (*ABSENT["kms"], "DisabledException", "KMSInvalidStateException")
-
 
 def _create_key(resource: Resource) -> Iterator[Call]:
     params = {
@@ -313,10 +310,10 @@ def _set_key(resource: Resource, own: Id, changed: frozenset[str]) -> Iterator[C
     if "description" in changed:
         yield Call("kms", "update_key_description", key | {"Description": attributes["description"]})
     if "rotation" in changed:
-        yield Call("kms", "enable_key_rotation", key, retry=SPREADING)
+        yield Call("kms", "enable_key_rotation", key)
     if "alias" in changed:
         alias = {"AliasName": attributes["alias"], "TargetKeyId": own}
-        yield Call("kms", "create_alias", alias, retry=SPREADING)
+        yield Call("kms", "create_alias", alias)
     if "policy" in changed:
         policy = {"PolicyName": "default", "Policy": Json(attributes["policy"])}
         yield Call("kms", "put_key_policy", key | policy)
@@ -332,7 +329,7 @@ def _create_secret(resource: Resource) -> list[Call]:
         "SecretString": Json(dict(resource.once)),
         "Tags": tag_list(resource.tags),
     }
-    return [Call("secretsmanager", "create_secret", params, {"arn": "ARN"}, retry=("EncryptionFailure",))]
+    return [Call("secretsmanager", "create_secret", params, {"arn": "ARN"})]
 
 
 def _update_secret(resource: Resource, found: Found, changed: frozenset[str]) -> Iterator[Call]:

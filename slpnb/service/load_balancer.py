@@ -253,8 +253,7 @@ def _update_target_group(resource: Resource, found: Found, changed: frozenset[st
 
 
 def _delete_target_group(found: Found) -> list[Call]:
-    # AWS releases it a few seconds after the load balancer is gone.
-    return [Call("elbv2", "delete_target_group", {"TargetGroupArn": found.id}, gone=ABSENT, retry=("ResourceInUse",))]
+    return [Call("elbv2", "delete_target_group", {"TargetGroupArn": found.id}, gone=ABSENT)]
 
 
 ABSENT = ("LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound")

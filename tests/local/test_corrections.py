@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from slpnb import local
 from slpnb.aws import Aws, error_code, tag_map
 from slpnb.local.base import registry
+from slpnb.local.corrections.iam import SPREAD_SECONDS
 
 AMI = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 
@@ -110,6 +111,7 @@ def fleet(aws: Aws, vpc: dict[str, Any], group: str) -> dict[str, Any]:
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30, "Encrypted": True}}],
     }
     aws.client("ec2").create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData=data)
+    aws.sleep(SPREAD_SECONDS)
     aws.client("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName="g",
         MinSize=1,

@@ -17,6 +17,7 @@ from moto.moto_api._internal import mock_random
 from slpnb.local.account import amis
 from slpnb.local.base import clock
 from slpnb.local.base.inprocess import ACCOUNT, REGION, backend, clear, client
+from slpnb.local.corrections.iam import LINKED
 
 SEED = 20260302
 VPC_NAME = "slp-cluster-vpc"
@@ -33,6 +34,7 @@ def sow() -> None:
     clock.reset()
     mock_random.seed(SEED)
     amis.register()
+    _first_uses()
     vpc, subnets = _network()
     _databases(vpc, subnets)
     _certificate()
@@ -41,6 +43,13 @@ def sow() -> None:
     clock.advance(SETTLED_SECONDS)
     clock.reset()
     mock_random.seed(SEED + 1)  # whatever was made only the first time, the next ids are the same
+
+
+def _first_uses() -> None:
+    """The services that the company has used have their service-linked roles."""
+    for service in LINKED:
+        client("iam").create_service_linked_role(AWSServiceName=service)
+    clock.advance(SETTLED_SECONDS)
 
 
 def _network() -> tuple[str, list[str]]:

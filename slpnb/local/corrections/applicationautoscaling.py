@@ -10,11 +10,16 @@ import json
 from typing import Any
 
 from moto.applicationautoscaling.exceptions import AWSValidationException
-from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeApplicationAutoscalingPolicy
+from moto.applicationautoscaling.models import (
+    ApplicationAutoscalingBackend,
+    FakeApplicationAutoscalingPolicy,
+    FakeScalableTarget,
+)
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 
 from slpnb.local.base.refusal import Refusal
 from slpnb.local.base.replace import Corrected
+from slpnb.local.corrections.iam import ECS_SCALING, LINKED, identities
 
 
 def not_found(message: str) -> Refusal:
@@ -24,6 +29,13 @@ def not_found(message: str) -> Refusal:
 
 class TargetScaling(Corrected, ApplicationAutoscalingBackend):
     """moto's Application Auto Scaling, with its errors."""
+
+    def register_scalable_target(self, namespace: str, *args: Any, **named: Any) -> FakeScalableTarget:
+        """As moto, once it has its service-linked role, which the first use makes."""
+        if namespace == "ecs" and not identities().serves(ECS_SCALING):
+            role = f"arn:aws:iam::{self.account_id}:role/aws-service-role/{ECS_SCALING}/{LINKED[ECS_SCALING]}"
+            raise AWSValidationException(f"Unable to assume IAM role: {role}")
+        return super().register_scalable_target(namespace, *args, **named)
 
     def put_scaling_policy(self, *args: Any, **named: Any) -> FakeApplicationAutoscalingPolicy:
         """As moto, for a registered scalable target."""

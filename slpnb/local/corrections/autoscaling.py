@@ -26,6 +26,7 @@ from moto.ec2.utils import convert_tag_spec
 from slpnb.local.base import clock
 from slpnb.local.base.refusal import Refusal
 from slpnb.local.base.replace import Corrected
+from slpnb.local.corrections.iam import identities
 
 DELETION_SECONDS = 60.0  # until a group deleted by force, and its instances, are gone
 ACTIVITIES_KEPT = 100
@@ -143,7 +144,22 @@ class AutoScaling(Corrected, AutoScalingBackend):
             message = "AutoScalingGroup by this name already exists - A group with the name already exists"
             raise Refusal("AlreadyExists", message)
         _check_sizes(int(named["min_size"]), int(named["max_size"]), named["desired_capacity"])
+        self._check_profile(named.get("launch_template") or {})
         return super().create_auto_scaling_group(name, *args, **named)
+
+    def _check_profile(self, asked: dict[str, str]) -> None:
+        """EC2 must know the template's instance profile, which IAM may have made only a second ago."""
+        if not asked:
+            return
+        name, ec2 = asked.get("LaunchTemplateName"), self.ec2_backend
+        template = ec2.get_launch_template_by_name(name) if name else ec2.get_launch_template(asked["LaunchTemplateId"])
+        profile = template.get_version(asked.get("Version") or "$Default").data.get("IamInstanceProfile") or {}
+        for kind, value in profile.items():
+            if not identities().knows(value):
+                raise ValidationError(
+                    f"You must use a valid fully-formed launch template. Value ({value}) for parameter "
+                    f"iamInstanceProfile.{kind.lower()} is invalid. Invalid IAM Instance Profile {kind.lower()}"
+                )
 
     def update_auto_scaling_group(self, name: str, *args: Any, **named: Any) -> FakeAutoScalingGroup:
         """As moto; the sizes must agree, with those that stay as they are too."""

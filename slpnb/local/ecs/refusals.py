@@ -13,6 +13,7 @@ from slpnb.ecs import cluster_query
 from slpnb.errors import ParameterError
 from slpnb.local.base.refusal import Refusal
 from slpnb.local.corrections.elbv2 import TargetGroup
+from slpnb.local.corrections.iam import ECS, identities
 
 
 def invalid(message: str) -> Refusal:
@@ -23,6 +24,13 @@ def invalid(message: str) -> Refusal:
 def unsupported(what: str) -> Refusal:
     """What ECS can do and the embedded AWS does not simulate: reported, not faked."""
     return Refusal("UnsupportedFeatureException", f"{what} is not simulated by the embedded AWS (slpnb.local.ecs)")
+
+
+def check_linked() -> None:
+    """ECS acts by its service-linked role, which its first use makes, too late for that first use."""
+    if not identities().serves(ECS):
+        why = "Unable to assume the service linked role."
+        raise invalid(f"{why} Please verify that the ECS service linked role exists.")
 
 
 def check_launch(request: Mapping[str, Any]) -> None:

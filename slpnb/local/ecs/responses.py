@@ -16,7 +16,7 @@ from slpnb.local.ecs import shapes
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
 from slpnb.local.ecs.records import ServiceRecord
-from slpnb.local.ecs.refusals import check_constraints, invalid, unsupported
+from slpnb.local.ecs.refusals import check_constraints, check_linked, invalid, unsupported
 from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.settings import Settings, SettingsResponses
 
@@ -66,6 +66,7 @@ class Responses(Corrected, SettingsResponses):
     def create_cluster(self) -> ActionResult:
         """A cluster; creating an ACTIVE one again gives the same one (API reference, CreateCluster)."""
         name = self._get_param("clusterName") or "default"
+        check_linked()
         if self.ecs.clusters.find(name) is None:
             for provider in self._get_param("capacityProviders") or ():
                 self.ecs.providers.associable(provider)
@@ -116,6 +117,7 @@ class Responses(Corrected, SettingsResponses):
         details = self._get_param("autoScalingGroupProvider")
         if details is None:
             raise unsupported("a capacity provider without an Auto Scaling group")
+        check_linked()
         made = self.ecs.providers.create(self._get_param("name"), details, self._get_param("tags"))
         return ActionResult({"capacityProvider": shapes.capacity_provider(made, ("TAGS",))})
 
@@ -140,6 +142,7 @@ class Responses(Corrected, SettingsResponses):
 
     def create_service(self) -> ActionResult:
         """A service, and its first deployment."""
+        check_linked()
         return self._service(self.ecs.services.create(self.params))
 
     def update_service(self) -> ActionResult:
