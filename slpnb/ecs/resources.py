@@ -28,6 +28,7 @@ ARCHITECTURE = "ecs.cpu-architecture"
 
 Resource = Literal["cpu", "memory", "gpus", "ports", "enis", "attribute"]
 UNITS: Mapping[Resource, str] = {"memory": " MiB", "cpu": " CPU units", "gpus": " GPU", "enis": " ENI"}
+SIZE_UNITS = {"memory": "gb", "cpu": "vcpu"}  # of a task as a whole, each of 1024 (Task definition parameters)
 Attribute = tuple[str, str]  # name, value; a value of "" asks only that the name exists
 
 
@@ -277,21 +278,24 @@ def attributes(architecture: str | None, mode: str) -> tuple[Attribute, ...]:
 
 
 def _memory(definition: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> int:
-    if definition.get("memory"):
-        return _quantity(definition["memory"], "gb", 1024)
-    return sum(container.get("memoryReservation") or container.get("memory", 0) for container in containers)
+    return task_size(definition, "memory") or sum(
+        container.get("memoryReservation") or container.get("memory", 0) for container in containers
+    )
 
 
 def _cpu(definition: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> int:
-    if definition.get("cpu"):
-        return _quantity(definition["cpu"], "vcpu", 1024)
-    return sum(container.get("cpu", 0) for container in containers)
+    return task_size(definition, "cpu") or sum(container.get("cpu", 0) for container in containers)
 
 
-def _quantity(text: Any, unit: str, factor: int) -> int:
-    """A task size: "2048" as it is, "2 GB" or "2 vCPU" times 1024 (Task definition parameters, "Task size")."""
-    number, found = re.fullmatch(r"\s*([\d.]+)\s*([A-Za-z]*)\s*", str(text)).groups()  # type: ignore[union-attr]
-    return round(float(number) * (factor if found.lower() == unit else 1))
+def task_size(definition: Mapping[str, Any], resource: str) -> int:
+    """The "memory" (MiB) or "cpu" (CPU units) of a task as a whole; 0 where its definition leaves it out.
+
+    "2048" is taken as it is, "2 GB" or "2 vCPU" times 1024 ("Task size"). Raises `ValueError` for what is no size.
+    """
+    found = re.fullmatch(r"\s*(\d+|\d*\.\d+)\s*(gb|vcpu)?\s*", str(definition.get(resource) or "0"), re.IGNORECASE)
+    if found is None or (found[2] or SIZE_UNITS[resource]).lower() != SIZE_UNITS[resource]:
+        raise ValueError(f"{resource} is {definition[resource]}")
+    return round(float(found[1]) * (1024 if found[2] else 1))
 
 
 def _host_ports(containers: Iterable[Mapping[str, Any]], mode: str) -> Iterator[tuple[str, int]]:

@@ -631,3 +631,11 @@ def test_force_new_deployment_replaces_the_tasks(world: World) -> None:
     assert [one["id"] for one in after] != [before]
     assert new["taskArn"] != old["taskArn"]
     assert new["startedBy"] == after[0]["id"]
+
+
+def test_a_volume_plugin_that_no_instance_has_is_a_missing_attribute(world: World) -> None:
+    world.cluster(scaling="DISABLED")
+    world.aws.sleep(120)
+    volume = {"name": "data", "dockerVolumeConfiguration": {"driver": "rexray/ebs"}}
+    answer = world.ecs.run_task(cluster="web", taskDefinition=world.define(volumes=[volume]))
+    assert (answer["tasks"], [one["reason"] for one in answer["failures"]]) == ([], ["ATTRIBUTE"])

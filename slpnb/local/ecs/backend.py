@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.ecs.models import Cluster, EC2ContainerServiceBackend, ecs_backends
+from moto.ecs.models import Cluster, EC2ContainerServiceBackend, TaskDefinition, ecs_backends
 
 from slpnb.local.base.replace import Corrected
+from slpnb.local.ecs import capabilities, definition_rules
 from slpnb.local.ecs.model import Ecs
-from slpnb.local.ecs.refusals import unsupported
+from slpnb.local.ecs.refusals import check_constraints, unsupported
 from slpnb.local.ecs.region import Region
 
 
@@ -33,6 +34,21 @@ class Backend(Corrected, EC2ContainerServiceBackend):
         """Application Auto Scaling looks whether its target is there."""
         return self.ecs.services.describe(cluster_str, service_names_or_arns)
 
+    def register_task_definition(  # type: ignore[override]
+        self, family: str, container_definitions: list[dict[str, Any]], **named: Any
+    ) -> TaskDefinition:
+        """As moto, once ECS's rules hold; with the defaults that ECS fills in and what it says of the registration."""
+        request = {"family": family, "containerDefinitions": container_definitions}
+        request |= {_camel(name): value for name, value in named.items() if value is not None}
+        check_constraints(request)
+        definition_rules.check(request)
+        _complete(request)
+        made = super().register_task_definition(family, container_definitions, **named)
+        made.registered_at = self.ecs.region.time(self.ecs.region.state.clock)  # type: ignore[attr-defined]
+        made.registered_by = f"arn:{self.partition}:iam::{self.account_id}:root"  # type: ignore[attr-defined]
+        made.requires_attributes = capabilities.required(request)  # type: ignore[attr-defined]
+        return made
+
     def delete_cluster(self, cluster_str: str) -> Cluster:
         """What CloudFormation deletes must be empty, too."""
         return self.ecs.clusters.delete(cluster_str)
@@ -44,6 +60,20 @@ class Backend(Corrected, EC2ContainerServiceBackend):
     def update_service(self, *_: Any, **__: Any) -> Any:
         """See `create_service`."""
         raise unsupported("a service updated by CloudFormation")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _complete(request: dict[str, Any]) -> None:
+    """The defaults of port mappings."""
+    mode = request.get("networkMode") or "bridge"
+    for container in request["containerDefinitions"]:
+        for mapping in container.get("portMappings") or ():
+            mapping.setdefault("protocol", "tcp")
+            mapping.setdefault("hostPort", 0 if mode == "bridge" else mapping.get("containerPort"))
 
 
 def ecs_of(account_id: str, region_name: str) -> Ecs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from moto.ecs.models import TaskDefinition
@@ -62,9 +63,7 @@ class TaskDefinitions:
         """What the scheduler must know of a task definition."""
         checks = [one["healthCheck"] for one in _containers(found) if one.get("healthCheck")]
         intervals = [float(check.get("interval") or 30) for check in checks]
-        return Definition(
-            found.arn, resources.task_needs(as_request(found)), self._fares(found), max(intervals, default=0)
-        )
+        return Definition(found.arn, _needs(found), self._fares(found), max(intervals, default=0))
 
     def _fares(self, found: TaskDefinition) -> Outcome:
         """How its tasks fare: as its label says, as its images let them, or as its containers show."""
@@ -103,6 +102,13 @@ def as_request(found: TaskDefinition) -> dict[str, Any]:
         "placementConstraints": found.placement_constraints or (),
         "runtimePlatform": found.runtime_platform or {},
     }
+
+
+def _needs(found: TaskDefinition) -> resources.TaskNeeds:
+    """What a task takes, and the capabilities that it asks of its instance."""
+    needs = resources.task_needs(as_request(found))
+    required = tuple((one["name"], "") for one in found.requires_attributes)  # type: ignore[attr-defined]
+    return replace(needs, attributes=tuple(sorted({*needs.attributes, *required})))
 
 
 def outcome(found: TaskDefinition) -> Outcome:

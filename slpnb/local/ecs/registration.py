@@ -20,6 +20,7 @@ from slpnb.ecs import resources
 from slpnb.ecs.resources import Instance
 from slpnb.ecs.scheduler.state import ContainerInstance
 from slpnb.errors import ParameterError
+from slpnb.local.ecs import capabilities
 
 AGENT_SECONDS = 60  # from launch until the agent has registered: usually one to three minutes on AWS
 SETTING = re.compile(r"\b(ECS_[A-Z_]+)\s*=\s*[\"']?([^\s\"';|>&]*)")
@@ -50,7 +51,8 @@ def registered(
         trunking=trunking,
         memory_mib=catalog.registered_memory(type_name).value_mib,
     )
-    return replace(made, attributes={**made.attributes, "ecs.ami-id": image} if image else made.attributes)
+    known = {**made.attributes, **dict.fromkeys(capabilities.OF_THE_AGENT, "")}
+    return replace(made, attributes={**known, "ecs.ami-id": image} if image else known)
 
 
 def joining(machine: Machine, cluster: str, clock: float, *, trunking: bool = False) -> ContainerInstance:

@@ -16,7 +16,7 @@ from slpnb.local.ecs import shapes
 from slpnb.local.ecs.backend import ecs_of
 from slpnb.local.ecs.model import Ecs
 from slpnb.local.ecs.records import ServiceRecord
-from slpnb.local.ecs.refusals import check_constraints, check_linked, invalid, unsupported
+from slpnb.local.ecs.refusals import check_linked, invalid, unsupported
 from slpnb.local.ecs.region import Region
 from slpnb.local.ecs.settings import Settings, SettingsResponses
 
@@ -354,16 +354,6 @@ class Responses(Corrected, SettingsResponses):
         return self._page("attributes", shown)
 
     # Task definitions
-
-    def register_task_definition(self) -> ActionResult:
-        """As moto, with the defaults of port mappings that ECS fills in."""
-        check_constraints(self.params)
-        mode = self._get_param("networkMode") or "bridge"
-        for container in self.params.get("containerDefinitions") or ():
-            for mapping in container.get("portMappings") or ():
-                mapping.setdefault("protocol", "tcp")
-                mapping.setdefault("hostPort", 0 if mode == "bridge" else mapping.get("containerPort"))
-        return super().register_task_definition()
 
     def list_task_definitions(self) -> ActionResult:
         """ARNs by family and revision, page by page."""
