@@ -238,6 +238,7 @@ def test_a_task_that_never_fits_is_said_with_the_numbers(ready):
 def oversized(aws, memory):
     answer = aws.client("ecs").describe_task_definition(taskDefinition=revisions(aws)[-1])["taskDefinition"]
     kept = ("family", "cpu", "networkMode", "requiresCompatibilities", "runtimePlatform", "containerDefinitions")
+    kept += ("executionRoleArn", "taskRoleArn")
     return {name: answer[name] for name in (*kept, "volumes")} | {"memory": memory}
 
 
