@@ -27,6 +27,7 @@ from tests.waiting import eventually
 pytestmark = needs_engine
 PACE = 30.0
 SERVE = "mkdir -p /tmp/www && echo {0} > /tmp/www/VERSION.txt && exec httpd -f -p 80 -h /tmp/www"
+EXECUTION_ROLE = "arn:aws:iam::123456789012:role/tiny-execution"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,8 @@ class Real(World):
         volumes = given.pop("volumes", [])
         mode = given.pop("networkMode", "bridge")
         container = {"name": name, "image": image, "command": ["sh", "-c", script], **given}
-        return {"family": "tiny", "containerDefinitions": [container], "volumes": volumes, "networkMode": mode}
+        whole = {"family": "tiny", "containerDefinitions": [container], "volumes": volumes, "networkMode": mode}
+        return whole | ({"executionRoleArn": EXECUTION_ROLE} if "secrets" in given else {})
 
     def register(self, script: str, **more: Any) -> str:
         answer = self.ecs.register_task_definition(**self.task(script, **more))
