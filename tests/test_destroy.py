@@ -38,10 +38,11 @@ def test_what_there_is_is_counted_and_planned_last_made_first(aws):
         module.plan(module.desired(aws.config), module.observe(aws)).apply(aws)
     counted = destroy.count(destroy.observe(aws))
     assert counted.loc["20_network", "resources"] == 3
-    assert counted.loc["30_efs", "resources"] == 4
+    assert counted.loc["30_efs", "resources"] == 5
     keys = [change.key for change in destroy.plan(aws).pending]
     assert keys[-3:] == ["security-group/efs", "security-group/instances", "security-group/load-balancer"]
-    assert set(keys[:4]) == {"file-system", "access-point", "mount-target/us-east-1a", "mount-target/us-east-1b"}
+    targets = {"mount-target/us-east-1a", "mount-target/us-east-1b"}
+    assert set(keys[:5]) == {"file-system", "file-system-policy", "access-point", *targets}
     assert not destroy.absent(aws)
     destroy.plan(aws).apply(aws)
     assert destroy.absent(aws)

@@ -345,9 +345,10 @@ def to_refresh(names: Sequence[str], source: Path = NOTEBOOKS_DIR) -> list[str]:
 
 def refresh(names: Sequence[str], echo: Callable[[str], None], source: Path = NOTEBOOKS_DIR) -> None:
     """Execute notebooks in place and in order, on one embedded AWS; outputs are kept, times are not."""
-    with tempfile.TemporaryDirectory() as folder, local.start() as embedded:
+    os.environ[CHOICE_VARIABLE] = "none"  # alike on every machine; nbval's runs say so too (notebooks/conftest.py)
+    with tempfile.TemporaryDirectory() as folder, local.start(local.PACE) as embedded:
         kernels = Kernels(source, Path(folder) / "kernels.log")
-        kernels.environ = {ENDPOINT_VARIABLE: embedded.endpoint_url, CHOICE_VARIABLE: "none"}  # for every machine alike
+        kernels.environ = {ENDPOINT_VARIABLE: embedded.endpoint_url}
         with kernels:
             for position, name in enumerate(names, start=1):
                 _execute_in_place(source / f"{name}.ipynb", kernels, position < len(names))
