@@ -20,6 +20,7 @@ from slpnb.plan.shown import beginning
 from slpnb.plan.values import Join, Json, Ref, Secret, nested, substitute
 
 NEXT = " \\\n    "  # one option per line
+RENAMED = {"--enable-execute-command": "--disable-execute-command"}  # the AWS CLI says so, instead of --no-...
 ACCOUNT = "ACCOUNT_ID"  # what `variable` makes of the key "account"
 
 
@@ -121,7 +122,7 @@ def _options(params: Mapping[str, Any]) -> Iterable[str]:
     for name, value in params.items():
         option = "--" + xform_name(name, "-")
         if isinstance(value, bool):
-            yield option if value else f"--no-{option[2:]}"
+            yield option if value else RENAMED.get(option, f"--no-{option[2:]}")
         else:
             yield f"{option} {_quote(value)}"
 

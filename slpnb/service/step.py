@@ -41,6 +41,7 @@ SERVICE = {
     "network": "networkConfiguration.awsvpcConfiguration",
     "propagate_tags": "propagateTags || 'NONE'",
     "managed_tags": "enableECSManagedTags || `false`",
+    "ecs_exec": "enableExecuteCommand || `false`",
 }
 REGISTRATION = {"target_group": "targetGroupArn", "container": "containerName", "port": "containerPort"}
 INTERFACES = {
@@ -76,6 +77,7 @@ def _service(config: Config) -> Resource:
         "network": interfaces(config),
         "propagate_tags": "SERVICE",
         "managed_tags": True,
+        "ecs_exec": service.ecs_exec,
     }
     reason = "has no launch type, so it uses the cluster's capacity provider, which makes the group grow"
     tags, once = config.tags(STEP, service.name), {"desired_tasks": service.desired_tasks}

@@ -173,6 +173,11 @@ def test_the_desired_count_belongs_to_auto_scaling(running):
         ({"service": {"placement": "binpack"}}, "zone_rebalancing: ENABLED -> DISABLED", "scalable-target"),
         ({"service": {"health_check_grace_seconds": 300}}, "health_check_grace_seconds: 120 -> 300", "target-group"),
         ({"service": {"circuit_breaker": False}}, "circuit_breaker", "scalable-target"),
+        (
+            {"service": {"ecs_exec": True}, "task": {"read_only_root": False}},
+            "ecs_exec: false -> true",
+            "scalable-target",
+        ),
     ],
 )
 def test_what_can_change_is_changed(running, given, changed, kept):
